@@ -1,0 +1,33 @@
+// Package mqttlink keeps one durable MQTT 3.1.1 connection: it reconnects by
+// itself, subscribes again, and holds what was published meanwhile in an ordered
+// outbox. It knows nothing about what messages mean.
+package mqttlink
+
+import "context"
+
+// Message is an MQTT application message.
+type Message struct {
+	Topic   string
+	Payload []byte
+	QoS     byte // 0 or 1
+	Retain  bool // to publish: keep at the broker; received: was kept by the broker
+}
+
+// Handler takes a received message. It is called in the order of arrival, one
+// at a time for each subscription, on a goroutine of the link's, never on the
+// network's: it may publish and may wait, until ctx is done. The message
+// belongs to the handler.
+type Handler func(ctx context.Context, m Message)
+
+// Client is what things and flows need of a link. A *Link is one; tests can
+// hand in linktest's, which keeps the messages in memory.
+type Client interface {
+	// Publish returns when m is safe: in the outbox. An error says that m was
+	// refused (too large, bad topic, outbox full) and will never be sent.
+	Publish(ctx context.Context, m Message) error
+	// Subscribe calls h for each message whose topic matches filter, now and
+	// after every reconnect. It returns as soon as the subscription is noted;
+	// a broker's refusal is reported by the link. cancel ends it and waits for
+	// a handler that is running, unless it is called from that handler.
+	Subscribe(filter string, qos byte, h Handler) (cancel func(), err error)
+}
