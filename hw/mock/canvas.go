@@ -1,0 +1,83 @@
+package mock
+
+import "image"
+
+// tone is a colour in full-range Y'CbCr (JFIF).
+type tone struct{ y, cb, cr uint8 }
+
+var (
+	black = tone{0, 128, 128}
+	white = tone{255, 128, 128}
+
+	// The bars of a test card: white, yellow, cyan, green, magenta, red, blue,
+	// and grey; the colours at three quarters of their strength.
+	bars = [8]tone{
+		{191, 128, 128}, {169, 32, 143}, {134, 160, 32}, {112, 64, 48},
+		{79, 192, 208}, {57, 96, 223}, {22, 223, 113}, {96, 128, 128},
+	}
+)
+
+// limited turns a tone into the narrow range of ITU-R BT.601: 16–235 for luma,
+// 16–240 for chroma.
+func (t tone) limited() tone {
+	chroma := func(c uint8) uint8 { return uint8(128 + (int(c)-128)*224/255) }
+	return tone{uint8(16 + int(t.y)*219/255), chroma(t.cb), chroma(t.cr)}
+}
+
+// canvas is a picture that rectangles can be drawn on. Their corners are
+// rounded down to even pixels, so that no two tones share a chroma sample.
+type canvas interface {
+	size() (width, height int)
+	fill(x0, y0, x1, y1 int, t tone)
+}
+
+// packed is a YUYV picture.
+type packed struct {
+	pix                   []byte
+	width, height, stride int
+	fullRange             bool
+}
+
+func (c *packed) size() (int, int) { return c.width, c.height }
+
+func (c *packed) fill(x0, y0, x1, y1 int, t tone) {
+	x0, x1, y0, y1 = x0&^1, x1&^1, y0&^1, y1&^1
+	if x0 >= x1 || y0 >= y1 {
+		return
+	}
+	if !c.fullRange {
+		t = t.limited()
+	}
+	row := c.pix[y0*c.stride:][2*x0 : 2*x1]
+	for i := 0; i < len(row); i += 4 {
+		row[i], row[i+1], row[i+2], row[i+3] = t.y, t.cb, t.y, t.cr
+	}
+	for y := y0 + 1; y < y1; y++ {
+		copy(c.pix[y*c.stride:][2*x0:], row)
+	}
+}
+
+// planar is a 4:2:0 picture as the JPEG encoder takes it.
+type planar struct{ *image.YCbCr }
+
+func (c planar) size() (int, int) { return c.Rect.Dx(), c.Rect.Dy() }
+
+func (c planar) fill(x0, y0, x1, y1 int, t tone) {
+	x0, x1, y0, y1 = x0&^1, x1&^1, y0&^1, y1&^1
+	if x0 >= x1 || y0 >= y1 {
+		return
+	}
+	fillPlane(c.Y, c.YStride, x0, y0, x1, y1, t.y)
+	fillPlane(c.Cb, c.CStride, x0/2, y0/2, x1/2, y1/2, t.cb)
+	fillPlane(c.Cr, c.CStride, x0/2, y0/2, x1/2, y1/2, t.cr)
+}
+
+func fillPlane(plane []byte, stride, x0, y0, x1, y1 int, v byte) {
+	row := plane[y0*stride:][x0:x1]
+	for i := range row {
+		row[i] = v
+	}
+	for y := y0 + 1; y < y1; y++ {
+		copy(plane[y*stride:][x0:], row)
+	}
+}
