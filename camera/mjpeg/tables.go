@@ -2,22 +2,20 @@ package mjpeg
 
 // Markers of T.81 table B.1, without their 0xFF.
 const (
-	sof0 = 0xC0 // baseline DCT
-	sof1 = 0xC1 // extended sequential DCT, Huffman
-	sof2 = 0xC2 // progressive DCT, Huffman
-	dht  = 0xC4
-	jpg  = 0xC8
-	dac  = 0xCC
-	rst0 = 0xD0
-	rst7 = 0xD7
-	soi  = 0xD8
-	eoi  = 0xD9
-	sos  = 0xDA
-	dqt  = 0xDB
-	dnl  = 0xDC
-	dri  = 0xDD
-	app0 = 0xE0
-	tem  = 0x01
+	sof0  = 0xC0 // baseline DCT
+	sof1  = 0xC1 // extended sequential DCT, Huffman
+	sof2  = 0xC2 // progressive DCT, Huffman
+	dht   = 0xC4
+	rst0  = 0xD0
+	rst7  = 0xD7
+	soi   = 0xD8
+	eoi   = 0xD9
+	sos   = 0xDA
+	dqt   = 0xDB
+	dri   = 0xDD
+	app0  = 0xE0
+	app15 = 0xEF
+	com   = 0xFE
 )
 
 // zigzag gives the place in a block (row*8 + column) of the k-th coefficient of
