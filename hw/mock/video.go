@@ -29,6 +29,9 @@ type VideoOptions struct {
 	FullRange bool
 	// Padding is how many bytes follow each row of YUYV.
 	Padding int
+	// NoCapture makes a node that offers no capture format, as the metadata
+	// nodes of webcams and the codecs of a Pi.
+	NoCapture bool
 }
 
 func (o VideoOptions) complete() VideoOptions {
@@ -104,7 +107,8 @@ func (b *Board) newVideo(name string) *Video {
 	return &Video{part: newPart(name), board: b, options: b.opts.Video.complete()}
 }
 
-// Configure replaces what the camera offers, from its next Start on.
+// Configure replaces what the camera offers. A stream that runs goes on as it
+// is.
 func (v *Video) Configure(o VideoOptions) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -148,6 +152,9 @@ func (v *Video) Streaming() bool {
 func (v *Video) open() (*videoHandle, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.options.NoCapture && !v.gone {
+		return nil, fmt.Errorf("%s: %w: it offers no capture format; name the camera's first node", v.name, hw.ErrUnsupported)
+	}
 	life, err := v.claim(true)
 	if err != nil {
 		return nil, err
