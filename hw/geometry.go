@@ -14,6 +14,10 @@ type Geometry struct {
 // maxSide bounds a screen's width and height: twice an 8K television.
 const maxSide = 16384
 
+// maxMemory bounds a screen's pixel memory in bytes, so that an int of 32 bits
+// can count it: the largest screen without padding.
+const maxMemory = 4 * maxSide * maxSide
+
 // Validate refuses a geometry that cannot be drawn on.
 func (g Geometry) Validate() error {
 	switch {
@@ -23,6 +27,8 @@ func (g Geometry) Validate() error {
 		return fmt.Errorf("%w: framebuffer of %d x %d pixels", ErrUnsupported, g.Width, g.Height)
 	case g.Stride < g.Width*g.BitsPerPixel/8 || g.Stride > 16*maxSide:
 		return fmt.Errorf("%w: framebuffer rows of %d bytes for %d pixels of %d bits", ErrUnsupported, g.Stride, g.Width, g.BitsPerPixel)
+	case int64(g.Stride)*int64(g.Height) > maxMemory:
+		return fmt.Errorf("%w: framebuffer of %d rows of %d bytes", ErrUnsupported, g.Height, g.Stride)
 	}
 	var used uint32
 	for _, c := range []struct {
