@@ -1,6 +1,3 @@
-// Package mqttlink keeps one durable MQTT 3.1.1 connection: it reconnects by
-// itself, subscribes again, and holds what was published meanwhile in an ordered
-// outbox. It knows nothing about what messages mean.
 package mqttlink
 
 import "context"

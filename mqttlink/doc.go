@@ -1,0 +1,39 @@
+// Package mqttlink keeps one durable MQTT 3.1.1 connection: it reconnects by
+// itself, subscribes again, and holds what was published meanwhile in an ordered
+// outbox. It knows nothing about what messages mean.
+//
+// # Publishing
+//
+// Publish puts a message into the outbox and returns. One sender works through
+// the outbox in order, with at most Options.Window messages on their way at a
+// time. With QoS 1 a message leaves the outbox when the broker's PUBACK has come,
+// and for no other reason: after a lost connection everything unacknowledged is
+// sent again, in order, before anything newer. So nothing is lost, the first
+// arrivals are in order, and duplicates come only as a contiguous repetition of at
+// most a window after a loss. A message with QoS 0 waits in the outbox like any
+// other until there is a connection, leaves it when it has been handed to the
+// network, and is never sent twice.
+//
+// A message that is published after Subscribe has returned is sent behind the
+// SUBSCRIBE and its answer, so a reply to it cannot be missed.
+//
+// # Receiving
+//
+// Each subscription has a goroutine and a queue of its own: 256 messages, or
+// 8 MiB. A handler may take its time, publish, subscribe and cancel; the network,
+// the keep-alive and other handlers go on meanwhile. When its queue is full the
+// oldest message gives way, which is counted and logged: what comes in are
+// commands and states, of which the latest counts. Messages larger than
+// Options.MaxInbound are acknowledged, dropped and logged.
+//
+// A handler must expect duplicates (QoS 1 allows them, and some brokers send one
+// copy for each of several overlapping filters) and retained messages at every
+// reconnect, and also when somebody else subscribes to the same filter.
+//
+// # Connecting
+//
+// Every session is a new client of the underlying library, with the same client
+// id, because the library's own reconnecting ends publications as acknowledged
+// that are not, and reorders them. Proxies named in the environment are not used.
+// A failure is a Fault: one line that says what to do.
+package mqttlink

@@ -1,0 +1,83 @@
+package mqttlink
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Kind names what went wrong with a connection, for tests and metrics.
+type Kind string
+
+// The kinds of Fault.
+const (
+	BadEndpoint    Kind = "endpoint"       // not an address that can be dialled
+	BadOption      Kind = "option"         // another setting makes no sense
+	BadCA          Kind = "ca"             // CA file or folder unreadable or empty
+	BadCertificate Kind = "certificate"    // client certificate unreadable
+	BadKey         Kind = "key"            // private key unreadable
+	KeyMismatch    Kind = "key-mismatch"   // key of another certificate
+	Expired        Kind = "expired"        // a certificate is no longer valid
+	NotYetValid    Kind = "not-yet-valid"  // a certificate is not valid yet, or the clock is slow
+	UnknownCA      Kind = "unknown-ca"     // server certificate from an authority that is not trusted
+	WrongName      Kind = "wrong-name"     // server certificate for another host
+	ClientRefused  Kind = "client-refused" // the server sent a TLS alert about our certificate
+	BadTLS         Kind = "tls"            // any other failure of the handshake
+	NoSuchHost     Kind = "dns"            // name resolution failed
+	Refused        Kind = "refused"        // nobody listens on the port
+	Unreachable    Kind = "unreachable"    // no route
+	Timeout        Kind = "timeout"        // no answer in time
+	NotMQTT        Kind = "not-mqtt"       // something else answers on the port
+	ConnectRefused Kind = "connack"        // CONNACK with a refusal
+	ClosedEarly    Kind = "closed-early"   // closed instead of a CONNACK
+	FilterRefused  Kind = "suback"         // SUBACK 0x80
+	NoAck          Kind = "no-ack"         // PUBACK or SUBACK did not come in time
+	Lost           Kind = "lost"           // an established connection ended
+	Protocol       Kind = "protocol"       // the broker broke MQTT's rules
+)
+
+// Fault is a failure in one line that says what to do about it. Unwrap gives the
+// cause, where there is one.
+type Fault struct {
+	Kind Kind
+	Line string
+	Err  error
+}
+
+func (f *Fault) Error() string { return f.Line }
+
+// Unwrap returns the cause.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// fault makes a Fault with a formatted line.
+func fault(kind Kind, cause error, format string, args ...any) *Fault {
+	return &Fault{Kind: kind, Line: oneLine(fmt.Sprintf(format, args...)), Err: cause}
+}
+
+// Explain returns err as the one line to show to a person: a Fault's line, or the
+// error's text without line breaks and control characters.
+func Explain(err error) string {
+	if err == nil {
+		return ""
+	}
+	var f *Fault
+	if errors.As(err, &f) {
+		return f.Line
+	}
+	return oneLine(err.Error())
+}
+
+// oneLine makes text that may come from the other end fit for a log.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if len(s) > 600 {
+		s = strings.ToValidUTF8(s[:600], "") + "…"
+	}
+	return strings.TrimSpace(s)
+}

@@ -1,0 +1,391 @@
+package mqttlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pithings/mqttlink/outbox"
+)
+
+// State is what a link is doing.
+type State int32
+
+// The states of a link.
+const (
+	Offline    State = iota // before Run, or waiting for the next attempt
+	Connecting              // attempting
+	Online                  // connected
+	Ended                   // Run has returned
+)
+
+// String returns the state in lower case.
+func (s State) String() string {
+	if s < 0 || int(s) >= len(stateNames) {
+		return "unknown"
+	}
+	return stateNames[s]
+}
+
+var stateNames = [...]string{"offline", "connecting", "online", "ended"}
+
+// Errors of Publish and Subscribe, beside LimitError and what wraps ErrTopic or ErrQoS.
+var (
+	// ErrFull says that the outbox is at its limit: the message was not taken.
+	ErrFull = outbox.ErrFull
+	// ErrOffline says that there is no connection and that the options allow no
+	// queueing: the message was not taken.
+	ErrOffline = errors.New("no connection to the broker, and queueing is switched off (MaxQueued 0): publish again later, or allow a queue")
+	// ErrEnded says that Run has returned.
+	ErrEnded = errors.New("the link has ended")
+)
+
+// Link is a durable connection. It implements Client; its methods may be called
+// from several goroutines at once, before and while Run runs.
+type Link struct {
+	o        Options
+	endpoint Endpoint
+	box      outbox.Box
+	quiet    *quietLog
+	subs     subscriptions
+
+	running atomic.Bool
+	ctx     context.Context // the life of the handlers; ends with Run
+	cancel  context.CancelFunc
+
+	state atomic.Int32
+	local atomic.Pointer[netip.Addr] // our address in the last connection
+	kick  chan struct{}              // something was appended
+
+	// What one session leaves to the next; sessions never overlap.
+	handed  uint64 // highest QoS 0 record that was given to the network
+	sent    uint64 // highest record sent at all
+	unacked int    // sessions in a row that ended without any acknowledgement
+
+	publishing sync.RWMutex // held to write when Run ends: no Publish slips in after the last look
+	ended      bool
+
+	mu      sync.Mutex
+	emptied chan struct{} // closed, and made anew, when an acknowledgement empties the outbox
+	stats   Stats
+}
+
+// Stats is a link at one moment; counts are since New.
+type Stats struct {
+	State     State
+	Since     time.Time // of the state
+	Connects  uint64    // sessions established
+	Attempts  uint64    // connections attempted
+	Accepted  uint64    // messages taken by Publish
+	Refused   uint64    // messages not taken because the outbox was full or queueing off
+	Acked     uint64    // messages that left the outbox because they were delivered
+	Resent    uint64    // messages sent once more after a loss
+	Dropped   uint64    // messages that gave way in the outbox
+	Queued    int       // messages in the outbox
+	Received  uint64    // messages from the broker
+	Missed    uint64    // messages that gave way because a handler was slow
+	TooLarge  uint64    // messages from the broker larger than Options.MaxInbound
+	LastError string    // in one line; "" while online
+	Refusals  []string  // filters that the broker refuses
+}
+
+// New checks the options without using the network and returns a link that
+// does nothing yet. Its errors are Faults.
+func New(o Options) (*Link, error) {
+	o.Limits.MaxFilters = o.Limits.filters()
+	e, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{
+		o: o, endpoint: e, box: o.Outbox, quiet: newQuietLog(o.Log),
+		kick: make(chan struct{}, 1), emptied: make(chan struct{}),
+	}
+	l.subs.init()
+	if l.box == nil {
+		l.box = outbox.NewMemory(outbox.Limits{Messages: max(o.MaxQueued, 0), Drop: o.Drop})
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.stats.Since = time.Now()
+	return l, nil
+}
+
+// Endpoint returns where the link goes.
+func (l *Link) Endpoint() Endpoint { return l.endpoint }
+
+// ClientID returns the client id, which New may have made up.
+func (l *Link) ClientID() string { return l.o.ClientID }
+
+// Publish puts m into the outbox. The payload may be reused when it returns.
+func (l *Link) Publish(ctx context.Context, m Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := l.o.Limits.check(m); err != nil {
+		return err
+	}
+	l.publishing.RLock()
+	defer l.publishing.RUnlock()
+	if l.ended {
+		return ErrEnded
+	}
+	err := ErrOffline
+	if l.o.MaxQueued != 0 || l.Connected() {
+		_, err = l.box.Append(outbox.Record{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain})
+	}
+	if err != nil {
+		l.count(func(s *Stats) { s.Refused++ })
+		l.quiet.say(slog.LevelWarn, "publish "+err.Error(), "message not taken", "topic", m.Topic, "error", Explain(err))
+		return fmt.Errorf("publish to %s: %w", m.Topic, err)
+	}
+	l.count(func(s *Stats) { s.Accepted++ })
+	if l.o.Drop == outbox.DropOldest {
+		l.noteDropped()
+	}
+	select {
+	case l.kick <- struct{}{}:
+	default: // the sender has been told already
+	}
+	return nil
+}
+
+// noteDropped says that messages gave way in the outbox.
+func (l *Link) noteDropped() {
+	now := l.box.Stats().Dropped
+	var before uint64
+	l.count(func(s *Stats) { before, s.Dropped = s.Dropped, max(s.Dropped, now) })
+	if now > before {
+		l.quiet.say(slog.LevelWarn, "dropped", "outbox full: the oldest messages are dropped", "dropped", now)
+	}
+}
+
+// Subscribe implements Client.
+func (l *Link) Subscribe(filter string, qos byte, h Handler) (cancel func(), err error) {
+	if err := l.o.Limits.checkFilter(filter, qos); err != nil {
+		return nil, err
+	}
+	if h == nil {
+		return nil, fmt.Errorf("subscribe to %s: the handler is missing", filter)
+	}
+	if l.ctx.Err() != nil {
+		return nil, ErrEnded
+	}
+	return l.subs.add(l.ctx, filter, qos, h, l.o.Limits)
+}
+
+// Connected reports whether a session with the broker is established.
+func (l *Link) Connected() bool { return l.State() == Online }
+
+// State returns what the link is doing.
+func (l *Link) State() State { return State(l.state.Load()) }
+
+// Queued returns the number of messages in the outbox.
+func (l *Link) Queued() int { return l.box.Len() }
+
+// LocalAddr returns this machine's address in the present or last connection:
+// where others near the broker can be expected to reach it. Before the first
+// connection it asks the kernel's routes, if the broker is given by address;
+// otherwise the result is not valid (IsValid).
+func (l *Link) LocalAddr() netip.Addr {
+	if a := l.local.Load(); a != nil {
+		return *a
+	}
+	if _, err := netip.ParseAddr(l.endpoint.Host); err != nil {
+		return netip.Addr{}
+	}
+	c, err := net.Dial("udp", l.endpoint.Addr()) // sends nothing
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer c.Close()
+	return addrOf(c.LocalAddr())
+}
+
+func addrOf(a net.Addr) netip.Addr {
+	if a == nil {
+		return netip.Addr{}
+	}
+	p, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return p.Addr().Unmap()
+}
+
+// Stats returns the counts.
+func (l *Link) Stats() Stats {
+	b := l.box.Stats()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.stats
+	s.State, s.Queued, s.Dropped = l.State(), b.Messages, b.Dropped
+	s.Missed, s.Refusals = l.subs.missed.Load(), l.subs.refusals()
+	return s
+}
+
+func (l *Link) count(f func(*Stats)) {
+	l.mu.Lock()
+	f(&l.stats)
+	l.mu.Unlock()
+}
+
+// Flush waits until the outbox is empty.
+func (l *Link) Flush(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		emptied := l.emptied
+		l.mu.Unlock()
+		n := l.box.Len()
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-emptied:
+		case <-ctx.Done():
+			return fmt.Errorf("%d messages are not delivered yet: %w", n, ctx.Err())
+		case <-l.ctx.Done():
+			if n := l.box.Len(); n > 0 {
+				return fmt.Errorf("%d messages are not delivered: %w", n, ErrEnded)
+			}
+			return nil
+		}
+	}
+}
+
+// acked takes the records up to seq out of the outbox.
+func (l *Link) acked(seq uint64) {
+	if err := l.box.Ack(seq); err != nil {
+		l.quiet.say(slog.LevelError, "ack", "outbox cannot note what was delivered: it will be sent again", "error", err)
+		return
+	}
+	empty := l.box.Len() == 0
+	l.mu.Lock()
+	l.stats.Acked++
+	if empty {
+		close(l.emptied)
+		l.emptied = make(chan struct{})
+	}
+	l.mu.Unlock()
+}
+
+// ackTimeout is how long to wait for an acknowledgement. After a session that
+// ended without a single one it is longer, up to sixteen times: a link so slow
+// that one message takes longer than the time-out must not repeat it for ever.
+func (l *Link) ackTimeout() time.Duration { return l.o.AckTimeout << l.unacked }
+
+// noteTimeouts follows the sessions that ended for want of acknowledgement.
+func (l *Link) noteTimeouts(err error, acks int) {
+	var f *Fault
+	switch {
+	case acks > 0:
+		l.unacked = 0
+	case errors.As(err, &f) && f.Kind == NoAck:
+		l.unacked = min(l.unacked+1, 4)
+	}
+}
+
+// Run keeps the connection until ctx ends. It then gives the outbox
+// Options.FlushTimeout to empty, if there is a connection, says goodbye to the
+// broker (so that the will is not published), waits for the handlers that are
+// running, and returns nil. A link runs once.
+func (l *Link) Run(ctx context.Context) error {
+	if !l.running.CompareAndSwap(false, true) {
+		return errors.New("the link is running already, or has ended")
+	}
+	for failed := 0; ctx.Err() == nil; failed++ {
+		lived, err := l.attempt(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		l.report(err)
+		l.setState(Offline)
+		if lived >= l.o.Backoff.Stable {
+			failed = 0
+		}
+		wait := l.o.Backoff.wait(failed)
+		l.o.Log.Debug("next attempt", "endpoint", l.endpoint.String(), "in", wait.Round(time.Millisecond))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+	l.end()
+	return nil
+}
+
+// attempt connects and, if that succeeds, keeps the session until it ends. It
+// returns how long the session held and why it ended.
+func (l *Link) attempt(ctx context.Context) (lived time.Duration, err error) {
+	l.setState(Connecting)
+	l.count(func(s *Stats) { s.Attempts++ })
+	s, err := l.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	l.count(func(st *Stats) { st.Connects++; st.LastError = "" })
+	l.setState(Online)
+	l.quiet.say(slog.LevelInfo, "connected", "connected", "endpoint", l.endpoint.String(), "client_id", l.o.ClientID, "queued", l.box.Len())
+	err = s.run(ctx)
+	return time.Since(began), err
+}
+
+// report logs and keeps why a session ended or could not begin.
+func (l *Link) report(err error) {
+	line := Explain(err)
+	l.count(func(s *Stats) { s.LastError = line })
+	var kind Kind
+	var f *Fault
+	if errors.As(err, &f) {
+		kind = f.Kind
+	}
+	l.quiet.say(slog.LevelWarn, string(kind)+steady(line), "no connection", "reason", line, "kind", string(kind), "queued", l.box.Len())
+}
+
+// steady removes digits, so that lines which differ in a time only are the same
+// to the log.
+func steady(line string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, line)
+}
+
+// end refuses further messages, stops the handlers and waits for them.
+func (l *Link) end() {
+	l.close()
+	l.cancel()
+	l.subs.stop()
+	l.setState(Ended)
+	if n := l.box.Len(); n > 0 {
+		l.o.Log.Warn("link ended with undelivered messages", "messages", n)
+	}
+}
+
+// close makes Publish refuse from now on.
+func (l *Link) close() {
+	l.publishing.Lock()
+	l.ended = true
+	l.publishing.Unlock()
+}
+
+func (l *Link) setState(s State) {
+	if State(l.state.Swap(int32(s))) == s {
+		return
+	}
+	l.count(func(st *Stats) { st.Since = time.Now() })
+	if l.o.OnState != nil {
+		l.o.OnState(s)
+	}
+}
+
+var _ Client = (*Link)(nil)

@@ -1,0 +1,182 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+)
+
+// open returns an empty box of each implementation; the tests below are the
+// contract of them all.
+var open = map[string]func(t *testing.T, l Limits) Box{
+	"memory": func(_ *testing.T, l Limits) Box { return NewMemory(l) },
+}
+
+func each(t *testing.T, l Limits, f func(t *testing.T, b Box)) {
+	for name, o := range open {
+		t.Run(name, func(t *testing.T) { f(t, o(t, l)) })
+	}
+}
+
+func put(t *testing.T, b Box, payload string) uint64 {
+	t.Helper()
+	seq, err := b.Append(Record{Topic: "t", Payload: []byte(payload), QoS: 1})
+	if err != nil {
+		t.Fatalf("append %s: %v", payload, err)
+	}
+	return seq
+}
+
+// contents reads the box from the front.
+func contents(t *testing.T, b Box) string {
+	t.Helper()
+	var s string
+	for pos := uint64(0); ; {
+		r, ok, err := b.Next(pos)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			return s
+		}
+		s += string(r.Payload)
+		pos = r.Seq + 1
+	}
+}
+
+func TestOrderAndAck(t *testing.T) {
+	each(t, Limits{}, func(t *testing.T, b Box) {
+		for i := range 10 {
+			if seq := put(t, b, fmt.Sprint(i)); seq != uint64(i+1) {
+				t.Errorf("sequence %d, want %d", seq, i+1)
+			}
+		}
+		if got := contents(t, b); got != "0123456789" {
+			t.Errorf("contents %s", got)
+		}
+		for _, ack := range []uint64{3, 3, 1} { // again and backwards changes nothing
+			if err := b.Ack(ack); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := contents(t, b); got != "3456789" || b.Len() != 7 {
+			t.Errorf("contents %s, length %d", got, b.Len())
+		}
+		if r, ok, _ := b.Next(6); !ok || string(r.Payload) != "5" {
+			t.Errorf("record at 6: %s", r.Payload)
+		}
+		if err := b.Ack(1000); err != nil || b.Len() != 0 || b.Stats().Bytes != 0 {
+			t.Errorf("after acknowledging everything: %v, %+v", err, b.Stats())
+		}
+		if seq := put(t, b, "x"); seq != 11 {
+			t.Errorf("sequence numbers start again at %d", seq)
+		}
+	})
+}
+
+func TestLimits(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		limits  Limits
+		puts    []string
+		want    string
+		refused int
+		dropped uint64
+	}{
+		{"unlimited", Limits{}, []string{"a", "b", "c"}, "abc", 0, 0},
+		{"newest by count", Limits{Messages: 2}, []string{"a", "b", "c", "d"}, "ab", 2, 2},
+		{"oldest by count", Limits{Messages: 2, Drop: DropOldest}, []string{"a", "b", "c", "d"}, "cd", 0, 2},
+		{"newest by bytes", Limits{Bytes: 6}, []string{"aa", "bb", "c"}, "aabb", 1, 1},
+		{"oldest by bytes", Limits{Bytes: 6, Drop: DropOldest}, []string{"aa", "bb", "cccc"}, "cccc", 0, 2},
+		{"larger than the box", Limits{Bytes: 6, Drop: DropOldest}, []string{"aa", "bb", "cccccc"}, "aabb", 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			each(t, tt.limits, func(t *testing.T, b Box) {
+				refused := 0
+				for _, p := range tt.puts {
+					if _, err := b.Append(Record{Topic: "t", Payload: []byte(p)}); errors.Is(err, ErrFull) {
+						refused++
+					} else if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if got := contents(t, b); got != tt.want || refused != tt.refused || b.Stats().Dropped != tt.dropped {
+					t.Errorf("contents %s, refused %d, dropped %d; want %s, %d, %d", got, refused, b.Stats().Dropped, tt.want, tt.refused, tt.dropped)
+				}
+			})
+		})
+	}
+}
+
+func TestAppendCopies(t *testing.T) {
+	each(t, Limits{}, func(t *testing.T, b Box) {
+		p := []byte("before")
+		if _, err := b.Append(Record{Topic: "t", Payload: p}); err != nil {
+			t.Fatal(err)
+		}
+		copy(p, "behind")
+		if got := contents(t, b); got != "before" {
+			t.Errorf("the caller's later change reached the box: %s", got)
+		}
+	})
+}
+
+func TestClosed(t *testing.T) {
+	each(t, Limits{}, func(t *testing.T, b Box) {
+		put(t, b, "a")
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := b.Append(Record{Topic: "t"})
+		_, _, err2 := b.Next(0)
+		for _, err := range []error{err, err2, b.Ack(1)} {
+			if !errors.Is(err, ErrClosed) {
+				t.Errorf("after Close: %v", err)
+			}
+		}
+	})
+}
+
+// The queue is compacted as it moves: a model that is not must agree with it.
+func FuzzMemory(f *testing.F) {
+	f.Add([]byte{1, 1, 1, 0, 2, 1, 0x80, 0x83})
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		b := NewMemory(Limits{Messages: 100, Drop: DropOldest})
+		var model []uint64
+		next := uint64(1)
+		for _, op := range ops {
+			if op < 0x80 {
+				for range op {
+					b.Append(Record{Topic: "t"})
+					model = append(model, next)
+					next++
+				}
+				model = model[max(0, len(model)-100):]
+			} else if n := int(op & 0x7f); n > 0 && len(model) > 0 {
+				n = min(n, len(model))
+				b.Ack(model[n-1])
+				model = model[n:]
+			}
+			if b.Len() != len(model) {
+				t.Fatalf("length %d, want %d", b.Len(), len(model))
+			}
+			for i, seq := range model {
+				if r, ok, _ := b.Next(seq); !ok || r.Seq != seq {
+					t.Fatalf("record %d of %d is %d, want %d", i, len(model), r.Seq, seq)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkMemory(b *testing.B) {
+	box := NewMemory(Limits{})
+	payload := make([]byte, 256)
+	b.ReportAllocs()
+	b.SetBytes(256)
+	for b.Loop() {
+		seq, _ := box.Append(Record{Topic: "bench/topic", Payload: payload})
+		box.Next(seq)
+		box.Ack(seq)
+	}
+}
