@@ -1,0 +1,156 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Problem is one thing that is wrong, told in one line.
+type Problem struct {
+	Source  string // the file, or the environment variable
+	Line    int    // from 1; 0 when the problem has no place in the file
+	Column  int    // in characters, from 1
+	Message string
+}
+
+// String returns "FILE:LINE:COLUMN: message".
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return p.Source + ": " + p.Message
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", p.Source, p.Line, p.Column, p.Message)
+}
+
+// Warning is a Problem that does not keep the configuration from being used.
+type Warning = Problem
+
+// maxProblems is the number of problems kept: more would hide the first ones.
+const maxProblems = 10
+
+// Error is a configuration that cannot be used.
+type Error struct {
+	Problems []Problem
+	More     int // further problems that are not listed
+}
+
+// Error returns one line for each problem.
+func (e *Error) Error() string {
+	var lines []string
+	for _, p := range e.Problems {
+		lines = append(lines, p.String())
+	}
+	if e.More > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", e.More))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// collected bounds the problems that are collected before they are sorted.
+const collected = 200
+
+func (e *Error) add(p Problem) {
+	switch {
+	case slices.Contains(e.Problems, p):
+	case len(e.Problems) == collected:
+		e.More++
+	default:
+		e.Problems = append(e.Problems, p)
+	}
+}
+
+func (e *Error) count() int { return len(e.Problems) + e.More }
+
+// err returns e with its first problems in the order of the file, or nil when
+// there is none.
+func (e *Error) err() error {
+	if len(e.Problems) == 0 {
+		return nil
+	}
+	sortProblems(e.Problems)
+	if over := len(e.Problems) - maxProblems; over > 0 {
+		e.Problems, e.More = e.Problems[:maxProblems], e.More+over
+	}
+	return e
+}
+
+// sortProblems sorts by place; those without one come last.
+func sortProblems(list []Problem) {
+	slices.SortStableFunc(list, func(a, b Problem) int {
+		return cmp.Or(
+			cmp.Compare(b2i(a.Line == 0), b2i(b.Line == 0)),
+			cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Source, b.Source), cmp.Compare(a.Message, b.Message))
+	})
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// quote shows what was written, on one line and not at length.
+func quote(s string) string {
+	const most = 60
+	if utf8.RuneCountInString(s) > most {
+		s = string([]rune(s)[:most]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// suggest ends a message about an unknown name: with the nearest known one if
+// it could be a slip, else with all that are known.
+func suggest(name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return "; known: " + strings.Join(known, ", ")
+}
+
+// nearest returns the known name with the fewest edits from name, or "" when
+// none is near enough for a slip of the hand.
+func nearest(name string, known []string) string {
+	if len(name) > 100 {
+		return ""
+	}
+	name = strings.ToLower(name)
+	best, fewest := "", 1+min(3, (len(name)+1)/3)
+	for _, k := range known {
+		if d := edits(name, strings.ToLower(k)); d < fewest {
+			best, fewest = k, d
+		}
+	}
+	return best
+}
+
+// edits counts the letters to insert, delete, replace or swap with their
+// neighbour to turn a into b (optimal string alignment).
+func edits(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			replace := last[j-1]
+			if a[i-1] != b[j-1] {
+				replace++
+			}
+			row[j] = min(replace, last[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
