@@ -25,7 +25,8 @@ func (t tone) limited() tone {
 }
 
 // canvas is a picture that rectangles can be drawn on. Their corners are
-// rounded down to even pixels, so that no two tones share a chroma sample.
+// rounded down to even pixels, so that no two tones share a chroma sample, and
+// what lies outside the picture is left out.
 type canvas interface {
 	size() (width, height int)
 	fill(x0, y0, x1, y1 int, t tone)
@@ -41,7 +42,7 @@ type packed struct {
 func (c *packed) size() (int, int) { return c.width, c.height }
 
 func (c *packed) fill(x0, y0, x1, y1 int, t tone) {
-	x0, x1, y0, y1 = x0&^1, x1&^1, y0&^1, y1&^1
+	x0, y0, x1, y1 = inside(c, x0, y0, x1, y1)
 	if x0 >= x1 || y0 >= y1 {
 		return
 	}
@@ -63,7 +64,7 @@ type planar struct{ *image.YCbCr }
 func (c planar) size() (int, int) { return c.Rect.Dx(), c.Rect.Dy() }
 
 func (c planar) fill(x0, y0, x1, y1 int, t tone) {
-	x0, x1, y0, y1 = x0&^1, x1&^1, y0&^1, y1&^1
+	x0, y0, x1, y1 = inside(c, x0, y0, x1, y1)
 	if x0 >= x1 || y0 >= y1 {
 		return
 	}
@@ -80,4 +81,9 @@ func fillPlane(plane []byte, stride, x0, y0, x1, y1 int, v byte) {
 	for y := y0 + 1; y < y1; y++ {
 		copy(plane[y*stride:][x0:], row)
 	}
+}
+
+func inside(c canvas, x0, y0, x1, y1 int) (int, int, int, int) {
+	w, h := c.size()
+	return max(x0, 0) &^ 1, max(y0, 0) &^ 1, min(x1, w) &^ 1, min(y1, h) &^ 1
 }

@@ -63,7 +63,7 @@ const (
 // settle picks the size that a driver would: the nearest that it has, even in
 // both directions.
 func (o VideoOptions) settle(width, height int) (int, int) {
-	want := image.Pt(width, height)
+	want := image.Pt(min(width, maxSide), min(height, maxSide))
 	if width <= 0 || height <= 0 {
 		want = o.Sizes[0]
 		if want == (image.Point{}) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image"
 	"image/jpeg"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -76,6 +77,7 @@ func TestCardTellsFrameAndTime(t *testing.T) {
 		{"small JPEG", hw.JPEG, image.Pt(160, 120), false},
 		{"YUYV", hw.YUYV, image.Pt(640, 480), false},
 		{"YUYV of full range", hw.YUYV, image.Pt(320, 240), true},
+		{"thumbnail", hw.MJPG, image.Pt(96, 64), false},
 		{"odd size", hw.YUYV, image.Pt(333, 251), false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -273,7 +275,8 @@ func TestNearestSizeIsPicked(t *testing.T) {
 			{image.Pt(640, 480), image.Pt(640, 480)},
 			{image.Pt(1920, 1080), image.Pt(1280, 720)},
 			{image.Pt(1, 1), image.Pt(320, 240)},
-			{image.Pt(-5, 1<<40), image.Pt(640, 480)},
+			{image.Pt(-5, 1<<30), image.Pt(640, 480)},
+			{image.Pt(math.MaxInt, math.MaxInt), image.Pt(1280, 720)},
 		} {
 			s, err := v.Start(hw.VideoFormat{Pixel: hw.YUYV, Width: row.asked.X, Height: row.asked.Y})
 			if err != nil || s.Width != row.want.X || s.Height != row.want.Y || s.Stride != 2*s.Width {
