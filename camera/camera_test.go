@@ -33,7 +33,7 @@ func run(t *testing.T, name string, video mock.VideoOptions, opts Opts, test fun
 	t.Run(name, func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			if video.Sizes == nil {
-				video.Sizes = []image.Point{{320, 240}, {640, 480}}
+				video.Sizes = []image.Point{{160, 120}, {320, 240}}
 			}
 			b := &bench{T: t, board: mock.New(mock.Options{Video: video}), log: &bytes.Buffer{}}
 			b.video = b.board.Video(node)
@@ -102,18 +102,18 @@ func TestCapture(t *testing.T) {
 		size  image.Point
 		form  string
 	}{
-		{"a webcam as it comes", mock.VideoOptions{}, Opts{}, image.Pt(320, 240), "MJPG"},
-		{"a size that it has", mock.VideoOptions{}, Opts{Size: image.Pt(640, 480)}, image.Pt(640, 480), "MJPG"},
-		{"a size that it has not", mock.VideoOptions{}, Opts{Size: image.Pt(600, 400)}, image.Pt(640, 480), "MJPG"},
-		{"MJPEG without Huffman tables", mock.VideoOptions{NoHuffman: true}, Opts{}, image.Pt(320, 240), "MJPG"},
-		{"JPEG only", mock.VideoOptions{Pixel: hw.JPEG}, Opts{}, image.Pt(320, 240), "JPEG"},
-		{"YUYV only", mock.VideoOptions{Pixel: hw.YUYV}, Opts{}, image.Pt(320, 240), "YUYV"},
-		{"YUYV by choice", mock.VideoOptions{}, Opts{Pixel: hw.YUYV}, image.Pt(320, 240), "YUYV"},
-		{"YUYV of full range", mock.VideoOptions{Pixel: hw.YUYV, FullRange: true}, Opts{}, image.Pt(320, 240), "YUYV"},
-		{"YUYV in padded rows", mock.VideoOptions{Pixel: hw.YUYV, Padding: 64}, Opts{}, image.Pt(320, 240), "YUYV"},
+		{"a webcam as it comes", mock.VideoOptions{}, Opts{}, image.Pt(160, 120), "MJPG"},
+		{"a size that it has", mock.VideoOptions{}, Opts{Size: image.Pt(320, 240)}, image.Pt(320, 240), "MJPG"},
+		{"a size that it has not", mock.VideoOptions{}, Opts{Size: image.Pt(300, 200)}, image.Pt(320, 240), "MJPG"},
+		{"MJPEG without Huffman tables", mock.VideoOptions{NoHuffman: true}, Opts{}, image.Pt(160, 120), "MJPG"},
+		{"JPEG only", mock.VideoOptions{Pixel: hw.JPEG}, Opts{}, image.Pt(160, 120), "JPEG"},
+		{"YUYV only", mock.VideoOptions{Pixel: hw.YUYV}, Opts{}, image.Pt(160, 120), "YUYV"},
+		{"YUYV by choice", mock.VideoOptions{}, Opts{Pixel: hw.YUYV}, image.Pt(160, 120), "YUYV"},
+		{"YUYV of full range", mock.VideoOptions{Pixel: hw.YUYV, FullRange: true}, Opts{}, image.Pt(160, 120), "YUYV"},
+		{"YUYV in padded rows", mock.VideoOptions{Pixel: hw.YUYV, Padding: 64}, Opts{}, image.Pt(160, 120), "YUYV"},
 		{"YUYV of a size that blocks do not fill", mock.VideoOptions{Pixel: hw.YUYV, Sizes: []image.Point{{330, 250}}}, Opts{}, image.Pt(330, 250), "YUYV"},
 		{"a device that lists no sizes", mock.VideoOptions{Pixel: hw.YUYV, Sizes: []image.Point{{}}}, Opts{Size: image.Pt(400, 300)}, image.Pt(400, 300), "YUYV"},
-		{"no warm-up", mock.VideoOptions{}, Opts{WarmUpFrames: -1}, image.Pt(320, 240), "MJPG"},
+		{"no warm-up", mock.VideoOptions{}, Opts{WarmUpFrames: -1}, image.Pt(160, 120), "MJPG"},
 	} {
 		run(t, tt.name, tt.video, tt.opts, func(b *bench) {
 			for range 2 {
@@ -317,9 +317,9 @@ func TestRefusals(t *testing.T) {
 	run(t, "the format asked for is not there", mock.VideoOptions{Pixel: hw.MJPG}, Opts{Pixel: hw.YUYV}, func(b *bench) {
 		b.fails(hw.ErrUnsupported, `"MJPG"`, "not YUYV")
 	})
-	run(t, "the driver changes the size", mock.VideoOptions{}, Opts{Size: image.Pt(640, 480)}, func(b *bench) {
-		b.video.Override(320, 240)
-		if p := b.shot(); p.Size != image.Pt(320, 240) {
+	run(t, "the driver changes the size", mock.VideoOptions{}, Opts{Size: image.Pt(320, 240)}, func(b *bench) {
+		b.video.Override(160, 120)
+		if p := b.shot(); p.Size != image.Pt(160, 120) {
 			b.Errorf("size %v", p.Size)
 		}
 	})
