@@ -132,7 +132,7 @@ func decode(ctx context.Context, data []byte, o DecodeOpts) (picture, error) {
 	}
 	c, err := f.config(bytes.NewReader(data))
 	if err != nil {
-		return picture{}, fmt.Errorf("%w: %s: %w", ErrPicture, f.name, err)
+		return picture{}, f.broken(err)
 	}
 	p := picture{orientation: 1, cost: f.cost(data, c)}
 	switch {
@@ -156,13 +156,18 @@ func decode(ctx context.Context, data []byte, o DecodeOpts) (picture, error) {
 	if cause := context.Cause(ctx); cause != nil {
 		return picture{}, cause
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return picture{}, fmt.Errorf("%w: the %s is cut short: %w", ErrPicture, f.name, err)
-	}
 	if err != nil {
-		return picture{}, fmt.Errorf("%w: %s: %w", ErrPicture, f.name, err)
+		return picture{}, f.broken(err)
 	}
 	return p, nil
+}
+
+// broken says what a decoder found.
+func (f format) broken(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: the %s is cut short: %w", ErrPicture, f.name, err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrPicture, f.name, err)
 }
 
 // sniff tells by its first bytes what data is.

@@ -167,8 +167,13 @@ func (s *Screen) Show(ctx context.Context, uri string) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	// No picture is fetched for a screen that is not there.
-	if err := s.Check(ctx); err != nil {
+	// No picture is fetched for a screen that is not there. One that changed its
+	// mode is there again at once.
+	err := s.Check(ctx)
+	if errors.Is(err, hw.ErrGone) {
+		err = s.Check(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	data, err := s.fetch.fetch(ctx, uri)
@@ -224,7 +229,11 @@ func (s *Screen) Clear(ctx context.Context) error {
 		return err
 	}
 	s.stopTimer()
-	return s.clearLocked()
+	err := s.clearLocked()
+	if errors.Is(err, hw.ErrGone) {
+		err = s.openLocked() // which clears it
+	}
+	return err
 }
 
 // Close clears the screen and gives it back to the console. It ends a Show
