@@ -70,11 +70,12 @@ func BenchmarkBlit(b *testing.B) {
 				})
 			}
 		}
+		fit := fitPicture(Contain, turnOf(1, 0), s.w, s.h, s.onW, s.onH)
 		b.Run(name+"/x-image BiLinear", func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(s.w * s.h))
 			for b.Loop() {
-				plainBlit(pix, planes, s.onW, s.onH)
+				plainBlit(pix, planes, fit.outW, fit.outH)
 			}
 		})
 	}
@@ -112,6 +113,7 @@ func BenchmarkJPEG(b *testing.B) {
 				}
 			}
 		})
+		fit := fitPicture(Contain, turnOf(1, 0), s.w, s.h, s.onW, s.onH)
 		b.Run(name+"/x-image BiLinear", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -119,7 +121,7 @@ func BenchmarkJPEG(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				plainBlit(pix, img, s.onW, s.onH)
+				plainBlit(pix, img, fit.outW, fit.outH)
 			}
 		})
 	}

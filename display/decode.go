@@ -3,6 +3,7 @@ package display
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
@@ -77,7 +78,7 @@ type format struct {
 func formats() []format {
 	return []format{
 		{"JPEG", "\xff\xd8\xff", jpeg.DecodeConfig, jpeg.Decode, jpegCost},
-		{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, png.Decode, pngCost},
+		{"PNG", "\x89PNG\r\n\x1a\n", pngConfig, png.Decode, pngCost},
 		// gif.Decode stops after the first frame.
 		{"GIF", "GIF8?a", gif.DecodeConfig, gif.Decode, func(_ []byte, c image.Config) int64 {
 			return pixels(c)
@@ -102,6 +103,21 @@ func jpegCost(data []byte, c image.Config) int64 {
 	return samples
 }
 
+// pngConfig is png.DecodeConfig, but tells the size of any picture: image/png
+// reports one that overflows a machine's int as a feature it does not support.
+func pngConfig(r io.Reader) (image.Config, error) {
+	var head [24]byte // signature, length and name of the first chunk, width, height (PNG §11.2.2)
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return image.Config{}, err
+	}
+	w, h := binary.BigEndian.Uint32(head[16:]), binary.BigEndian.Uint32(head[20:])
+	const most = 1<<31 - 1
+	if w <= most && h <= most && uint64(w)*uint64(h) > most/8 {
+		return image.Config{Width: int(w), Height: int(h)}, nil
+	}
+	return png.DecodeConfig(io.MultiReader(bytes.NewReader(head[:]), r))
+}
+
 func pngCost(data []byte, c image.Config) int64 {
 	size := int64(4)
 	switch c.ColorModel {
@@ -109,7 +125,7 @@ func pngCost(data []byte, c image.Config) int64 {
 		size = 1
 	case color.Gray16Model:
 		size = 2
-	case color.RGBA64Model, color.NRGBA64Model:
+	case color.RGBA64Model, color.NRGBA64Model, nil:
 		size = 8
 	case color.RGBAModel, color.NRGBAModel:
 	default: // a palette
