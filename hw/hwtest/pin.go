@@ -60,6 +60,9 @@ func (h Harness) pin(t *testing.T, p Pin) {
 	h.test(t, "read follows the level", func(t *testing.T, b hw.Board) {
 		set(t, gpio.Low)
 		line := open(t, b, gpio.BothEdges)
+		if line.String() == "" {
+			t.Error("the line has no name")
+		}
 		for _, l := range []gpio.Level{gpio.Low, gpio.High, gpio.Low, gpio.High, gpio.Low} {
 			set(t, l)
 			h.eventually(t, "the line reads "+l.String(), func() bool { return line.Read() == l })

@@ -25,6 +25,9 @@ type Video struct {
 	// Hold lets another program stream from the device until release is called.
 	// nil skips that test.
 	Hold func(t *testing.T) (release func())
+	// Stall stops the frames from coming, without an error, until resume is
+	// called. nil skips that test.
+	Stall func(t *testing.T) (resume func())
 	// Unplug takes the device away and replug brings it back. nil skips that
 	// test.
 	Unplug func(t *testing.T) (replug func())
@@ -224,6 +227,50 @@ func (h Harness) video(t *testing.T, p Video) {
 		}
 		h.within(t, "the wait ends", done)
 		start(t, open(t, b))
+	})
+
+	h.test(t, "no frames come", func(t *testing.T, b hw.Board) {
+		skipUnless(t, p.Stall != nil, "the harness cannot stop the frames")
+		v := open(t, b)
+		s := start(t, v)
+		next(t, v, nil)
+		resume := sync.OnceFunc(p.Stall(t))
+		defer resume()
+		// empty takes what waits, and then waits in vain.
+		empty := func(ctx context.Context) (err error) {
+			for range 2*s.Buffers + 2 {
+				if _, err = v.Next(ctx, nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		begun := time.Now()
+		if err := empty(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want %v", err, context.DeadlineExceeded)
+		}
+		if took := time.Since(begun); took > h.Patience {
+			t.Errorf("the context ended a wait after %v", took)
+		}
+		var err error
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			err = empty(t.Context())
+		}()
+		time.Sleep(100 * time.Millisecond)
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+		h.within(t, "the wait ends when the device is closed", done)
+		if err == nil {
+			t.Error("frames came from a device that has none")
+		}
+		resume()
+		v = open(t, b)
+		whole(t, start(t, v), next(t, v, nil))
 	})
 
 	h.test(t, "second user", func(t *testing.T, b hw.Board) {

@@ -98,6 +98,10 @@ func harness(o mock.Options) hwtest.Harness {
 				board.Video("/dev/video0").Hold("cheese")
 				return board.Video("/dev/video0").Release
 			},
+			Stall: func(*testing.T) func() {
+				board.Video("/dev/video0").Stall(true)
+				return func() { board.Video("/dev/video0").Stall(false) }
+			},
 			Unplug: func(*testing.T) func() {
 				board.Video("/dev/video0").Unplug()
 				return board.Video("/dev/video0").Replug
