@@ -22,7 +22,7 @@ func (s *Screen) Mirror() http.Handler {
 			http.Error(w, "use GET", http.StatusMethodNotAllowed)
 			return
 		}
-		body, err := s.png()
+		body, err := s.PNG()
 		if err != nil {
 			http.Error(w, "no screen: "+err.Error(), http.StatusServiceUnavailable)
 			return
@@ -38,8 +38,9 @@ func (s *Screen) Mirror() http.Handler {
 	})
 }
 
-// png encodes the screen's pixels. One call at a time has the memory for it.
-func (s *Screen) png() ([]byte, error) {
+// PNG returns the screen's present pixels as a PNG file. One call at a time has the
+// memory for it.
+func (s *Screen) PNG() ([]byte, error) {
 	s.mirror.Lock()
 	defer s.mirror.Unlock()
 	img, err := s.snapshot()
