@@ -1,0 +1,258 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"sync"
+
+	"pithings/agent/config"
+	"pithings/camera/store"
+	"pithings/flow"
+	"pithings/hw"
+	"pithings/mqttlink/broker"
+	"pithings/things"
+)
+
+// Options are what an agent is made of.
+type Options struct {
+	Config *config.Config
+	Board  hw.Board
+	// State is the folder for pictures and what else must outlive the process.
+	State string
+	// NextPort takes the next free port for the broker and the web server when
+	// the one configured is taken.
+	NextPort bool
+	// Transcript, if not nil, gets the lines of the things' messages.
+	Transcript io.Writer
+	// Ready, if not nil, is called once everything is wired.
+	Ready func()
+	Log   *slog.Logger
+}
+
+// Agent is a set of things, their connections and their flows.
+type Agent struct {
+	o          Options
+	log        *slog.Logger
+	transcript *things.Transcript
+	broker     *broker.Broker // nil without an embedded one
+	web        *web           // nil when nothing needs it and the port is taken
+	links      *links
+	store      *store.Disk
+	remotes    map[string]*things.Remote // of flows, by thing
+	things     []things.Thing
+	closers    []io.Closer // what things hold, closed in reverse order
+	engines    []*flow.Engine
+	health     *Health
+}
+
+// New binds the ports, reads the certificates and makes the things and flows.
+// What is wrong is told here, before anything runs. Close or Run must follow.
+func New(o Options) (a *Agent, err error) {
+	a = &Agent{o: o, log: o.Log, remotes: map[string]*things.Remote{}}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	if o.Transcript != nil {
+		a.transcript = things.NewTranscript(o.Transcript)
+	}
+	if err := a.startBroker(); err != nil {
+		return nil, err
+	}
+	if err := a.listenWeb(); err != nil {
+		return nil, err
+	}
+	if a.links, err = newLinks(a); err != nil {
+		return nil, err
+	}
+	if err := a.makeThings(); err != nil {
+		return nil, err
+	}
+	if err := a.makeFlows(); err != nil {
+		return nil, err
+	}
+	names := make([]string, len(a.things))
+	for i, t := range a.things {
+		names[i] = t.Name()
+	}
+	a.health = newHealth(names, a.links.states)
+	if a.web != nil {
+		a.web.local("GET /healthz", a.health)
+	}
+	return a, nil
+}
+
+// startBroker runs the embedded broker if it is asked for.
+func (a *Agent) startBroker() error {
+	listen := a.o.Config.Broker.Listen
+	if listen == "" {
+		return nil
+	}
+	ports := 1
+	if a.o.NextPort {
+		ports = tries
+	}
+	// A configuration that names a network address has been warned about.
+	b, err := broker.Listen(listen, ports, broker.Options{AllowNetwork: true}, a.log)
+	if err != nil {
+		return err
+	}
+	a.broker = b
+	a.log.Info("embedded broker listens", "addr", a.broker.Addr())
+	return nil
+}
+
+// listenWeb binds the web server. Only a camera cannot do without.
+func (a *Agent) listenWeb() error {
+	w, err := listenWeb(a.o.Config.HTTP.Listen, a.o.NextPort, a.log)
+	if err != nil {
+		for _, t := range a.o.Config.Things {
+			if t.Type == config.CameraType {
+				return err
+			}
+		}
+		a.log.Warn("no web server, so no /healthz and no screen mirror", "err", err)
+		return nil
+	}
+	a.web = w
+	a.log.Info("web server listens", "addr", "http://"+w.Addr().String())
+	return nil
+}
+
+// Health tells the states of the things.
+func (a *Agent) Health() *Health { return a.health }
+
+// WebAddr is the address of the web server, or "".
+func (a *Agent) WebAddr() string {
+	if a.web == nil {
+		return ""
+	}
+	return a.web.Addr().String()
+}
+
+// Endpoint is the URL of the broker that the things share.
+func (a *Agent) Endpoint() string { return a.links.endpoint(&a.o.Config.MQTT) }
+
+// Run runs everything until ctx is done, and ends it in the order in which it
+// depends on each other: flows and things first, then the connections, which
+// send what is waiting (two seconds at most), and the broker last.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.Close()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+
+	var servers, parts sync.WaitGroup
+	serversCtx, stopServers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServers()
+	serve := func(run func(context.Context) error) {
+		servers.Go(func() {
+			if err := run(serversCtx); err != nil {
+				stop(err)
+			}
+		})
+	}
+	if a.web != nil {
+		serve(a.web.run)
+	}
+	a.links.start(serve)
+
+	var detach []func()
+	for _, t := range a.things {
+		d, err := t.Attach()
+		if err != nil {
+			stop(err)
+			break
+		}
+		detach = append(detach, d)
+	}
+	for _, t := range a.things {
+		parts.Go(func() { supervise(ctx, t, a.health, a.log) })
+	}
+	for _, e := range a.engines {
+		parts.Go(func() {
+			if err := e.Run(ctx); err != nil {
+				stop(err)
+			}
+		})
+	}
+	if a.o.Ready != nil && ctx.Err() == nil {
+		a.o.Ready()
+	}
+
+	<-ctx.Done()
+	a.log.Info("stopping")
+	parts.Wait()
+	for _, d := range detach {
+		d()
+	}
+	stopServers() // the links deliver what is left before they end
+	servers.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Close releases what New took. Run calls it.
+func (a *Agent) Close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		a.closers[i].Close()
+	}
+	a.closers = nil
+	if a.web != nil {
+		a.web.listener.Close()
+	}
+	if a.broker != nil {
+		a.broker.Close()
+		a.broker = nil
+	}
+}
+
+// pictures returns the store of the cameras' pictures, made for the first of
+// them. Its URLs are those that hosts near that camera's broker can reach.
+func (a *Agent) pictures(thing string) (*store.Disk, error) {
+	if a.store != nil {
+		return a.store, nil
+	}
+	p := a.o.Config.Pictures
+	s, err := store.NewDisk(filepath.Join(a.o.State, "pictures"),
+		store.Opts{MaxCount: p.MaxCount, MaxBytes: int64(p.MaxBytes)},
+		func() string {
+			return baseURL(a.o.Config.HTTP.BaseURL, a.web.Addr(), a.links.localIP(thing)) + "/pictures"
+		})
+	if err != nil {
+		return nil, err
+	}
+	a.store = s
+	a.web.open("/pictures/", http.StripPrefix("/pictures", s.Handler()))
+	a.warnOfLoopback()
+	return s, nil
+}
+
+// warnOfLoopback tells that others cannot fetch our pictures, if there are any
+// others: the broker is on another host and our URLs say 127.0.0.1.
+func (a *Agent) warnOfLoopback() {
+	ip := a.web.Addr().IP
+	if a.o.Config.HTTP.BaseURL != "" || !ip.IsLoopback() {
+		return
+	}
+	for i := range a.o.Config.Things {
+		t := &a.o.Config.Things[i]
+		if t.Type != config.CameraType {
+			continue
+		}
+		u, err := url.Parse(a.links.endpoint(a.o.Config.Connection(t)))
+		if err == nil && !localName(u.Host) {
+			a.log.Warn("the broker is on another host, but only this one can fetch the pictures; set http.listen (--listen 0.0.0.0:8080) or http.base_url",
+				"thing", t.Name, "broker", u.Host, "pictures", fmt.Sprintf("http://%s/pictures/", a.web.Addr()))
+			return
+		}
+	}
+}

@@ -1,0 +1,454 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"pithings/agent/config"
+	"pithings/hw"
+	"pithings/hw/mock"
+	"pithings/mqttlink"
+)
+
+// patience bounds waits for events that must come; it is no measure of speed.
+const patience = 30 * time.Second
+
+// lab is an agent over simulated parts with its own broker, and a listener that
+// hears everything.
+type lab struct {
+	t        *testing.T
+	board    *mock.Board
+	agent    *Agent
+	log      *syncBuffer
+	listener *mqttlink.Link
+	mu       sync.Mutex
+	heard    []mqttlink.Message
+	more     chan struct{}
+}
+
+const fourThings = `
+things:
+  - {name: TG_MS, type: motion, pin: GPIO17, warm_up: 0s, hold: 0s, publish: both}
+  - {name: bme680, type: environment, interval: 100ms}
+  - {name: TG_Camera, type: camera, size: 640x480, warm_up_frames: 0}
+  - {name: TG_Screen, type: screen, clear_after: 0s, rotate: %d}
+flows: [{builtin: SecurityFlow, when: detected, things: {motionSensor: TG_MS, camera: TG_Camera, screen: TG_Screen}%s}]
+`
+
+func newLab(t *testing.T, o mock.Options, text string) *lab {
+	t.Helper()
+	l := &lab{t: t, board: mock.New(o), log: &syncBuffer{}, more: make(chan struct{}, 1)}
+	text = "broker: {listen: \"127.0.0.1:0\"}\nhttp: {listen: \"127.0.0.1:0\"}\n" + text
+	cfg, _, err := config.Parse("test", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := make(chan struct{})
+	l.agent, err = New(Options{Config: cfg, Board: l.board, State: t.TempDir(), Ready: func() { close(ready) },
+		Log: slog.New(slog.NewTextHandler(l.log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- l.agent.Run(ctx) }()
+	options := mqttlink.DefaultOptions()
+	options.Endpoint = l.agent.Endpoint()
+	if l.listener, err = mqttlink.New(options); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.listener.Subscribe("#", 1, l.hear); err != nil {
+		t.Fatal(err)
+	}
+	listening := make(chan error, 1)
+	go func() { listening <- l.listener.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		for _, c := range []chan error{ended, listening} {
+			select {
+			case err := <-c:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(patience):
+				t.Error("does not end")
+			}
+		}
+		l.board.Close()
+		if t.Failed() {
+			t.Logf("the agent's log:\n%s", l.log)
+		}
+	})
+	<-ready
+	l.until("connections", func() bool { return l.listener.Connected() && l.agent.links.shared.Connected() })
+	l.until("every part", func() bool {
+		for _, s := range l.agent.Health().Things() {
+			if s.State == "starting" {
+				return false
+			}
+		}
+		return true
+	})
+	return l
+}
+
+func (l *lab) hear(_ context.Context, m mqttlink.Message) {
+	l.mu.Lock()
+	l.heard = append(l.heard, m)
+	l.mu.Unlock()
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+}
+
+// until polls a state that has no event.
+func (l *lab) until(what string, ok func() bool) {
+	l.t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			l.t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}
+
+// message awaits a message on the topic that has not been awaited yet.
+func (l *lab) message(topic string) string {
+	l.t.Helper()
+	limit := time.After(patience)
+	for {
+		l.mu.Lock()
+		for i, m := range l.heard {
+			if m.Topic == topic {
+				l.heard = append(l.heard[:i:i], l.heard[i+1:]...)
+				l.mu.Unlock()
+				return string(m.Payload)
+			}
+		}
+		l.mu.Unlock()
+		select {
+		case <-l.more:
+		case <-limit:
+			l.t.Fatalf("no message on %s within %v", topic, patience)
+		}
+	}
+}
+
+func (l *lab) forget() {
+	l.mu.Lock()
+	l.heard = nil
+	l.mu.Unlock()
+}
+
+// move makes the motion sensor's line go up and down, once it is watched.
+func (l *lab) move() {
+	l.t.Helper()
+	l.forget()
+	pin := l.board.Pin("GPIO17")
+	pin.Set(gpio.High)
+	l.message("TG_MS/motion")
+	pin.Set(gpio.Low)
+	if got := l.message("TG_MS/motion"); got != `{"isMotionDetected": false}` {
+		l.t.Errorf("end of motion: %s", got)
+	}
+}
+
+func (l *lab) get(path string) []byte {
+	l.t.Helper()
+	r, err := http.Get(path)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		l.t.Fatalf("%s: %s %s %v", path, r.Status, b, err)
+	}
+	return b
+}
+
+func (l *lab) mirror() image.Image {
+	l.t.Helper()
+	img, err := png.Decode(bytes.NewReader(l.get("http://" + l.agent.WebAddr() + "/screen/TG_Screen.png")))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return img
+}
+
+func (l *lab) state(thing string) string { return l.agent.Health().Things()[thing].State }
+
+var (
+	rgb565 = hw.Geometry{Width: 640, Height: 480, Stride: 1280, BitsPerPixel: 16,
+		Red: hw.Bitfield{Offset: 11, Length: 5}, Green: hw.Bitfield{Offset: 5, Length: 6}, Blue: hw.Bitfield{Offset: 0, Length: 5}}
+	xrgb8888 = hw.Geometry{Width: 640, Height: 480, Stride: 2560, BitsPerPixel: 32,
+		Red: hw.Bitfield{Offset: 16, Length: 8}, Green: hw.Bitfield{Offset: 8, Length: 8}, Blue: hw.Bitfield{Offset: 0, Length: 8}}
+	bgr888 = hw.Geometry{Width: 480, Height: 640, Stride: 480*3 + 96, BitsPerPixel: 24,
+		Red: hw.Bitfield{Offset: 0, Length: 8}, Green: hw.Bitfield{Offset: 8, Length: 8}, Blue: hw.Bitfield{Offset: 16, Length: 8}}
+)
+
+// TestScreenShowsThePicture goes the whole way, line edge to pixel memory, and
+// compares the mirror with the picture that was captured, pixel by pixel.
+func TestScreenShowsThePicture(t *testing.T) {
+	upright := func(x, y int) (int, int) { return x, y }
+	for name, tc := range map[string]struct {
+		screen  hw.Geometry
+		rotate  int
+		carrier string
+		from    func(x, y int) (int, int) // the picture's pixel at the screen's x, y
+		far     int                       // tolerance of a channel
+	}{
+		"RGB565":                            {rgb565, 0, "", upright, 8},
+		"XRGB8888":                          {xrgb8888, 0, "", upright, 2},
+		"XRGB8888, upside down":             {xrgb8888, 180, "", func(x, y int) (int, int) { return 639 - x, 479 - y }, 2},
+		"BGR888, padded rows, turned right": {bgr888, 90, "", func(x, y int) (int, int) { return y, 479 - x }, 2},
+		"BGR888, padded rows, turned left":  {bgr888, 270, "", func(x, y int) (int, int) { return 639 - y, x }, 2},
+		"XRGB8888, flow in process":         {xrgb8888, 0, ", carrier: local", upright, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, mock.Options{Screen: tc.screen}, fmt.Sprintf(fourThings, tc.rotate, tc.carrier))
+			l.move()
+			var finished struct{ LastClickedImage string }
+			if err := json.Unmarshal([]byte(l.message("TG_Camera/capture/finished")), &finished); err != nil {
+				t.Fatal(err)
+			}
+			picture, err := jpeg.Decode(bytes.NewReader(l.get(finished.LastClickedImage)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, ok := mock.ReadCard(picture); !ok {
+				t.Error("the picture does not show the test card")
+			}
+			l.until("the execution's end", func() bool { return l.agent.engines[0].Stats().Succeeded == 1 })
+			var seen image.Image
+			l.until("the picture on the screen", func() bool {
+				seen = l.mirror()
+				return !black(seen)
+			})
+			if seen.Bounds() != image.Rect(0, 0, tc.screen.Width, tc.screen.Height) {
+				t.Fatalf("the mirror is %v", seen.Bounds())
+			}
+			wrong := 0
+			for y := range tc.screen.Height {
+				for x := range tc.screen.Width {
+					px, py := tc.from(x, y)
+					if distance(seen.At(x, y), picture.At(px, py)) > tc.far {
+						wrong++
+					}
+				}
+			}
+			if total := tc.screen.Width * tc.screen.Height; wrong > total/1000 {
+				t.Errorf("%d of %d pixels differ by more than %d", wrong, total, tc.far)
+			}
+		})
+	}
+}
+
+func black(img image.Image) bool {
+	b := img.Bounds()
+	for y := b.Min.Y; y < b.Max.Y; y += 7 {
+		for x := b.Min.X; x < b.Max.X; x += 7 {
+			if distance(img.At(x, y), color.Black) > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func distance(a, b color.Color) int {
+	r1, g1, b1, _ := a.RGBA()
+	r2, g2, b2, _ := b.RGBA()
+	d := func(x, y uint32) int { return max(int(x>>8)-int(y>>8), int(y>>8)-int(x>>8)) }
+	return max(d(r1, r2), d(g1, g2), d(b1, b2))
+}
+
+// TestOnePartFails: while one part is faulty the other three go on, and it heals
+// by itself when the fault ends.
+func TestOnePartFails(t *testing.T) {
+	moves := func(l *lab) { l.move() }
+	reads := func(l *lab) {
+		l.forget()
+		if got := l.message("bme680/temperature"); !strings.Contains(got, `"success"`) {
+			l.t.Errorf("the sensor says %s", got)
+		}
+	}
+	captures := func(l *lab) {
+		l.forget()
+		l.publish("TG_Camera/capture", "{}")
+		l.message("TG_Camera/capture/finished")
+	}
+	// A picture of one colour, so that the test's pictures can be told apart.
+	shows := func(l *lab) {
+		uri, want := swatch(l.t)
+		l.publish("TG_Screen/display", `{"imageUri":"`+uri+`"}`)
+		l.until("the swatch on the screen", func() bool { return distance(l.mirror().At(320, 240), want) <= 8 })
+	}
+	all := map[string]func(*lab){"TG_MS": moves, "bme680": reads, "TG_Camera": captures, "TG_Screen": shows}
+
+	down := func(thing string) func(*lab) {
+		return func(l *lab) { l.until(thing+" down", func() bool { return l.state(thing) == "down" }) }
+	}
+	cannot := func(l *lab) { // the camera is found out when it is used
+		l.publish("TG_Camera/capture", "{}")
+		l.until("the failure in the log", func() bool { return strings.Contains(l.log.String(), "no picture") })
+	}
+	for name, tc := range map[string]struct {
+		thing  string
+		fault  func(*mock.Board)
+		notice func(*lab)
+		end    func(*mock.Board)
+	}{
+		"motion line gone":       {"TG_MS", func(b *mock.Board) { b.Pin("GPIO17").Unplug() }, down("TG_MS"), func(b *mock.Board) { b.Pin("GPIO17").Replug() }},
+		"sensor does not answer": {"bme680", func(b *mock.Board) { b.Bus("1").NACK(-1) }, down("bme680"), func(b *mock.Board) { b.Bus("1").NACK(0) }},
+		"bus hangs":              {"bme680", func(b *mock.Board) { b.Bus("1").Hang(true) }, down("bme680"), func(b *mock.Board) { b.Bus("1").Hang(false) }},
+		"bus gone":               {"bme680", func(b *mock.Board) { b.Bus("1").Unplug() }, down("bme680"), func(b *mock.Board) { b.Bus("1").Replug() }},
+		"measurement never ends": {"bme680", func(b *mock.Board) { b.Bus("1").Sensor().Stick(true) }, down("bme680"), func(b *mock.Board) { b.Bus("1").Sensor().Stick(false) }},
+		"another chip":           {"bme680", func(b *mock.Board) { b.Bus("1").Sensor().Pose(0x60); b.Bus("1").Sensor().NACK(20) }, down("bme680"), func(b *mock.Board) { b.Bus("1").Sensor().Pose(0x61) }},
+		"camera unplugged":       {"TG_Camera", func(b *mock.Board) { b.Video("/dev/video0").Unplug() }, cannot, func(b *mock.Board) { b.Video("/dev/video0").Replug() }},
+		"screen vanishes": {"TG_Screen", func(b *mock.Board) { b.Framebuffer("/dev/fb0").Unplug() }, func(l *lab) {
+			uri, _ := swatch(l.t)
+			l.publish("TG_Screen/display", `{"imageUri":"`+uri+`"}`)
+			down("TG_Screen")(l)
+		}, func(b *mock.Board) { b.Framebuffer("/dev/fb0").Replug() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, mock.Options{Screen: xrgb8888}, fmt.Sprintf(fourThings, 0, ""))
+			for _, works := range all {
+				works(l)
+			}
+			tc.fault(l.board)
+			tc.notice(l)
+			for thing, works := range all {
+				if thing != tc.thing {
+					works(l)
+				}
+			}
+			tc.end(l.board)
+			l.until(tc.thing+" healed", func() bool { return l.state(tc.thing) == "up" })
+			all[tc.thing](l)
+		})
+	}
+}
+
+func (l *lab) publish(topic, payload string) {
+	l.t.Helper()
+	if err := l.listener.Publish(l.t.Context(), mqttlink.Message{Topic: topic, QoS: 1, Payload: []byte(payload)}); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+var swatches struct {
+	sync.Mutex
+	n int
+}
+
+// swatch is the data: URI of a picture of one colour, another each time.
+func swatch(t *testing.T) (uri string, c color.Color) {
+	t.Helper()
+	swatches.Lock()
+	swatches.n++
+	rgb := color.RGBA{uint8(swatches.n * 53), uint8(swatches.n * 101), uint8(64 + swatches.n*29), 255}
+	swatches.Unlock()
+	img := image.NewPaletted(image.Rect(0, 0, 64, 48), color.Palette{rgb})
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes()), rgb
+}
+
+// TestHostileInput: each gives one clear line and changes nothing else.
+func TestHostileInput(t *testing.T) {
+	l := newLab(t, mock.Options{Screen: xrgb8888}, fmt.Sprintf(fourThings, 0, ""))
+	uri, want := swatch(t)
+	l.publish("TG_Screen/display", `{"imageUri":"`+uri+`"}`)
+	l.until("the swatch on the screen", func() bool { return distance(l.mirror().At(320, 240), want) <= 8 })
+	secret := t.TempDir() + "/secret.png"
+	if err := os.WriteFile(secret, []byte("not yours"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct{ topic, payload, says string }{
+		"not JSON":         {"TG_Screen/display", "picture", "not JSON"},
+		"wrong type":       {"TG_Screen/display", `{"imageUri": 7}`, "is a JSON number"},
+		"an array":         {"TG_Screen/display", `["x"]`, "JSON array"},
+		"a megabyte":       {"TG_Screen/display", `{"imageUri":"` + strings.Repeat("x", 1<<20) + `"}`, "TG_Screen"},
+		"a file":           {"TG_Screen/display", `{"imageUri":"file:///etc/passwd"}`, "file"},
+		"another file":     {"TG_Screen/display", `{"imageUri":"file://` + secret + `"}`, "file"},
+		"link-local":       {"TG_Screen/display", `{"imageUri":"http://169.254.169.254/latest/meta-data"}`, "169.254.169.254"},
+		"unknown scheme":   {"TG_Screen/display", `{"imageUri":"javascript:alert(1)"}`, "javascript"},
+		"an empty picture": {"TG_Screen/display", `{"imageUri":"data:image/png;base64,"}`, "picture not shown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(l.log.String())
+			l.publish(tc.topic, tc.payload)
+			l.until("a line", func() bool { return strings.Contains(l.log.String()[before:], tc.says) })
+			if lines := strings.Split(strings.TrimSpace(l.log.String()[before:]), "\n"); len(lines) != 1 || len(lines[0]) > 1000 {
+				t.Errorf("%d lines:\n%s", len(lines), l.log.String()[before:])
+			}
+			if got := l.mirror().At(320, 240); distance(got, want) > 8 {
+				t.Errorf("the screen changed to %v", got)
+			}
+		})
+	}
+	l.publish("TG_MS/motion", "nonsense") // and the flow does not stumble over it
+	l.move()
+	l.message("TG_Screen/display")
+}
+
+func TestWebIsLocal(t *testing.T) {
+	l := newLab(t, mock.Options{Screen: xrgb8888}, fmt.Sprintf(fourThings, 0, ""))
+	base := "http://" + l.agent.WebAddr()
+	if !json.Valid(l.get(base + "/healthz")) {
+		t.Error("/healthz is not JSON")
+	}
+	r, err := http.NewRequest("GET", base+"/healthz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "evil.example"
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("under a foreign name: %s", resp.Status)
+	}
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}

@@ -1,0 +1,132 @@
+package agent
+
+import (
+	"fmt"
+	"log/slog"
+
+	"pithings/agent/config"
+	"pithings/camera"
+	"pithings/display"
+	"pithings/flow"
+	"pithings/mqttlink"
+	"pithings/things"
+)
+
+// makeThings makes the things of the configuration. No part is opened.
+func (a *Agent) makeThings() error {
+	for i := range a.o.Config.Things {
+		c := &a.o.Config.Things[i]
+		t, err := a.makeThing(c)
+		if err != nil {
+			return fmt.Errorf("thing %s: %w", c.Name, err)
+		}
+		a.things = append(a.things, t)
+	}
+	return nil
+}
+
+func (a *Agent) makeThing(c *config.Thing) (things.Thing, error) {
+	link := a.transcript.Client(a.links.of(c.Name))
+	switch c.Type {
+	case config.MotionType:
+		return things.NewMotion(things.MotionOptions{
+			Thing: c.Name, Topics: c.Topics, Pin: c.Motion.Pin,
+			Both: c.Motion.Publish == config.PublishBoth, Sensor: motionOpts(c.Motion),
+		}, a.o.Board, link, a.log)
+	case config.EnvironmentType:
+		// Its readings every few seconds would drown the events in the transcript,
+		// so it publishes past it.
+		e := c.Environment
+		return things.NewEnvironment(things.EnvironmentOptions{
+			Thing: c.Name, Topics: c.Topics, Bus: e.Bus, Address: uint16(e.Address),
+			Interval: e.Interval.Duration, Schema: things.Schema(e.Schema), Sensor: environmentOpts(e),
+		}, a.o.Board, a.links.of(c.Name), a.log)
+	case config.CameraType:
+		pictures, err := a.pictures(c.Name)
+		if err != nil {
+			return nil, err
+		}
+		cam := camera.New(a.o.Board, c.Camera.Device, cameraOpts(c.Camera), a.log)
+		a.closers = append(a.closers, cam)
+		return things.NewCamera(things.CameraOptions{Thing: c.Name, Topics: c.Topics}, cam, pictures, link, a.log)
+	case config.ScreenType:
+		o, err := screenOpts(c.Screen)
+		if err != nil {
+			return nil, err
+		}
+		screen := display.New(a.o.Board, c.Screen.Device, o, a.log)
+		a.closers = append(a.closers, screen)
+		if a.web != nil {
+			a.web.local("GET /screen/"+c.Name+".png", screen.Mirror())
+		}
+		return things.NewScreen(things.ScreenOptions{Thing: c.Name, Topics: c.Topics}, screen, link, a.log)
+	}
+	return nil, fmt.Errorf("unknown type %q", c.Type)
+}
+
+// makeFlows makes the engines of the flows.
+func (a *Agent) makeFlows() error {
+	for i := range a.o.Config.Flows {
+		c := &a.o.Config.Flows[i]
+		d := flow.SecurityFlow()
+		d.Name = c.Name
+		if c.When == config.WhenEvent {
+			d.Trigger.When = nil
+		}
+		devices := map[string]flow.Device{}
+		for _, role := range d.Roles() {
+			device, err := a.device(c, role)
+			if err != nil {
+				return fmt.Errorf("flow %s, role %s: %w", c.Name, role, err)
+			}
+			devices[role] = device
+		}
+		e, err := flow.New(flow.Deployment{Definition: d, Devices: devices, Timeout: c.Timeout.Duration}, a.log)
+		if err != nil {
+			return err
+		}
+		a.engines = append(a.engines, e)
+	}
+	return nil
+}
+
+// device returns what plays a role: the thing itself with the carrier local,
+// else its remote at the broker.
+func (a *Agent) device(c *config.Flow, role string) (flow.Device, error) {
+	name := c.Things[role]
+	if c.Carrier == config.CarrierLocal {
+		for _, t := range a.things {
+			if d, ok := t.(flow.Device); ok && t.Name() == name {
+				return d, nil
+			}
+		}
+		return nil, fmt.Errorf("thing %s is not here, so the carrier cannot be local", name)
+	}
+	var topics map[string]string // another process's thing has the usual ones
+	if t := a.o.Config.Thing(name); t != nil {
+		topics = t.Topics
+	}
+	return a.remote(role, name, topics)
+}
+
+// remote returns the thing that plays a role through the broker. Flows share
+// one remote of a thing: its answers can be told apart only while one action is
+// in flight.
+func (a *Agent) remote(role, name string, topics map[string]string) (*things.Remote, error) {
+	if r, ok := a.remotes[name]; ok {
+		return r, nil
+	}
+	make := map[string]func(string, map[string]string, mqttlink.Client, *slog.Logger) (*things.Remote, error){
+		"motionSensor": things.NewRemoteMotion, "camera": things.NewRemoteCamera, "screen": things.NewRemoteScreen,
+	}[role]
+	if make == nil {
+		return nil, fmt.Errorf("no device for this role")
+	}
+	r, err := make(name, topics, a.links.shared, a.log)
+	if err != nil {
+		return nil, err
+	}
+	a.remotes[name] = r
+	a.closers = append(a.closers, r)
+	return r, nil
+}

@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"pithings/mqttlink"
+	"pithings/things"
+)
+
+// The pauses between attempts to open a part that fails: doubled from first to
+// last, with jitter, and back to first after the part worked.
+const (
+	firstPause = 1 * time.Second
+	lastPause  = 60 * time.Second
+)
+
+// supervise keeps a thing's part working until ctx is done. A failure is logged
+// once, and again only when its reason changes; so is the recovery.
+func supervise(ctx context.Context, t things.Thing, h *Health, log *slog.Logger) {
+	pause := firstPause
+	report := func(err error) {
+		if err == nil {
+			pause = firstPause
+		}
+		h.set(ctx, t.Name(), err, log)
+	}
+	for {
+		err := run(ctx, t, report)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			err = fmt.Errorf("%s: stopped by itself", t.Name())
+		}
+		report(err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause/2 + rand.N(pause/2+1)):
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// run contains a panic in one thing's code: the others must not pay for it.
+func run(ctx context.Context, t things.Thing, report func(error)) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: internal error, please report it: %v", t.Name(), p)
+		}
+	}()
+	return t.Run(ctx, report)
+}
+
+// RunOne runs a single thing on a connection until ctx is done, and then gives
+// what it published two seconds to be delivered.
+func RunOne(ctx context.Context, t things.Thing, l *mqttlink.Link, log *slog.Logger) error {
+	h := newHealth([]string{t.Name()}, nil)
+	linkCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- l.Run(linkCtx)
+		cancel()
+	}()
+	supervise(ctx, t, h, log)
+	stop() // Run delivers what is left before it returns
+	return <-ended
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"pithings/agent/config"
+)
+
+func newConfig() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Check a configuration, print an example or the schema",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return usagef("say check, example or schema") },
+	}
+	c.AddCommand(
+		&cobra.Command{
+			Use:   "check FILE",
+			Short: "Check a configuration file; exit status 0 if run would accept it",
+			Args:  cobra.ExactArgs(1),
+			RunE: func(c *cobra.Command, args []string) error {
+				_, warnings, err := config.Load(args[0], os.Environ())
+				for _, w := range warnings {
+					fmt.Fprintln(c.ErrOrStderr(), "warning:", w)
+				}
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(c.OutOrStdout(), "%s is a good configuration\n", args[0])
+				return err
+			},
+		},
+		&cobra.Command{
+			Use:   "example",
+			Short: "Print a configuration with every key, its default and its meaning",
+			Args:  cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error {
+				_, err := c.OutOrStdout().Write(config.Example())
+				return err
+			},
+		},
+		&cobra.Command{
+			Use:   "schema",
+			Short: "Print the JSON Schema of the configuration, for editors",
+			Args:  cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error {
+				s, err := config.Schema()
+				if err != nil {
+					return err
+				}
+				_, err = c.OutOrStdout().Write(s)
+				return err
+			},
+		},
+	)
+	return c
+}

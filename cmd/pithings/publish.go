@@ -1,0 +1,67 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pithings/agent"
+	"pithings/agent/config"
+	"pithings/sensors/bme680"
+	"pithings/things"
+)
+
+func newPublish() *cobra.Command {
+	var (
+		conn     seedConn
+		id       string
+		topic    string
+		bus      string
+		address  config.Address
+		interval time.Duration
+		o        partOptions
+	)
+	c := &cobra.Command{
+		Use:   "publish",
+		Short: "Publish a BME680's temperature to one topic every 3 s",
+		Long: `publish does what the publishing script of the BME680-to-AWS tutorial does: it
+reads the temperature every three seconds and publishes it, QoS 1, as
+
+  {"sequence": 0, "value": 23.6, "status": "success", "timestamp_utc": "2020-02-12T07:30:05.123456Z"}
+
+A reading that fails is published with "value": null and "status": "fail".`,
+		Example: `  pithings publish -e HOST -r root.pem -c cert.pem -k key.pem -i myPi -t bme680/temperature
+  pithings publish -e mqtt://127.0.0.1 -t bme680/temperature --mock`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			log := o.log(c.ErrOrStderr())
+			l, err := conn.link(id, log)
+			if err != nil {
+				return err
+			}
+			board, closeBoard, err := openBoard(o.mock, log)
+			if err != nil {
+				return err
+			}
+			defer closeBoard()
+			e, err := things.NewEnvironment(things.EnvironmentOptions{
+				Thing: id, Topics: map[string]string{"temperature": topic}, Only: "temperature", Bus: bus,
+				Address: uint16(address), Interval: interval, Schema: things.Script, Sensor: bme680.DefaultOpts,
+			}, board, things.NewScriptTranscript(c.OutOrStdout()).Client(l), log)
+			if err != nil {
+				return err
+			}
+			return agent.RunOne(c.Context(), e, l, log)
+		},
+	}
+	f := c.Flags()
+	conn.add(f)
+	f.StringVarP(&id, "clientId", "i", "basicPubSub", "client id; a broker keeps one connection for each")
+	f.StringVarP(&topic, "topic", "t", "sdk/test/Python", "topic")
+	f.StringVarP(&bus, "bus", "b", "1", "I²C bus: a number, a device or an adapter's name")
+	f.TextVar(&address, "address", config.Address(0), "0x76, 0x77, or auto")
+	f.DurationVar(&interval, "interval", 3*time.Second, "time between measurements")
+	f.BoolVar(&o.mock, "mock", false, "simulate the sensor")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what happens")
+	return c
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"pithings/agent"
+	"pithings/agent/config"
+)
+
+func newRun() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the things and flows of a configuration, or the simulated ones",
+		Long: `run makes things of the parts that a configuration names, connects them, and
+runs the flows between them until Ctrl-C.
+
+With --mock and no configuration it brings all it needs: four simulated things,
+the flow motion → camera → screen, and a broker. With --mock and --config, the
+things of the file are run with every part simulated.`,
+		Example: `  pithings run --mock
+  pithings run --config /etc/pithings/pithings.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := o.load(c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			o.nextPort = o.mock
+			return o.run(c.Context(), cfg, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&o.config, "config", "f", "", "configuration file (see: pithings config example)")
+	f.StringVarP(&o.endpoint, "endpoint", "e", "", "the broker, instead of the configuration's: HOST (mqtts on 8883) or mqtt://HOST:1883, …")
+	o.add(f)
+	f.StringVar(&o.level, "log", "", "least level logged: debug, info, warn or error")
+	return c
+}
+
+func (o *runOptions) load(stderr io.Writer) (*config.Config, error) {
+	if o.config == "" && !o.mock {
+		return nil, usageError{errors.New("name a configuration with --config FILE, or say --mock to simulate one; pithings config example prints one to start from")}
+	}
+	// What the command line says overrides the environment as that overrides the file.
+	env := os.Environ()
+	for name, value := range map[string]string{
+		"PITHINGS_MQTT_ENDPOINT": o.endpoint, "PITHINGS_HTTP_LISTEN": o.listen,
+		"PITHINGS_STATE": o.state, "PITHINGS_LOG_LEVEL": o.level,
+	} {
+		if value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	load := config.Load
+	if o.mock {
+		load = config.LoadMock
+	}
+	cfg, warnings, err := load(o.config, env)
+	for _, w := range warnings {
+		fmt.Fprintln(stderr, "pithings: warning:", w)
+	}
+	return cfg, err
+}
+
+// runOptions are the flags of every command that runs an agent.
+type runOptions struct {
+	config, endpoint, listen, state, level string
+	mock                                   bool
+	nextPort                               bool
+}
+
+func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr io.Writer) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
+		return usagef("--log %s: say debug, info, warn or error", cfg.Log.Level)
+	}
+	log := newLog(stderr, level)
+	board, closeBoard, err := openBoard(o.mock, log)
+	if err != nil {
+		return err
+	}
+	defer closeBoard()
+	state, remove, err := o.stateDir(cfg)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	system := newSystemd(log)
+	a, err := agent.New(agent.Options{
+		Config:     cfg,
+		Board:      board,
+		State:      state,
+		NextPort:   o.nextPort,
+		Transcript: stdout,
+		Ready:      system.ready,
+		Log:        log,
+	})
+	if err != nil {
+		return err
+	}
+	stop := system.watch(a)
+	defer stop()
+	return a.Run(ctx)
+}
+
+// stateDir returns the state folder. Simulated things leave nothing behind,
+// unless a folder is asked for.
+func (o *runOptions) stateDir(cfg *config.Config) (dir string, remove func(), err error) {
+	if cfg.State == "" && o.mock {
+		dir, err = os.MkdirTemp("", "pithings-")
+		return dir, func() { os.RemoveAll(dir) }, err
+	}
+	dir, err = stateDir(cfg.State)
+	return dir, func() {}, err
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"pithings/agent/config"
+)
+
+// single is a command that runs one thing, as the Things Graph examples start
+// each of their devices as a process with its own certificate.
+type single struct {
+	conn  seedConn
+	run   runOptions
+	name  string
+	thing map[string]any // its keys in a configuration
+}
+
+func newSingle(use, short, name string, s *single, flags func(*pflag.FlagSet)) *cobra.Command {
+	c := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Example: fmt.Sprintf(`  pithings %[1]s -e HOST -r root.pem -c cert.pem -k key.pem -n %[2]s
+  pithings %[1]s -e mqtt://127.0.0.1:1883 --mock`, use, name),
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := s.config()
+			if err != nil {
+				return err
+			}
+			s.run.nextPort = true
+			return s.run.run(c.Context(), cfg, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	f := c.Flags()
+	s.conn.add(f)
+	f.StringVarP(&s.name, "name", "n", name, "name of the thing; its topics begin with it, and it is the client id")
+	s.run.add(f)
+	flags(f)
+	return c
+}
+
+// add adds the flags that all commands with an agent have.
+func (o *runOptions) add(f *pflag.FlagSet) {
+	f.BoolVar(&o.mock, "mock", false, "simulate the parts")
+	f.StringVar(&o.listen, "listen", "", "address of the web server (default 127.0.0.1:8080)")
+	f.StringVar(&o.state, "state", "", "folder for pictures and queues (default $STATE_DIRECTORY, else /var/lib/pithings for root, else the user's state folder)")
+}
+
+// config is the configuration with the one thing, read like a file, so that the
+// same rules and messages hold.
+func (s *single) config() (*config.Config, error) {
+	mqtt, err := s.conn.mqtt()
+	if err != nil {
+		return nil, err
+	}
+	mqtt["client_id"] = s.name
+	s.thing["name"] = s.name
+	document := map[string]any{"mqtt": mqtt, "things": []any{s.thing}, "state": s.run.state}
+	if s.run.listen != "" {
+		document["http"] = map[string]any{"listen": s.run.listen}
+	}
+	text, err := json.Marshal(document)
+	if err != nil {
+		return nil, err
+	}
+	cfg, _, err := config.Parse("command line", text, os.Environ())
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return cfg, nil
+}
+
+func newMotion() *cobra.Command {
+	s := &single{thing: map[string]any{"type": config.MotionType}}
+	var pin string
+	var both bool
+	c := newSingle("ms", "Run one motion sensor", "TG_MS", s, func(f *pflag.FlagSet) {
+		f.StringVarP(&pin, "pin", "g", "GPIO17", "GPIO line of the sensor, by name")
+		f.BoolVar(&both, "both", false, "publish the end of motion too")
+	})
+	c.PreRun = func(*cobra.Command, []string) {
+		s.thing["pin"] = pin
+		if both {
+			s.thing["publish"] = config.PublishBoth
+		}
+		if s.run.mock { // a simulated sensor needs no time to settle
+			s.thing["warm_up"], s.thing["hold"] = "0s", "0s"
+		}
+	}
+	return c
+}
+
+func newCamera() *cobra.Command {
+	s := &single{thing: map[string]any{"type": config.CameraType}}
+	var device, size string
+	c := newSingle("camera", "Run one camera", "TG_Camera", s, func(f *pflag.FlagSet) {
+		f.StringVarP(&device, "device", "d", "/dev/video0", "video device")
+		f.StringVar(&size, "size", "1280x720", "picture size")
+	})
+	c.PreRun = func(*cobra.Command, []string) { s.thing["device"], s.thing["size"] = device, size }
+	return c
+}
+
+func newScreen() *cobra.Command {
+	s := &single{thing: map[string]any{"type": config.ScreenType}}
+	var device, clear string
+	c := newSingle("screen", "Run one screen", "TG_Screen", s, func(f *pflag.FlagSet) {
+		f.StringVarP(&device, "device", "d", "/dev/fb0", "framebuffer")
+		f.StringVar(&clear, "clear-after", "10s", "how long a picture stays; 0: until the next")
+	})
+	c.PreRun = func(*cobra.Command, []string) { s.thing["device"], s.thing["clear_after"] = device, clear }
+	return c
+}

@@ -1,0 +1,158 @@
+package things
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"pithings/camera"
+	"pithings/camera/store"
+	"pithings/mqttlink"
+)
+
+// CameraTopics are the topics of a camera.
+//
+//	capture   in   anything, usually {}             take a picture
+//	finished  out  {"lastClickedImage": "https://…"} where it can be fetched
+//
+// A capture that fails is answered by nothing at all: no payload for it was
+// ever defined, and one without lastClickedImage could be taken for success.
+var CameraTopics = Topics{
+	"capture":  "{thing}/capture",
+	"finished": "{thing}/capture/finished",
+}
+
+// finishedState is the payload of "finished", leniently read: the guide prints
+// imageUri in one place where its devices send lastClickedImage.
+type finishedState struct {
+	LastClickedImage string `json:"lastClickedImage"`
+	ImageURI         string `json:"imageUri"`
+}
+
+func finishedPayload(uri string) []byte {
+	return new(object).string("lastClickedImage", uri).bytes()
+}
+
+// CameraOptions name a camera's topics.
+type CameraOptions struct {
+	Thing  string
+	Topics map[string]string // overrides of CameraTopics
+}
+
+// Camera is a camera on MQTT.
+type Camera struct {
+	CameraOptions
+	topics  Topics
+	link    mqttlink.Client
+	camera  *camera.Camera
+	store   store.Store
+	log     *slog.Logger
+	recheck chan struct{} // a capture failed: look at the device now
+	mu      sync.Mutex
+	busy    bool // a capture is being taken
+}
+
+// NewCamera returns a thing that takes pictures with cam and puts them into st.
+func NewCamera(o CameraOptions, cam *camera.Camera, st store.Store, link mqttlink.Client, log *slog.Logger) (*Camera, error) {
+	topics, err := Expand(CameraTopics, o.Thing, o.Topics)
+	if err != nil {
+		return nil, err
+	}
+	return &Camera{CameraOptions: o, topics: topics, link: link, camera: cam, store: st, log: log,
+		recheck: make(chan struct{}, 1)}, nil
+}
+
+// Name implements Thing.
+func (c *Camera) Name() string { return c.Thing }
+
+// Attach implements Thing. Commands that arrive while a picture is being taken
+// join in: one in flight, and one answer serves them all, since an answer does
+// not say which command it is for.
+func (c *Camera) Attach() (func(), error) {
+	var pending sync.WaitGroup
+	cancel, err := c.link.Subscribe(c.topics["capture"], 1, func(ctx context.Context, m mqttlink.Message) {
+		if m.Retain {
+			c.log.Warn("retained capture command ignored; delete it from the broker with an empty retained message", "thing", c.Thing, "topic", m.Topic)
+			return
+		}
+		if !c.begin() {
+			c.log.Debug("capture already in flight", "thing", c.Thing)
+			return
+		}
+		pending.Go(func() {
+			defer c.end()
+			if _, err := c.capture(ctx); err != nil && ctx.Err() == nil {
+				c.log.Error("no picture", "thing", c.Thing, "err", err)
+				c.look()
+			}
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() { cancel(); pending.Wait() }, nil
+}
+
+func (c *Camera) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy {
+		return false
+	}
+	c.busy = true
+	return true
+}
+
+func (c *Camera) end() {
+	c.mu.Lock()
+	c.busy = false
+	c.mu.Unlock()
+}
+
+// capture takes a picture, stores it, and tells where.
+func (c *Camera) capture(ctx context.Context) (uri string, err error) {
+	began := time.Now()
+	p, err := c.camera.Capture(ctx)
+	if err != nil {
+		return "", err
+	}
+	if uri, err = c.store.Put(ctx, p.JPEG, p.Taken); err != nil {
+		return "", fmt.Errorf("storing the picture: %w", err)
+	}
+	c.log.Debug("picture taken", "thing", c.Thing, "size", p.Size, "bytes", len(p.JPEG), "took", time.Since(began))
+	return uri, c.link.Publish(ctx, mqttlink.Message{Topic: c.topics["finished"], QoS: 1, Payload: finishedPayload(uri)})
+}
+
+// Watch implements flow.Device: a camera has no events.
+func (c *Camera) Watch(event string, _ func(map[string]any)) (func(), error) {
+	return nil, fmt.Errorf("thing %s has no event %q", c.Thing, event)
+}
+
+// Call implements flow.Device for flows of this process: the action is capture.
+// The command does not pass the broker, the answer is told there all the same.
+func (c *Camera) Call(ctx context.Context, action string, _ map[string]any) (map[string]any, error) {
+	if action != "capture" {
+		return nil, fmt.Errorf("thing %s has no action %q", c.Thing, action)
+	}
+	uri, err := c.capture(ctx)
+	if err != nil {
+		c.look()
+		return nil, err
+	}
+	return map[string]any{"lastClickedImage": uri}, nil
+}
+
+// look has Run look at the device.
+func (c *Camera) look() {
+	select {
+	case c.recheck <- struct{}{}:
+	default:
+	}
+}
+
+// Run implements Thing: it looks whether the camera is there.
+func (c *Camera) Run(ctx context.Context, report func(error)) error {
+	return keepChecking(ctx, c.camera.Check, c.recheck, report)
+}

@@ -1,0 +1,140 @@
+package things
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"pithings/hw"
+	"pithings/mqttlink"
+	"pithings/sensors/hcsr501"
+)
+
+// MotionTopics are the topics of a motion sensor.
+//
+//	motion  out  {"isMotionDetected": true}   when motion begins
+//	             {"isMotionDetected": false}  when it ends, if both are published
+var MotionTopics = Topics{"motion": "{thing}/motion"}
+
+// motionState is the payload of "motion", leniently read: other devices write
+// it with other blanks and more keys.
+type motionState struct {
+	IsMotionDetected *bool `json:"isMotionDetected"`
+}
+
+func motionPayload(detected bool) []byte {
+	return new(object).bool("isMotionDetected", detected).bytes()
+}
+
+// Motion is an HC-SR501 motion sensor on MQTT.
+type Motion struct {
+	MotionOptions
+	topics Topics
+	link   mqttlink.Client
+	board  hw.Board
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	watching map[int]func(map[string]any) // flows of this process
+	watchers int
+}
+
+// MotionOptions say how a motion sensor is wired and what it tells.
+type MotionOptions struct {
+	Thing  string
+	Topics map[string]string // overrides of MotionTopics
+	Pin    string            // the input line, for example "GPIO17"
+	Both   bool              // publish the end of motion too
+	Sensor hcsr501.Opts
+}
+
+// NewMotion returns a motion sensor; Run opens its pin.
+func NewMotion(o MotionOptions, board hw.Board, link mqttlink.Client, log *slog.Logger) (*Motion, error) {
+	topics, err := Expand(MotionTopics, o.Thing, o.Topics)
+	if err != nil {
+		return nil, err
+	}
+	return &Motion{MotionOptions: o, topics: topics, link: link, board: board, log: log,
+		watching: map[int]func(map[string]any){}}, nil
+}
+
+// Name implements Thing.
+func (m *Motion) Name() string { return m.Thing }
+
+// Attach implements Thing. A motion sensor takes no commands.
+func (m *Motion) Attach() (func(), error) { return func() {}, nil }
+
+// Run implements Thing.
+func (m *Motion) Run(ctx context.Context, report func(error)) error {
+	pin, err := m.board.OpenPin(m.Pin)
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.Thing, err)
+	}
+	sensor, err := hcsr501.New(pin, &m.Sensor)
+	if err != nil {
+		pin.Halt()
+		return fmt.Errorf("%s: %w", m.Thing, err)
+	}
+	defer sensor.Halt()
+	err = sensor.Watch(ctx, func(e hcsr501.Event) { m.tell(ctx, e, report) })
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", m.Thing, err)
+}
+
+// tell passes an event of the sensor on.
+func (m *Motion) tell(ctx context.Context, e hcsr501.Event, report func(error)) {
+	switch e.Kind {
+	case hcsr501.WarmingUp:
+		m.log.Info("warming up", "thing", m.Thing, "for", e.Remaining)
+	case hcsr501.Stuck:
+		report(fmt.Errorf("%s: the line has been high for %v; check the sensor's wiring and its two knobs", m.Thing, m.Sensor.StuckHigh))
+	case hcsr501.Began:
+		report(nil)
+		m.publish(ctx, true)
+	case hcsr501.Ended:
+		report(nil)
+		if m.Both {
+			m.publish(ctx, false)
+		}
+	}
+}
+
+func (m *Motion) publish(ctx context.Context, detected bool) {
+	err := m.link.Publish(ctx, mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Payload: motionPayload(detected)})
+	if err != nil && ctx.Err() == nil {
+		m.log.Error("motion not published", "thing", m.Thing, "err", err)
+	}
+	m.mu.Lock()
+	watching := slices.Collect(maps.Values(m.watching))
+	m.mu.Unlock()
+	for _, fn := range watching {
+		fn(map[string]any{"isMotionDetected": detected})
+	}
+}
+
+// Watch implements flow.Device for flows of this process.
+func (m *Motion) Watch(event string, fn func(map[string]any)) (stop func(), err error) {
+	if event != "StateChanged" {
+		return nil, fmt.Errorf("thing %s has no event %q", m.Thing, event)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watchers++
+	id := m.watchers
+	m.watching[id] = fn
+	return func() {
+		m.mu.Lock()
+		delete(m.watching, id)
+		m.mu.Unlock()
+	}, nil
+}
+
+// Call implements flow.Device: a motion sensor has no actions.
+func (m *Motion) Call(_ context.Context, action string, _ map[string]any) (map[string]any, error) {
+	return nil, fmt.Errorf("thing %s has no action %q", m.Thing, action)
+}

@@ -1,0 +1,136 @@
+package things
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"pithings/display"
+	"pithings/mqttlink"
+)
+
+// ScreenTopics are the topics of a screen.
+//
+//	display  in  {"imageUri":"https://…"}  show that picture; blank or absent: clear
+//	end      in  anything                  clear
+var ScreenTopics = Topics{
+	"display": "{thing}/display",
+	"end":     "{thing}/end",
+}
+
+// displayCommand is the payload of "display". The name differs from the action's
+// parameter, imageUrl, and has always done so.
+type displayCommand struct {
+	ImageURI *string `json:"imageUri"`
+}
+
+// displayPayload is written without blanks, as the flow of the cloud service did.
+func displayPayload(uri string) []byte {
+	var o object
+	o.quote(uri)
+	return []byte(`{"imageUri":` + o.String() + `}`)
+}
+
+// ScreenOptions name a screen's topics.
+type ScreenOptions struct {
+	Thing  string
+	Topics map[string]string // overrides of ScreenTopics
+}
+
+// Screen is a screen on MQTT.
+type Screen struct {
+	ScreenOptions
+	topics  Topics
+	link    mqttlink.Client
+	screen  *display.Screen
+	log     *slog.Logger
+	recheck chan struct{} // a picture could not be drawn: look at the device now
+}
+
+// NewScreen returns a thing that shows pictures on s.
+func NewScreen(o ScreenOptions, s *display.Screen, link mqttlink.Client, log *slog.Logger) (*Screen, error) {
+	topics, err := Expand(ScreenTopics, o.Thing, o.Topics)
+	if err != nil {
+		return nil, err
+	}
+	return &Screen{o, topics, link, s, log, make(chan struct{}, 1)}, nil
+}
+
+// Name implements Thing.
+func (s *Screen) Name() string { return s.Thing }
+
+// Attach implements Thing. The command that came last wins: it ends the fetch of
+// the picture before it.
+func (s *Screen) Attach() (func(), error) {
+	var shown latest
+	cancelDisplay, err := s.link.Subscribe(s.topics["display"], 1, func(ctx context.Context, m mqttlink.Message) {
+		var c displayCommand
+		if err := decode(m.Payload, &c); err != nil {
+			s.log.Error("display command ignored", "thing", s.Thing, "topic", m.Topic, "err", err)
+			return
+		}
+		uri := ""
+		if c.ImageURI != nil {
+			uri = strings.TrimSpace(*c.ImageURI)
+		}
+		shown.run(ctx, func(ctx context.Context) {
+			s.did(ctx, "picture not shown", s.screen.Show(ctx, uri))
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	cancelEnd, err := s.link.Subscribe(s.topics["end"], 1, func(ctx context.Context, _ mqttlink.Message) {
+		shown.run(ctx, func(ctx context.Context) {
+			s.did(ctx, "screen not cleared", s.screen.Clear(ctx))
+		})
+	})
+	if err != nil {
+		cancelDisplay()
+		return nil, err
+	}
+	return func() { cancelDisplay(); cancelEnd(); shown.stop() }, nil
+}
+
+// did logs a failure, unless a newer command is its cause, and has the screen
+// looked at.
+func (s *Screen) did(ctx context.Context, what string, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	s.log.Error(what, "thing", s.Thing, "err", err)
+	s.look()
+}
+
+// look has Run look at the device.
+func (s *Screen) look() {
+	select {
+	case s.recheck <- struct{}{}:
+	default:
+	}
+}
+
+// Watch implements flow.Device: a screen has no events.
+func (s *Screen) Watch(event string, _ func(map[string]any)) (func(), error) {
+	return nil, fmt.Errorf("thing %s has no event %q", s.Thing, event)
+}
+
+// Call implements flow.Device for flows of this process: the action is display.
+// Unlike the command at the broker it ends when the picture is on the screen.
+func (s *Screen) Call(ctx context.Context, action string, input map[string]any) (map[string]any, error) {
+	uri, ok := input["imageUri"].(string)
+	if action != "display" || !ok {
+		return nil, fmt.Errorf("thing %s has the action display with imageUri, a string", s.Thing)
+	}
+	if err := s.screen.Show(ctx, strings.TrimSpace(uri)); err != nil {
+		s.look()
+		return nil, err
+	}
+	return nil, nil
+}
+
+// Run implements Thing: it opens the screen and looks whether it is still there.
+func (s *Screen) Run(ctx context.Context, report func(error)) error {
+	return keepChecking(ctx, s.screen.Check, s.recheck, report)
+}
