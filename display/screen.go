@@ -336,7 +336,7 @@ func (s *Screen) openLocked() error {
 	}
 	fb, err := s.board.OpenFramebuffer(s.device)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s, err)
+		return fmt.Errorf("screen: %w", err) // boards name the device
 	}
 	geo := fb.Geometry()
 	if err := geo.Validate(); err != nil {
@@ -371,7 +371,7 @@ func (s *Screen) failed(err error) error {
 		s.fb.Close() // of what is gone, nothing more can be said
 		s.fb = nil
 	}
-	return fmt.Errorf("%s: %w", s, err)
+	return fmt.Errorf("screen: %w", err)
 }
 
 func (s *Screen) clearLocked() error {
