@@ -22,20 +22,8 @@ import (
 // "default" here and there, which has to be said differently to them.
 
 func motionOpts(m *config.Motion) hcsr501.Opts {
-	o := hcsr501.DefaultOpts
-	o.WarmUp = orNone(m.WarmUp.Duration)
-	o.Debounce = orNone(m.Debounce.Duration)
-	o.Hold = orNone(m.Hold.Duration)
-	o.StuckHigh = orNone(m.StuckAfter.Duration)
-	return o
-}
-
-// orNone says "none" where zero would mean the default.
-func orNone(d time.Duration) time.Duration {
-	if d == 0 {
-		return -1
-	}
-	return d
+	return hcsr501.Opts{WarmUp: m.WarmUp.Duration, Debounce: m.Debounce.Duration,
+		Hold: m.Hold.Duration, StuckHigh: m.StuckAfter.Duration}
 }
 
 func environmentOpts(e *config.Environment) bme680.Opts {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"pithings/hw"
 	"pithings/mqttlink"
@@ -36,6 +37,7 @@ type Motion struct {
 	link   mqttlink.Client
 	board  hw.Board
 	log    *slog.Logger
+	began  time.Time // when the sensor was first opened
 
 	mu       sync.Mutex
 	watching map[int]func(map[string]any) // flows of this process
@@ -73,12 +75,13 @@ func (m *Motion) Run(ctx context.Context, report func(error)) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.Thing, err)
 	}
-	sensor, err := hcsr501.New(pin, &m.Sensor)
+	sensor, err := hcsr501.New(pin, m.sensorOpts())
 	if err != nil {
 		pin.Halt()
 		return fmt.Errorf("%s: %w", m.Thing, err)
 	}
 	defer sensor.Halt()
+	report(nil)
 	err = sensor.Watch(ctx, func(e hcsr501.Event) { m.tell(ctx, e, report) })
 	if ctx.Err() != nil {
 		return nil
@@ -86,25 +89,39 @@ func (m *Motion) Run(ctx context.Context, report func(error)) error {
 	return fmt.Errorf("%s: %w", m.Thing, err)
 }
 
+// sensorOpts counts the warm-up from the first time on: a line that went and
+// came back does not mean that the sensor lost its power.
+func (m *Motion) sensorOpts() *hcsr501.Opts {
+	o := m.Sensor
+	if m.began.IsZero() {
+		m.began = time.Now()
+	}
+	o.WarmUp -= time.Since(m.began)
+	return &o
+}
+
 // tell passes an event of the sensor on.
 func (m *Motion) tell(ctx context.Context, e hcsr501.Event, report func(error)) {
 	switch e.Kind {
 	case hcsr501.WarmingUp:
-		m.log.Info("warming up", "thing", m.Thing, "for", e.Remaining)
-	case hcsr501.Stuck:
-		report(fmt.Errorf("%s: the line has been high for %v; check the sensor's wiring and its two knobs", m.Thing, m.Sensor.StuckHigh))
+		m.log.Info("sensor warms up; motion is not reported yet", "thing", m.Thing, "for", e.Remaining.Round(time.Second))
+	case hcsr501.Ready:
+		m.log.Info("sensor is ready", "thing", m.Thing)
 	case hcsr501.Began:
-		report(nil)
 		m.publish(ctx, true)
 	case hcsr501.Ended:
+		m.publish(ctx, false)
+	case hcsr501.Stuck:
+		report(fmt.Errorf("%s: %s has been high for %v; check the sensor's wiring, its time knob and what moves before it", m.Thing, m.Pin, m.Sensor.StuckHigh))
+	case hcsr501.Unstuck:
 		report(nil)
-		if m.Both {
-			m.publish(ctx, false)
-		}
 	}
 }
 
 func (m *Motion) publish(ctx context.Context, detected bool) {
+	if !detected && !m.Both {
+		return
+	}
 	err := m.link.Publish(ctx, mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Payload: motionPayload(detected)})
 	if err != nil && ctx.Err() == nil {
 		m.log.Error("motion not published", "thing", m.Thing, "err", err)
