@@ -29,7 +29,7 @@ type Options struct {
 	CleanSession       bool
 	Will               *Message
 
-	KeepAlive      time.Duration // 30 s; whole seconds
+	KeepAlive      time.Duration // 30 s; whole seconds, at least 2
 	ConnectTimeout time.Duration // 10 s, for name, connection, handshake and CONNACK together
 	AckTimeout     time.Duration // 5 s without any PUBACK, or for a SUBACK, ends the session
 	WriteTimeout   time.Duration // 5 s for the network to take one packet
@@ -85,8 +85,10 @@ func (o *Options) check() (Endpoint, error) {
 		}
 	}
 	o.Backoff = o.Backoff.withDefaults()
-	if o.KeepAlive < time.Second || o.KeepAlive > 65535*time.Second {
-		return e, fault(BadOption, nil, "keep-alive is %s: MQTT allows 1 to 65535 seconds", o.KeepAlive)
+	// With 1 s the ping, sent a quarter late, meets brokers that round their
+	// half as much again down to nothing.
+	if o.KeepAlive < 2*time.Second || o.KeepAlive > 65535*time.Second {
+		return e, fault(BadOption, nil, "keep-alive is %s: use 2 to 65535 seconds", o.KeepAlive)
 	}
 	if o.Window == 0 {
 		o.Window = 20

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -185,7 +186,7 @@ func (l *listener) Protocol() string { return l.net.Addr().Network() }
 func (l *listener) Init(*slog.Logger) error { return nil }
 
 // Serve accepts until Close.
-func (l *listener) Serve(establish func(id string, c net.Conn) error) {
+func (l *listener) Serve(establish listeners.EstablishFn) {
 	for {
 		c, err := l.net.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -229,7 +230,7 @@ func (l *listener) remove(c net.Conn) {
 }
 
 // Close ends all connections, those with a client through the broker, and waits.
-func (l *listener) Close(closeClients func(id string)) {
+func (l *listener) Close(closeClients listeners.CloseFn) {
 	l.net.Close()
 	closeClients(l.ID())
 	l.mu.Lock()
