@@ -132,7 +132,7 @@ type Motion struct {
 	WarmUp     Duration `json:"warm_up" default:"60s" min:"0s" max:"10m" jsonschema:"time after power-up in which the sensor is not believed"`
 	Debounce   Duration `json:"debounce" default:"50ms" min:"0s" max:"10s" jsonschema:"a level counts when it has lasted so long"`
 	Hold       Duration `json:"hold" default:"2s" min:"0s" max:"1h" jsonschema:"motion that begins again so soon after its end goes on"`
-	StuckAfter Duration `json:"stuck_after" default:"30m" min:"0s" max:"24h" jsonschema:"motion without end for so long is a fault; 0: never"`
+	StuckAfter Duration `json:"stuck_after" default:"10m" min:"0s" max:"24h" jsonschema:"motion without end for so long is a fault; 0: never"`
 }
 
 // The values of Motion.Publish.

@@ -9,8 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// maxNodes bounds the values decoded, aliases expanded. A large configuration
-// of 100 things has about 3000.
+// maxNodes bounds the values decoded, aliases expanded.
 const maxNodes = 50_000
 
 // maxDepth bounds the nesting of aliases in anchors.
@@ -30,7 +29,9 @@ type decoder struct {
 	warnings []Warning
 	places   map[string]place // of what was set, by path: "things[0].pin"
 	anchors  map[string]*ast.AnchorNode
-	nodes    int
+	nodes    int // followed so far
+	// exhausted is set when nodes went over maxNodes, which is told once.
+	exhausted bool
 }
 
 func newDecoder(source string) *decoder {
@@ -98,9 +99,7 @@ func (v visitor) Visit(n ast.Node) ast.Visitor { v(n); return v }
 // after a problem.
 func (d *decoder) follow(n ast.Node) ast.Node {
 	if d.nodes++; d.nodes > maxNodes {
-		if d.nodes == maxNodes+1 {
-			d.fail(n, "the file has too many values, counting those that aliases repeat")
-		}
+		d.tooMany(n)
 		return nil
 	}
 	for range maxDepth {
@@ -128,6 +127,13 @@ func (d *decoder) follow(n ast.Node) ast.Node {
 	return nil
 }
 
+func (d *decoder) tooMany(n ast.Node) {
+	if !d.exhausted {
+		d.exhausted = true
+		d.fail(n, "the file has too many values, counting those that aliases repeat")
+	}
+}
+
 // entries returns a mapping's keys in the order of the file, those merged with
 // "<<" last. what names the mapping in messages.
 func (d *decoder) entries(n ast.Node, what string, depth int) (list []entry, ok bool) {
@@ -149,6 +155,10 @@ func (d *decoder) entries(n ast.Node, what string, depth int) (list []entry, ok 
 	seen := map[string]ast.Node{}
 	var merged []entry
 	for it := m.MapRange(); it.Next(); {
+		if d.nodes++; d.nodes > maxNodes {
+			d.tooMany(n)
+			return nil, false
+		}
 		if it.Key().IsMergeKey() {
 			merged = append(merged, d.merged(it.Value(), what, depth)...)
 			continue
@@ -223,6 +233,9 @@ func describe(n ast.Node) string {
 // among them belongs, or "".
 func (d *decoder) fields(list []entry, fields []field, path, what string, home func(key string) string) {
 	for _, e := range list {
+		if d.problems.full() {
+			return
+		}
 		i := slices.IndexFunc(fields, func(f field) bool { return f.key == e.key })
 		if i < 0 {
 			if where := home(e.key); where != "" {

@@ -188,6 +188,8 @@ func TestBombs(t *testing.T) {
 		{"tags", "a: " + strings.Repeat("!a ", 1<<18) + "b", "c.yaml:1:36: this is nested too deeply"},
 		{"indentation", "a:\n" + strings.Repeat(" ", 101) + "b: c\n", "c.yaml:2:1: this line is indented by more than 100 spaces"},
 		{"aliases", alias + "things: *x8\n", `c.yaml:9:9: thing 1: a list stands where "key: value" lines belong`},
+		{"one key for ever", strings.Repeat("a: b\n", 1<<17), "c.yaml:6667:4: the file has too many values; this is the first that is too much"},
+		{"items for ever", strings.Repeat("-\n", 1<<19), "c.yaml:20001:1: the file has too many values; this is the first that is too much"},
 		{"merge with itself", "things: [&a {<<: *a}]\n", "c.yaml:1:13: this is nested too deeply"},
 		{"merges", merge + "things: [{<<: *x8}]\n", "too many values"},
 		{"alias in itself", "things: &a [*a]\n", `c.yaml:1:12: thing 1: a list stands where "key: value" lines belong`},

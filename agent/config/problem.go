@@ -62,6 +62,9 @@ func (e *Error) add(p Problem) {
 	}
 }
 
+// full tells whether it is of no use to look for more.
+func (e *Error) full() bool { return len(e.Problems) == collected }
+
 func (e *Error) count() int { return len(e.Problems) + e.More }
 
 // err returns e with its first problems in the order of the file, or nil when

@@ -14,9 +14,11 @@ import (
 )
 
 // Bounds of a file. The YAML parser is recursive, and its time grows with the
-// square of the depth, so that depth is bounded before it sees the file.
+// square of the depth and of the length of a mapping (minutes for 1 MiB of
+// keys), so that both are bounded before it sees the file. Its lexer is linear.
 const (
 	maxFile   = 1 << 20 // bytes
+	maxTokens = 20_000  // words and signs; 100 things with every key have about 9000
 	maxIndent = 100     // columns
 	maxFlow   = 32      // nested [ and {
 	maxInline = 16      // "- - - …" and "&a !b …" on one line
@@ -34,6 +36,11 @@ func (d *decoder) parseYAML(data []byte) ast.Node {
 	}
 	tokens := lexer.Tokenize(string(data))
 	if !d.checkDepth(tokens) {
+		return nil
+	}
+	if len(tokens) > maxTokens {
+		at := tokens[maxTokens].Position
+		d.failAt(at.Line, at.Column, "the file has too many values; this is the first that is too much")
 		return nil
 	}
 	file, err := parseTokens(tokens)

@@ -36,6 +36,9 @@ func thingFields(kind string) []field {
 func (d *decoder) things(c *Config, e entry) {
 	d.mark("things", e.at)
 	for i, n := range d.items(e) {
+		if d.problems.full() {
+			return
+		}
 		// A thing with problems keeps its place, so that paths go on to match.
 		c.Things = append(c.Things, d.thing(c, n, i))
 	}
@@ -103,7 +106,7 @@ func elsewhere(kind, key string) string {
 	if len(others) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("belongs to type %s, and this is a %s", strings.Join(others, " and "), kind)
+	return fmt.Sprintf("belongs to type %s, and this thing is of type %s", strings.Join(others, " and "), kind)
 }
 
 func (d *decoder) topicRoles(t *Thing, path, what string) {
@@ -111,7 +114,7 @@ func (d *decoder) topicRoles(t *Thing, path, what string) {
 	for role := range t.Topics {
 		if !slices.Contains(known, role) {
 			delete(t.Topics, role)
-			d.problems.add(d.problem(join(path, "topics."+role), "%s: a %s has no topic %s%s", what, t.Type, quote(role), suggest(role, known)))
+			d.problems.add(d.problem(join(path, "topics."+role), "%s: type %s has no topic %s%s", what, t.Type, quote(role), suggest(role, known)))
 		}
 	}
 }
