@@ -28,7 +28,8 @@ func (c *calibration) pressure(adc uint32, tFine float64) float64 {
 	p := (1<<20 - float64(adc) - offset/(1<<12)) * 6250 / sensitivity
 	square := float64(c.p9) * p * p / (1 << 31)
 	linear := float64(c.p8) * p / (1 << 15)
-	cube := math.Pow(p/(1<<8), 3) * float64(c.p10) / (1 << 17)
+	k := p / (1 << 8)
+	cube := k * k * k * float64(c.p10) / (1 << 17)
 	return p + (square+linear+cube+float64(c.p7)*(1<<7))/16
 }
 
