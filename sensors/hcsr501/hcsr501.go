@@ -207,6 +207,9 @@ func (d *Dev) Watch(ctx context.Context, tell func(Event)) error {
 		}
 		level := d.pin.Read()
 		now := time.Now()
+		if err := w.fell(now, level); err != nil && !d.isHalted() {
+			return err
+		}
 		s.step(now, bool(level))
 		timeout := d.opts.Poll
 		if at, ok := s.next(); ok {

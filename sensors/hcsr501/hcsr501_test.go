@@ -262,7 +262,11 @@ func TestWatch_gone(t *testing.T) {
 						set(p)
 					})
 				}()
-				err = d.Watch(t.Context(), func(e Event) {})
+				var got []Kind
+				err = d.Watch(t.Context(), func(e Event) { got = append(got, e.Kind) })
+				if !slices.Equal(got, []Kind{Began}) {
+					t.Errorf("got %v; a line that has gone does not tell that motion ended", got)
+				}
 				if !errors.Is(err, errGone) || !strings.Contains(err.Error(), "GPIO17") {
 					t.Errorf("got %v", err)
 				}

@@ -19,6 +19,7 @@ const (
 	slowDown  = 10 * time.Millisecond
 	checkPlan = 5 * time.Second // between checks of a quiet line
 	checkSoon = time.Second     // between checks of a suspicious line
+	checkFall = slowDown        // between checks of a line that falls
 )
 
 // watcher waits for edges and finds out whether the line is still there. Neither
@@ -28,6 +29,18 @@ type watcher struct {
 	*Dev
 	early   int // waits in a row that did not wait
 	checked time.Time
+	high    gpio.Level // at the last sample
+}
+
+// fell checks a line that was high and reads as low: the end of motion should
+// not be reported of a line that has gone.
+func (w *watcher) fell(now time.Time, level gpio.Level) error {
+	fell := w.high && !level
+	w.high = level
+	if !fell || now.Sub(w.checked) < checkFall {
+		return nil
+	}
+	return w.check(now)
 }
 
 // wait returns after an edge or timeout, or with an error when the line has
@@ -63,7 +76,12 @@ func (w *watcher) wait(ctx context.Context, timeout time.Duration, level gpio.Le
 	if level == gpio.High || end.Sub(w.checked) < every {
 		return nil
 	}
-	w.checked = end
+	return w.check(end)
+}
+
+// check asks the pin whether it is still there.
+func (w *watcher) check(now time.Time) error {
+	w.checked = now
 	// Same direction, edges and pull as before: for the kernel nothing changes
 	// and no edge is lost. Other pins may forget one; the level is read next.
 	return w.configure()
