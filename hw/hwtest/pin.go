@@ -113,6 +113,7 @@ func (h Harness) pin(t *testing.T, p Pin) {
 		h.test(t, "only "+only.edge.String(), func(t *testing.T, b hw.Board) {
 			set(t, only.from)
 			line := open(t, b, only.edge)
+			set(t, only.from) // where the pull of the request moves the line
 			line.WaitForEdge(10 * time.Millisecond)
 			set(t, !only.from)
 			set(t, only.from)

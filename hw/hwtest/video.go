@@ -22,6 +22,8 @@ type Video struct {
 	// Refused is a device that offers no capture format (a metadata node, a
 	// codec); "" skips that test.
 	Refused string
+	// Shared says that several programs may stream from it at once.
+	Shared bool
 	// Hold lets another program stream from the device until release is called.
 	// nil skips that test.
 	Hold func(t *testing.T) (release func())
@@ -274,6 +276,7 @@ func (h Harness) video(t *testing.T, p Video) {
 	})
 
 	h.test(t, "second user", func(t *testing.T, b hw.Board) {
+		skipUnless(t, !p.Shared, "several programs may stream from the device")
 		first := open(t, b)
 		s := start(t, first)
 		second, err := b.OpenVideo(p.Device)

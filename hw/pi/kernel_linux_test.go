@@ -1,0 +1,179 @@
+package pi
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"pithings/hw"
+	"pithings/hw/hwtest"
+	"pithings/test/emulated/guest/control"
+)
+
+// TestKernel holds the board to package hwtest on real device nodes. The
+// environment names them, and what stimulates them; what is not named is
+// skipped. The emulated Pi (test/emulated) names all, a Pi on a desk may name
+// some:
+//
+//	PITHINGS_TEST_PIN     a line, "gpio-sim:GPIO17"
+//	PITHINGS_TEST_PULL    the file that drives it with gpio-sim's "pull-up" and "pull-down"
+//	PITHINGS_TEST_BUS     an I²C adapter with a BME680 on it
+//	PITHINGS_TEST_ADDRESS of the BME680; 0x76 when not set
+//	PITHINGS_TEST_STATIC  set when that is a memory that does not measure
+//	PITHINGS_TEST_BRIDGE  the control socket of that adapter
+//	PITHINGS_TEST_VIDEO   capture devices, separated by commas
+//	PITHINGS_TEST_REFUSED a video device that does not capture
+//	PITHINGS_TEST_SCREEN  a framebuffer
+//	PITHINGS_TEST_HOST    the control socket of whoever can take screenshots
+func TestKernel(t *testing.T) {
+	pin, bus, video, screen := os.Getenv("PITHINGS_TEST_PIN"), os.Getenv("PITHINGS_TEST_BUS"), os.Getenv("PITHINGS_TEST_VIDEO"), os.Getenv("PITHINGS_TEST_SCREEN")
+	if pin+bus+video+screen == "" {
+		t.Skip("skipped: no PITHINGS_TEST_… names a device node")
+	}
+	board, err := Open(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(board.Close)
+	// Two nodes of one chip make periph close it.
+	if _, err := os.Stdin.Stat(); err != nil {
+		t.Errorf("opening the board closed standard input: %v", err)
+	}
+	h := hwtest.Harness{Open: func(*testing.T) hw.Board { return board }}
+	if pin != "" {
+		h.Pin = kernelPin(pin, os.Getenv("PITHINGS_TEST_PULL"))
+	}
+	if bus != "" {
+		h.Bus = kernelBus(t, bus, os.Getenv("PITHINGS_TEST_BRIDGE"))
+	}
+	if screen != "" {
+		h.Framebuffer = kernelScreen(screen, os.Getenv("PITHINGS_TEST_HOST"))
+	}
+	first, others, _ := strings.Cut(video, ",")
+	if first != "" {
+		h.Video = kernelVideo(first)
+	}
+	hwtest.Run(t, h)
+	for _, device := range strings.FieldsFunc(others, func(r rune) bool { return r == ',' }) {
+		t.Run(filepath.Base(device), func(t *testing.T) {
+			hwtest.Run(t, hwtest.Harness{Open: h.Open, Video: kernelVideo(device)})
+		})
+	}
+}
+
+func kernelPin(name, pull string) *hwtest.Pin {
+	p := &hwtest.Pin{Name: name, Missing: "GPIO9999", Hold: func(t *testing.T) func() {
+		// Another request of the line, as another program would make.
+		chips, _ := scanGPIO()
+		chip, l, err := findLine(chips, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := &cdevLine{node: chip.node, offset: l.offset}
+		if err := other.In(gpio.PullNoChange, gpio.NoEdge); err != nil {
+			t.Fatal(err)
+		}
+		return other.Close
+	}}
+	if pull != "" {
+		p.Set = func(t *testing.T, l gpio.Level) {
+			text := "pull-down"
+			if l {
+				text = "pull-up"
+			}
+			if err := os.WriteFile(pull, []byte(text), 0); err != nil {
+				t.Fatal(err)
+			}
+			// gpio-sim raises its interrupt at the next timer tick, where
+			// there is one processor only; two changes before it are none.
+			time.Sleep(30 * time.Millisecond)
+		}
+	}
+	return p
+}
+
+func kernelBus(t *testing.T, name, bridge string) *hwtest.Bus {
+	b := &hwtest.Bus{Name: name, Missing: "/dev/i2c-9999", Address: 0x76, ChipID: 0x61, Empty: 0x40, Static: os.Getenv("PITHINGS_TEST_STATIC") != ""}
+	if text := os.Getenv("PITHINGS_TEST_ADDRESS"); text != "" {
+		n, err := strconv.ParseUint(text, 0, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Address = uint16(n)
+	}
+	if bridge != "" {
+		b.NACK = func(t *testing.T) func() {
+			mustAsk(t, bridge, control.Request{Do: "nack", N: -1})
+			return func() { mustAsk(t, bridge, control.Request{Do: "nack"}) }
+		}
+		b.Hang = func(t *testing.T) func() {
+			mustAsk(t, bridge, control.Request{Do: "hang", On: true})
+			return func() { mustAsk(t, bridge, control.Request{Do: "hang"}) }
+		}
+	}
+	return b
+}
+
+func kernelVideo(device string) *hwtest.Video {
+	name, _ := os.ReadFile("/sys/class/video4linux/" + filepath.Base(device) + "/name")
+	return &hwtest.Video{
+		Device: device, Missing: "/dev/video9999", Refused: os.Getenv("PITHINGS_TEST_REFUSED"),
+		// v4l2loopback serves any number of readers.
+		Shared: strings.HasPrefix(string(name), "Loopback"),
+	}
+}
+
+func kernelScreen(device, host string) *hwtest.Framebuffer {
+	f := &hwtest.Framebuffer{Device: device, Missing: "/dev/fb9999"}
+	if host != "" {
+		f.Screenshot = func(t *testing.T) image.Image {
+			// Screens without memory of their own (virtio-gpu, DRM drivers in
+			// general) get what was drawn 50 ms later.
+			time.Sleep(300 * time.Millisecond)
+			img, err := png.Decode(bytes.NewReader(mustAsk(t, host, control.Request{Do: "screenshot"}).Data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return filled(img)
+		}
+	}
+	return f
+}
+
+// filled gives the colours of a 16 bit screen their full brightness: QEMU leaves
+// the bits empty that the screen does not have.
+func filled(img image.Image) image.Image {
+	b := img.Bounds()
+	full := image.NewRGBA(b)
+	var low uint8
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			c := color.RGBAModel.Convert(img.At(x, y)).(color.RGBA)
+			low |= c.R&7 | c.G&3 | c.B&7
+			full.SetRGBA(x, y, color.RGBA{R: c.R | c.R>>5, G: c.G | c.G>>6, B: c.B | c.B>>5, A: c.A})
+		}
+	}
+	if low != 0 {
+		return img
+	}
+	return full
+}
+
+func mustAsk(t *testing.T, socket string, q control.Request) control.Reply {
+	t.Helper()
+	r, err := control.Ask(socket, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

@@ -1,0 +1,58 @@
+// Package guest says what the guest of an emulated machine does: which modules
+// it loads, which simulated parts it sets up, which programs it runs. The host
+// writes a [Plan] into the guest's root file system, and guest/init carries it
+// out.
+package guest
+
+// PlanFile is where the plan is in the guest.
+const PlanFile = "/etc/plan.json"
+
+// Plan is what init does, in this order.
+type Plan struct {
+	Modules []Module `json:"modules,omitempty"`
+	GPIO    *GPIO    `json:"gpio,omitempty"`
+	// Links are symbolic links to make, with their targets.
+	Links    map[string]string `json:"links,omitempty"`
+	Programs []Program         `json:"programs,omitempty"`
+}
+
+// Module is a kernel module to load.
+type Module struct {
+	File   string `json:"file"`
+	Params string `json:"params,omitempty"`
+}
+
+// GPIO is a gpio-sim chip. Its lines' levels are set by writing "pull-up" or
+// "pull-down" to the file /run/gpio/NAME, a link that init makes.
+type GPIO struct {
+	Label string         `json:"label"`
+	Count int            `json:"count"`
+	Lines map[int]string `json:"lines"` // names by offset
+}
+
+// Program is a program to run.
+type Program struct {
+	// Name for the log.
+	Name string   `json:"name"`
+	Args []string `json:"args"`
+	Env  []string `json:"env,omitempty"`
+	// Helper programs go on in the background; init waits until there is a file
+	// that matches the pattern Ready.
+	Helper bool   `json:"helper,omitempty"`
+	Ready  string `json:"ready,omitempty"`
+}
+
+// The marks that init puts before its lines on the console.
+const (
+	MarkLine  = "| "       // what a program says
+	MarkBegin = "@@BEGIN " // NAME
+	MarkEnd   = "@@END "   // NAME CODE
+	MarkAsk   = "@@ASK "   // a control.Request for the host, in JSON
+	MarkMore  = "@@MORE "  // host to guest: a piece of the reply
+	MarkReply = "@@REPLY " // host to guest: the last piece
+	MarkDone  = "@@DONE"   // all programs have ended
+	MarkInit  = "@@INIT "  // what init itself says
+)
+
+// PieceSize bounds the lines that the host sends.
+const PieceSize = 512
