@@ -3,7 +3,6 @@ package mqttlink
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"sync"
@@ -32,6 +31,7 @@ type wire struct {
 	maxIn        int                         // largest PUBLISH handed on, in bytes
 	tooLarge     func(topic string, n int)   // told of those that are not
 	failed       func(error)                 // told of read and write errors; may be called again
+	closed       atomic.Bool                 // by the library
 	codes        atomic.Int32                // return codes that the SUBACK awaited may hold
 	killed       atomic.Pointer[killedError] // set when the link itself gave up the connection
 
@@ -102,10 +102,16 @@ func (w *wire) broken(err error) error {
 	if k := w.killed.Load(); k != nil {
 		return k
 	}
-	if !errors.Is(err, net.ErrClosed) { // else the library closed it, at our request
+	if !w.closed.Load() { // else the library closed it, and says why itself
 		w.failed(err)
 	}
 	return err
+}
+
+// Close is the library's way to close the connection.
+func (w *wire) Close() error {
+	w.closed.Store(true)
+	return w.Conn.Close()
 }
 
 // next reads a packet's fixed header and leaves it in head, and the length of
