@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -408,4 +409,59 @@ func TestRefusedBeforeSending(t *testing.T) {
 	if l.Queued() != 0 {
 		t.Errorf("%d messages queued", l.Queued())
 	}
+}
+
+// A link that has ended has left no goroutine behind, of ours or the library's.
+func TestNothingStaysBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left in it
+		s := &script{drop: func(_, n int) bool { return n == 10 }}
+		o := options("broker:1883")
+		o.dial = s.pipe
+		l, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Subscribe("#", 1, func(ctx context.Context, _ Message) { <-ctx.Done() }); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- l.Run(ctx) }()
+		publish(t, l, 1, numbers(100)...)
+		if err := l.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		<-done
+		s.wg.Wait()
+	})
+}
+
+func BenchmarkPublishAcknowledged(b *testing.B) {
+	br, err := broker.Start("127.0.0.1:0", broker.Options{}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer br.Close()
+	l, err := New(options(br.Addr()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error)
+	go func() { done <- l.Run(ctx) }()
+	m := Message{Topic: "bench/topic", Payload: make([]byte, 256), QoS: 1}
+	b.ReportAllocs()
+	b.SetBytes(256)
+	for b.Loop() {
+		if err := l.Publish(ctx, m); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := l.Flush(ctx); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+	cancel()
+	<-done
 }
