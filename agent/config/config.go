@@ -221,7 +221,7 @@ type Flow struct {
 	Name    string            `json:"name" jsonschema:"name of the flow; empty: that of the built-in one"`
 	Builtin string            `json:"builtin" enum:"SecurityFlow" jsonschema:"a flow that the program brings along"`
 	Things  map[string]string `json:"things" jsonschema:"which thing plays which role"`
-	When    string            `json:"when" default:"event" enum:"event,detected" jsonschema:"event: each message of the motion sensor starts the flow; detected: only those that tell of motion"`
+	When    string            `json:"when" default:"detected" enum:"detected,event" jsonschema:"detected: messages of the motion sensor that tell of motion start the flow; event: every one does, its end too, as in the cloud service"`
 	Carrier string            `json:"carrier" default:"broker" enum:"broker,local" jsonschema:"broker: each step is an MQTT message; local: within this process"`
 	Timeout Duration          `json:"timeout" default:"30s" min:"100ms" max:"1h" jsonschema:"time for one step"`
 }

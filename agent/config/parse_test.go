@@ -63,7 +63,7 @@ func TestSample(t *testing.T) {
 		t.Errorf("screen %+v", s.Screen)
 	}
 	f := c.Flows[0]
-	if f.Name != SecurityFlow || f.Carrier != CarrierBroker || f.Timeout.Duration != 30*time.Second || f.When != WhenEvent || f.Things["camera"] != "TG_Camera" {
+	if f.Name != SecurityFlow || f.Carrier != CarrierBroker || f.Timeout.Duration != 30*time.Second || f.When != WhenDetected || f.Things["camera"] != "TG_Camera" {
 		t.Errorf("flow %+v", f)
 	}
 	for i := range c.Things {

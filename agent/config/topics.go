@@ -9,20 +9,19 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"pithings/things"
 )
 
 // thingPlaceholder stands for the thing's name in a topic template.
 const thingPlaceholder = "{thing}"
 
 // contracts are the topics that a thing of each type has, by role.
-var contracts = map[string]map[string]string{
-	MotionType: {"motion": "{thing}/motion"},
-	EnvironmentType: {
-		"temperature": "{thing}/temperature", "humidity": "{thing}/humidity",
-		"pressure": "{thing}/pressure", "gas": "{thing}/gas", "state": "{thing}/state",
-	},
-	CameraType: {"capture": "{thing}/capture", "finished": "{thing}/capture/finished"},
-	ScreenType: {"display": "{thing}/display", "end": "{thing}/end"},
+var contracts = map[string]things.Topics{
+	MotionType:      things.MotionTopics,
+	EnvironmentType: things.EnvironmentTopics,
+	CameraType:      things.CameraTopics,
+	ScreenType:      things.ScreenTopics,
 }
 
 func rolesOf(kind string) []string { return slices.Sorted(maps.Keys(contracts[kind])) }

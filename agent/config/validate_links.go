@@ -29,7 +29,7 @@ func (d *decoder) servers(c *Config) {
 	} else if !loopback(c.Broker.Listen) {
 		d.warn("broker.listen", "broker.listen: the embedded broker asks for no password, and %s can be reached by other hosts", c.Broker.Listen)
 	}
-	if c.Broker.Listen == c.HTTP.Listen {
+	if c.Broker.Listen == c.HTTP.Listen && !strings.HasSuffix(c.HTTP.Listen, ":0") {
 		d.bad("broker.listen", "broker.listen and http.listen are both %s; give each its own port", c.HTTP.Listen)
 	}
 }
