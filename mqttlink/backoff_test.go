@@ -289,3 +289,34 @@ func TestHalfOpenConnection(t *testing.T) {
 		s.wg.Wait()
 	})
 }
+
+// Whoever reads the log's last line must know whether there is a connection, also
+// while the lines of a flapping one are held back.
+func TestLogEndsWithTheTruth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{}
+		var log logBuffer
+		o := options("broker:1883")
+		o.dial, o.Log = s.pipe, log.logger()
+		s.onConnect = func(session int, c net.Conn) {
+			if session < 200 {
+				time.AfterFunc(time.Second, func() { c.Close() })
+			}
+		}
+		l, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- l.Run(ctx) }()
+		time.Sleep(time.Hour)
+		lines := log.lines()
+		if !l.Connected() || !strings.Contains(lines[len(lines)-1], "msg=connected") || len(lines) > 20 {
+			t.Errorf("connected %v, %d lines:\n%s", l.Connected(), len(lines), strings.Join(lines, "\n"))
+		}
+		cancel()
+		<-done
+		s.wg.Wait()
+	})
+}

@@ -19,7 +19,7 @@
 //
 // # Receiving
 //
-// Each subscription has a goroutine and a queue of its own: 256 messages, or
+// Each subscription has a goroutine and a queue of its own: 1024 messages, or
 // 8 MiB. A handler may take its time, publish, subscribe and cancel; the network,
 // the keep-alive and other handlers go on meanwhile. When its queue is full the
 // oldest message gives way, which is counted and logged: what comes in are

@@ -68,6 +68,7 @@ type Link struct {
 	handed  uint64 // highest QoS 0 record that was given to the network
 	sent    uint64 // highest record sent at all
 	unacked int    // sessions in a row that ended without any acknowledgement
+	untold  bool   // the log's last word is that there is no connection
 
 	publishing sync.RWMutex // held to write when Run ends: no Publish slips in after the last look
 	ended      bool
@@ -106,7 +107,7 @@ func New(o Options) (*Link, error) {
 	}
 	l := &Link{
 		o: o, endpoint: e, box: o.Outbox, quiet: newQuietLog(o.Log),
-		kick: make(chan struct{}, 1), emptied: make(chan struct{}),
+		kick: make(chan struct{}, 1), emptied: make(chan struct{}), untold: true,
 	}
 	l.subs.init()
 	if l.box == nil {
@@ -332,7 +333,12 @@ func (l *Link) attempt(ctx context.Context) (lived time.Duration, err error) {
 	began := time.Now()
 	l.count(func(st *Stats) { st.Connects++; st.LastError = "" })
 	l.setState(Online)
-	l.quiet.say(slog.LevelInfo, "connected", "connected", "endpoint", l.endpoint.String(), "client_id", l.o.ClientID, "queued", l.box.Len())
+	// As often as the losses are told, so that the last line is never the wrong one.
+	level := slog.LevelDebug
+	if l.untold {
+		level, l.untold = slog.LevelInfo, false
+	}
+	l.o.Log.Log(ctx, level, "connected", "endpoint", l.endpoint.String(), "client_id", l.o.ClientID, "queued", l.box.Len())
 	err = s.run(ctx)
 	return time.Since(began), err
 }
@@ -346,7 +352,9 @@ func (l *Link) report(err error) {
 	if errors.As(err, &f) {
 		kind = f.Kind
 	}
-	l.quiet.say(slog.LevelWarn, string(kind)+steady(line), "no connection", "reason", line, "kind", string(kind), "queued", l.box.Len())
+	if l.quiet.say(slog.LevelWarn, string(kind)+steady(line), "no connection", "reason", line, "kind", string(kind), "queued", l.box.Len()) {
+		l.untold = true
+	}
 }
 
 // steady removes digits, so that lines which differ in a time only are the same

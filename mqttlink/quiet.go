@@ -36,8 +36,9 @@ func newQuietLog(log *slog.Logger) *quietLog {
 	return &quietLog{log: log, lines: make(map[string]*quietLine)}
 }
 
-// say writes msg and args unless the same key came a short while ago.
-func (q *quietLog) say(level slog.Level, key, msg string, args ...any) {
+// say writes msg and args unless the same key came a short while ago, and
+// reports whether it did.
+func (q *quietLog) say(level slog.Level, key, msg string, args ...any) (written bool) {
 	now := time.Now()
 	q.mu.Lock()
 	line := q.lines[key]
@@ -49,7 +50,7 @@ func (q *quietLog) say(level slog.Level, key, msg string, args ...any) {
 		if now.Sub(line.written) < line.wait {
 			line.held++
 			q.mu.Unlock()
-			return
+			return false
 		}
 		if line.held > 0 {
 			args = append(args, "repeated", line.held)
@@ -64,6 +65,7 @@ func (q *quietLog) say(level slog.Level, key, msg string, args ...any) {
 	}
 	q.mu.Unlock()
 	q.log.Log(context.Background(), level, msg, args...)
+	return true
 }
 
 // forget makes room: the lines that are old, else all of them.

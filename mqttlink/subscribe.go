@@ -18,7 +18,7 @@ import (
 
 // What waits for one handler at most.
 const (
-	inboxMessages = 256
+	inboxMessages = 1024
 	inboxBytes    = 8 << 20
 )
 

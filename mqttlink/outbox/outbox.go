@@ -12,7 +12,7 @@ import "errors"
 
 // ErrFull is returned by Append when a limit is reached and the policy is to
 // drop the newest: the message was not taken.
-var ErrFull = errors.New("outbox is full")
+var ErrFull = errors.New("outbox is full: raise its limit, or let it drop the oldest")
 
 // ErrClosed is returned by a box that has been closed.
 var ErrClosed = errors.New("outbox is closed")
