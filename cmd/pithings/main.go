@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,7 @@ func run(args []string) int {
 	case err == nil:
 		return exitOK
 	case !started || errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "pithings: %v\n(pithings %s--help tells more)\n", err, commandOf(root, args))
+		fmt.Fprintf(os.Stderr, "pithings: %s\n(pithings %s--help tells more)\n", oneLine(err), commandOf(root, args))
 		return exitUsage
 	default:
 		fmt.Fprintf(os.Stderr, "pithings: %v\n", err)
@@ -58,6 +59,9 @@ func run(args []string) int {
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// oneLine joins the lines of a suggestion ("Did you mean this?").
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // commandOf names the command that args mean, for the hint behind an error.
 func commandOf(root *cobra.Command, args []string) string {

@@ -17,6 +17,7 @@ import (
 
 	"pithings/hw"
 	"pithings/hw/hwtest"
+	"pithings/test/emulated/guest"
 	"pithings/test/emulated/guest/control"
 )
 
@@ -26,7 +27,7 @@ import (
 // some:
 //
 //	PITHINGS_TEST_PIN     a line, "gpio-sim:GPIO17"
-//	PITHINGS_TEST_PULL    the file that drives it with gpio-sim's "pull-up" and "pull-down"
+//	PITHINGS_TEST_SIM     the folder in configfs of that chip, when it is a gpio-sim
 //	PITHINGS_TEST_BUS     an I²C adapter with a BME680 on it
 //	PITHINGS_TEST_ADDRESS of the BME680; 0x76 when not set
 //	PITHINGS_TEST_STATIC  set when that is a memory that does not measure
@@ -51,7 +52,7 @@ func TestKernel(t *testing.T) {
 	}
 	h := hwtest.Harness{Open: func(*testing.T) hw.Board { return board }}
 	if pin != "" {
-		h.Pin = kernelPin(pin, os.Getenv("PITHINGS_TEST_PULL"))
+		h.Pin = kernelPin(pin, os.Getenv("PITHINGS_TEST_SIM"))
 	}
 	if bus != "" {
 		h.Bus = kernelBus(t, bus, os.Getenv("PITHINGS_TEST_BRIDGE"))
@@ -71,7 +72,7 @@ func TestKernel(t *testing.T) {
 	}
 }
 
-func kernelPin(name, pull string) *hwtest.Pin {
+func kernelPin(name, sim string) *hwtest.Pin {
 	p := &hwtest.Pin{Name: name, Missing: "GPIO9999", Hold: func(t *testing.T) func() {
 		// Another request of the line, as another program would make.
 		chips, _ := scanGPIO()
@@ -85,13 +86,9 @@ func kernelPin(name, pull string) *hwtest.Pin {
 		}
 		return other.Close
 	}}
-	if pull != "" {
+	if sim != "" {
 		p.Set = func(t *testing.T, l gpio.Level) {
-			text := "pull-down"
-			if l {
-				text = "pull-up"
-			}
-			if err := os.WriteFile(pull, []byte(text), 0); err != nil {
+			if err := guest.SetLine(sim, name[strings.LastIndexByte(name, ':')+1:], bool(l)); err != nil {
 				t.Fatal(err)
 			}
 			// gpio-sim raises its interrupt at the next timer tick, where

@@ -106,6 +106,8 @@ func build(ctx context.Context, m machine, k *debian.Kernel, dir string, program
 	for _, d := range []string{"proc", "sys", "dev", "tmp", "run"} {
 		root.Dir(d, 0o755)
 	}
+	root.File("etc/passwd", 0o644, []byte(guest.Passwd))
+	root.File("etc/group", 0o644, []byte(guest.Group))
 	plan := guest.Plan{
 		GPIO: &guest.GPIO{Label: "gpio-sim-pi", Count: 54, Lines: map[int]string{
 			4: "SIM4", 17: "SIM17", 18: "SIM18", 27: "SIM27",
@@ -138,6 +140,8 @@ func build(ctx context.Context, m machine, k *debian.Kernel, dir string, program
 		{"init", []string{"build", "-trimpath", "-ldflags", "-s -w", "pithings/test/emulated/guest/init"}},
 		{"bin/bridge", []string{"build", "-trimpath", "-ldflags", "-s -w", "pithings/test/emulated/guest/bridge"}},
 		{"bin/feeder", []string{"build", "-trimpath", "-ldflags", "-s -w", "pithings/test/emulated/guest/feeder"}},
+		{"bin/pithings", []string{"build", "-trimpath", "-ldflags", "-s -w", "pithings/cmd/pithings"}},
+		{"bin/system.test", []string{"test", "-c", "-trimpath", "-ldflags", "-s -w", "pithings/test/emulated/guest/system"}},
 		{"bin/pi.test", []string{"test", "-c", "-trimpath", "-ldflags", "-s -w", "pithings/hw/pi"}},
 	} {
 		file := filepath.Join(dir, filepath.Base(b.name))

@@ -141,11 +141,10 @@ func TestPublishScript(t *testing.T) {
 // TestWatch prints what passes, and lets nobody play with the terminal.
 func TestWatch(t *testing.T) {
 	port := mosquitto(t)
-	w := start(t, binary, "watch", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "-v")
-	w.log("subscribed")
-	publish(t, port, "some/topic", `{"a": [1, 2], "b": "\u001b[2J"}`)
+	publish(t, port, "some/topic", `{"a": [1, 2], "b": "x"}`, "-r")
+	w := start(t, binary, "watch", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port))
 	w.await("the heading", func(l string) bool {
-		return regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{3} some/topic \(QoS 1, \d+ bytes\)$`).MatchString(l)
+		return regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{3} some/topic \(QoS 1 retained, \d+ bytes\)$`).MatchString(l)
 	})
 	w.line(`    "a": [`)
 	publish(t, port, "some/topic", "\x1b[31mred")

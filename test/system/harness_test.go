@@ -239,7 +239,8 @@ func mosquitto(t *testing.T, config ...string) int {
 // subscribe runs mosquitto_sub on everything and returns once it is subscribed.
 func subscribe(t *testing.T, port int, args ...string) *process {
 	t.Helper()
-	p := start(t, need(t, "mosquitto_sub"), append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(port), "-v", "-t", "#", "-d", "-i", "watcher"}, args...)...)
+	// Its lines wait in a buffer as long as standard output is a pipe.
+	p := start(t, need(t, "stdbuf"), append([]string{"-oL", need(t, "mosquitto_sub"), "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-v", "-t", "#", "-d", "-i", "watcher"}, args...)...)
 	p.await("SUBACK", func(l string) bool { return strings.Contains(l, "SUBACK") })
 	return p
 }
@@ -251,11 +252,12 @@ func (p *process) message(topic string) string {
 }
 
 // publish sends one message with mosquitto_pub.
-func publish(t *testing.T, port int, topic, payload string) {
+func publish(t *testing.T, port int, topic, payload string, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, need(t, "mosquitto_pub"), "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-q", "1", "-t", topic, "-m", payload).CombinedOutput()
+	out, err := exec.CommandContext(ctx, need(t, "mosquitto_pub"),
+		append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(port), "-q", "1", "-t", topic, "-m", payload}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("mosquitto_pub: %v\n%s", err, out)
 	}

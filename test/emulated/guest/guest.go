@@ -22,8 +22,7 @@ type Module struct {
 	Params string `json:"params,omitempty"`
 }
 
-// GPIO is a gpio-sim chip. Its lines' levels are set by writing "pull-up" or
-// "pull-down" to the file /run/gpio/NAME, a link that init makes.
+// GPIO is a gpio-sim chip. [SetLine] drives its lines.
 type GPIO struct {
 	Label string         `json:"label"`
 	Count int            `json:"count"`
@@ -36,11 +35,26 @@ type Program struct {
 	Name string   `json:"name"`
 	Args []string `json:"args"`
 	Env  []string `json:"env,omitempty"`
+	// User runs it as the user pi, who is in the groups gpio, i2c and video,
+	// instead of root.
+	User bool `json:"user,omitempty"`
 	// Helper programs go on in the background; init waits until there is a file
 	// that matches the pattern Ready.
 	Helper bool   `json:"helper,omitempty"`
 	Ready  string `json:"ready,omitempty"`
 }
+
+// The guest's users and groups. The numbers are those of Raspberry Pi OS, as
+// far as it fixes them.
+const (
+	UserID     = 1000 // pi
+	VideoGroup = 44
+	GPIOGroup  = 997
+	I2CGroup   = 998
+
+	Passwd = "root:x:0:0::/tmp:/bin/false\npi:x:1000:1000::/tmp:/bin/false\n"
+	Group  = "root:x:0:\nvideo:x:44:pi\ngpio:x:997:pi\ni2c:x:998:pi\npi:x:1000:\n"
+)
 
 // The marks that init puts before its lines on the console.
 const (

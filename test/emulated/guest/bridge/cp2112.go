@@ -60,7 +60,7 @@ func descriptor() []byte {
 
 // bridge is the CP2112 with the sensor behind it.
 type bridge struct {
-	address byte
+	address atomic.Uint32
 	sensor  *mock.BME680
 	hang    atomic.Bool
 
@@ -153,7 +153,7 @@ func part(r []byte, from int, length byte) []byte {
 func (b *bridge) transfer(address byte, w []byte, n int) {
 	b.waiting = nil
 	b.status = [2]byte{statusError, statusNACK}
-	if address>>1 != b.address {
+	if uint32(address>>1) != b.address.Load() {
 		return
 	}
 	if len(w) > 0 && b.sensor.Write(w) != nil {

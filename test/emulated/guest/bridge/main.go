@@ -14,6 +14,7 @@
 //	hang ON     transfers never end
 //	remove      unplugs the bridge
 //	add         plugs it in again
+//	address N   moves the sensor
 //	weather     tells the air around the sensor, in JSON
 package main
 
@@ -35,7 +36,8 @@ func main() {
 	variant := flag.Uint("variant", 0, "0 for a BME680, 1 for a BME688")
 	flag.Parse()
 	sensor := mock.NewBME680(mock.Environment{Variant: byte(*variant)}, 1, nil)
-	b := &bridge{address: byte(*address), sensor: sensor}
+	b := &bridge{sensor: sensor}
+	b.address.Store(uint32(*address))
 	if err := b.add(); err != nil {
 		log.Fatal(err)
 	}
@@ -48,6 +50,8 @@ func (b *bridge) answer(q control.Request) (r control.Reply, err error) {
 		b.sensor.NACK(q.N)
 	case "hang":
 		b.hang.Store(q.On)
+	case "address":
+		b.address.Store(uint32(q.N))
 	case "remove":
 		err = b.remove()
 	case "add":

@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -68,6 +69,9 @@ func run(con *console) error {
 		if err := os.Symlink(target, link); err != nil {
 			return err
 		}
+	}
+	if err := watchDevices(); err != nil {
+		return fmt.Errorf("watch devices: %w", err)
 	}
 	if err := loopbackUp(); err != nil {
 		return fmt.Errorf("network: %w", err)
@@ -130,7 +134,7 @@ func simulateGPIO(g guest.GPIO) error {
 	if err := unix.Mount("configfs", configfs, "configfs", 0, ""); err != nil && !errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("mount configfs: %w", err)
 	}
-	device := configfs + "/gpio-sim/" + g.Label
+	device := g.Sim()
 	bank := device + "/bank0"
 	write := func(file, text string) error { return os.WriteFile(file, []byte(text), 0) }
 	if err := os.MkdirAll(bank, 0o755); err != nil {
@@ -145,27 +149,7 @@ func simulateGPIO(g guest.GPIO) error {
 			return err
 		}
 	}
-	if err := write(device+"/live", "1"); err != nil {
-		return err
-	}
-	read := func(file string) string {
-		text, _ := os.ReadFile(file)
-		return strings.TrimSpace(string(text))
-	}
-	sim := filepath.Join("/sys/devices/platform", read(device+"/dev_name"), read(bank+"/chip_name"))
-	if err := os.MkdirAll("/run/gpio", 0o755); err != nil {
-		return err
-	}
-	for offset, name := range g.Lines {
-		pull := fmt.Sprintf("%s/sim_gpio%d/pull", sim, offset)
-		if _, err := os.Stat(pull); err != nil {
-			return err
-		}
-		if err := os.Symlink(pull, "/run/gpio/"+name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return write(device+"/live", "1")
 }
 
 // loopbackUp brings the interface lo up.
@@ -251,6 +235,11 @@ func (c *console) command(p guest.Program) (*exec.Cmd, func(), error) {
 	cmd := exec.Command(p.Args[0], p.Args[1:]...)
 	cmd.Env = append([]string{"PATH=/bin", "HOME=/tmp", "TMPDIR=/tmp"}, p.Env...)
 	cmd.Dir = "/tmp"
+	if p.User {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
+			Uid: guest.UserID, Gid: guest.UserID, Groups: []uint32{guest.GPIOGroup, guest.I2CGroup, guest.VideoGroup},
+		}}
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
