@@ -1,0 +1,354 @@
+package system
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"pithings/test/emulated/guest"
+	"pithings/test/emulated/guest/control"
+)
+
+// patience is how long anything may take. The guest is a slow emulated
+// computer on a busy real one, so nothing is asserted about speed.
+const patience = 90 * time.Second
+
+// The parts that guest/init and the helpers provide.
+const (
+	sim    = "/sys/kernel/config/gpio-sim/gpio-sim-pi"
+	bus    = "CP2112 SMBus Bridge on hidraw0"
+	vivid  = "/dev/video0"
+	feeder = "/dev/video10"
+	screen = "/dev/fb0"
+)
+
+// TestMain skips on every computer but the emulated ones: the tests write to
+// device nodes and consoles.
+func TestMain(m *testing.M) {
+	if _, err := os.Stat(guest.PlanFile); err != nil || os.Geteuid() != 0 {
+		fmt.Println("skipped: these tests run in the guest of an emulated machine (test/emulated)")
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// app is pithings as it runs.
+type app struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed at the next message or log line
+	log      []string
+	messages []message
+
+	publish func(topic, payload string)
+}
+
+type message struct{ topic, payload string }
+
+// how says how pithings is started.
+type how struct {
+	groups []uint32 // of the user pi; all three when nil
+	tty    string   // its controlling terminal; none when empty
+}
+
+// start runs pithings with a configuration, as the user pi, and listens to all
+// that it publishes.
+func start(t *testing.T, h how, things string) *app {
+	t.Helper()
+	dir := t.TempDir()
+	// The user has to get through to it.
+	for d := dir; d != "/tmp"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config, state := filepath.Join(dir, "pithings.yaml"), filepath.Join(dir, "state")
+	text := "broker: {listen: 127.0.0.1:1883}\nhttp: {listen: 127.0.0.1:8080}\nstate: " + state + "\n" + things
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(state, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(state, guest.UserID, guest.UserID); err != nil {
+		t.Fatal(err)
+	}
+	if h.groups == nil {
+		h.groups = []uint32{guest.GPIOGroup, guest.I2CGroup, guest.VideoGroup}
+	}
+	a := &app{t: t, done: make(chan struct{}), changed: make(chan struct{})}
+	a.cmd = exec.Command("/bin/pithings", "run", "--config", config)
+	a.cmd.Env = []string{"HOME=/tmp", "PATH=/bin"}
+	a.cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: guest.UserID, Gid: guest.UserID, Groups: h.groups},
+	}
+	if h.tty != "" {
+		// As systemd does with TTYPath=: the terminal belongs to the user.
+		if err := os.Chown(h.tty, guest.UserID, 0); err != nil {
+			t.Fatal(err)
+		}
+		tty, err := os.OpenFile(h.tty, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tty.Close()
+		a.cmd.Stdin = tty
+		a.cmd.SysProcAttr.Setsid, a.cmd.SysProcAttr.Setctty = true, true
+	}
+	out, err := a.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	complaints, err := a.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for _, r := range []io.Reader{out, complaints} {
+		group.Go(func() { a.read(r) })
+	}
+	go func() {
+		group.Wait()
+		a.cmd.Wait()
+		close(a.done)
+	}()
+	t.Cleanup(func() {
+		a.cmd.Process.Kill()
+		<-a.done
+		if t.Failed() {
+			t.Logf("pithings said:\n%s", strings.Join(a.logged(""), "\n"))
+			a.mu.Lock()
+			t.Logf("messages: %q", a.messages)
+			a.mu.Unlock()
+		}
+	})
+	a.listen()
+	return a
+}
+
+func (a *app) read(r io.Reader) {
+	for s := bufio.NewScanner(r); s.Scan(); {
+		a.note(func() { a.log = append(a.log, s.Text()) })
+	}
+}
+
+func (a *app) note(add func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	add()
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// listen subscribes to everything, once the broker is up.
+func (a *app) listen() {
+	a.t.Helper()
+	o := mqtt.NewClientOptions().AddBroker("tcp://127.0.0.1:1883").SetClientID("listener").
+		SetProtocolVersion(4).SetAutoReconnect(false)
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		c := mqtt.NewClient(o)
+		if token := c.Connect(); token.Wait() && token.Error() == nil {
+			a.t.Cleanup(func() { c.Disconnect(0) })
+			token := c.Subscribe("#", 1, func(_ mqtt.Client, m mqtt.Message) {
+				a.note(func() { a.messages = append(a.messages, message{m.Topic(), string(m.Payload())}) })
+			})
+			if token.Wait() && token.Error() != nil {
+				a.t.Fatal(token.Error())
+			}
+			a.publish = func(topic, payload string) {
+				if token := c.Publish(topic, 1, false, payload); token.Wait() && token.Error() != nil {
+					a.t.Error(token.Error())
+				}
+			}
+			return
+		}
+		select {
+		case <-a.done:
+			a.t.Fatal("pithings has ended")
+		default:
+		}
+		if time.Now().After(end) {
+			a.t.Fatal("no broker")
+		}
+	}
+}
+
+// count is how many messages there are so far.
+func (a *app) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.messages)
+}
+
+// wait waits for a message after the first from messages, and returns its
+// payload and the number of messages up to and with it.
+func (a *app) wait(from int, topic string, is func(payload string) bool) (string, int) {
+	a.t.Helper()
+	limit := time.After(patience)
+	for {
+		a.mu.Lock()
+		changed := a.changed
+		for i := from; i < len(a.messages); i++ {
+			if m := a.messages[i]; m.topic == topic && (is == nil || is(m.payload)) {
+				a.mu.Unlock()
+				return m.payload, i + 1
+			}
+		}
+		from = max(from, len(a.messages))
+		a.mu.Unlock()
+		select {
+		case <-changed:
+		case <-a.done:
+			a.t.Fatalf("pithings ended while a message on %s was waited for", topic)
+		case <-limit:
+			a.t.Fatalf("no such message on %s in %v", topic, patience)
+		}
+	}
+}
+
+// logged are the lines with text in them.
+func (a *app) logged(text string) (lines []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, l := range a.log {
+		if strings.Contains(l, text) {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// waitLog waits for a line with text.
+func (a *app) waitLog(text string) string {
+	a.t.Helper()
+	limit := time.After(patience)
+	for {
+		a.mu.Lock()
+		changed := a.changed
+		a.mu.Unlock()
+		if lines := a.logged(text); len(lines) > 0 {
+			return lines[0]
+		}
+		select {
+		case <-changed:
+		case <-a.done:
+			a.t.Fatalf("pithings ended and never said %q", text)
+		case <-limit:
+			a.t.Fatalf("pithings did not say %q in %v", text, patience)
+		}
+	}
+}
+
+// end ends pithings as Ctrl-C does.
+func (a *app) end() {
+	a.t.Helper()
+	a.cmd.Process.Signal(os.Interrupt)
+	select {
+	case <-a.done:
+		if code := a.cmd.ProcessState.ExitCode(); code != 0 {
+			a.t.Errorf("exit code %d", code)
+		}
+	case <-time.After(patience):
+		a.t.Fatal("pithings did not end")
+	}
+}
+
+// setLine drives the motion sensor's line.
+func setLine(t *testing.T, high bool) {
+	t.Helper()
+	if err := guest.SetLine(sim, "SIM17", high); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func ask(t *testing.T, socket string, q control.Request) control.Reply {
+	t.Helper()
+	r, err := control.Ask(socket, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// screenshot is what the emulated screen shows.
+func screenshot(t *testing.T) image.Image {
+	t.Helper()
+	time.Sleep(500 * time.Millisecond) // virtio screens are updated every 50 ms
+	img, err := png.Decode(bytes.NewReader(ask(t, control.Host, control.Request{Do: "screenshot"}).Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// fetch gets a picture that pithings serves.
+func fetch(t *testing.T, uri string) image.Image {
+	t.Helper()
+	r, err := http.Get(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	img, err := jpeg.Decode(r.Body)
+	if err != nil {
+		t.Fatalf("%s: %s, %v", uri, r.Status, err)
+	}
+	return img
+}
+
+// difference is the mean difference, of 255, between a picture and the middle
+// of the screen, where pictures of the screen's height or width are shown.
+func difference(picture, screen image.Image) float64 {
+	p, s := picture.Bounds(), screen.Bounds()
+	left, top := s.Min.X+(s.Dx()-p.Dx())/2, s.Min.Y+(s.Dy()-p.Dy())/2
+	var sum, n float64
+	for y := range p.Dy() {
+		for x := range p.Dx() {
+			r1, g1, b1, _ := picture.At(p.Min.X+x, p.Min.Y+y).RGBA()
+			r2, g2, b2, _ := screen.At(left+x, top+y).RGBA()
+			for _, d := range []int{int(r1>>8) - int(r2>>8), int(g1>>8) - int(g2>>8), int(b1>>8) - int(b2>>8)} {
+				sum += float64(max(d, -d))
+				n++
+			}
+		}
+	}
+	return sum / n
+}
+
+// eventually waits for what takes its time.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not in %v: %s", patience, what)
+		}
+	}
+}
+
+// waitQuiet waits until nothing has been published for a second.
+func (a *app) waitQuiet() {
+	for n := -1; n != a.count(); time.Sleep(time.Second) {
+		n = a.count()
+	}
+}
