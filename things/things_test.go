@@ -1,0 +1,319 @@
+package things
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"pithings/camera"
+	"pithings/camera/store"
+	"pithings/display"
+	"pithings/hw/mock"
+	"pithings/mqttlink"
+	"pithings/mqttlink/linktest"
+	"pithings/sensors/bme680"
+	"pithings/sensors/hcsr501"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// bench is a thing over simulated parts and an in-memory link.
+type bench struct {
+	*testing.T
+	board   *mock.Board
+	link    *linktest.Client
+	mu      sync.Mutex
+	reports []error
+}
+
+// onBench runs f in a bubble with its own clock.
+func onBench(t *testing.T, o mock.Options, f func(b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{T: t, board: mock.New(o), link: linktest.New()}
+		defer b.board.Close()
+		defer b.link.Close()
+		f(b)
+	})
+}
+
+// run starts a thing; stop ends it as the agent does.
+func (b *bench) run(thing Thing) (stop func()) {
+	b.Helper()
+	detach, err := thing.Attach()
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error)
+	go func() {
+		for { // as the agent's supervisor does
+			err := thing.Run(ctx, b.report)
+			if ctx.Err() != nil {
+				ended <- err
+				return
+			}
+			b.report(err)
+			time.Sleep(time.Second)
+		}
+	}()
+	synctest.Wait()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.Errorf("Run: %v", err)
+		}
+		detach()
+	}
+}
+
+func (b *bench) report(err error) {
+	b.mu.Lock()
+	b.reports = append(b.reports, err)
+	b.mu.Unlock()
+}
+
+// last is the state reported last.
+func (b *bench) last() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.reports) == 0 {
+		return errors.New("nothing reported")
+	}
+	return b.reports[len(b.reports)-1]
+}
+
+func (b *bench) inject(topic, payload string, retain bool) {
+	b.Helper()
+	if err := b.link.Inject(mqttlink.Message{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: retain}); err != nil {
+		b.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func (b *bench) wantTranscript(want ...string) {
+	b.Helper()
+	if got := b.link.Transcript(); !slices.Equal(got, want) {
+		b.Errorf("published\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+func (b *bench) motion(o MotionOptions) *Motion {
+	b.Helper()
+	o.Thing, o.Pin = "TG_MS", "GPIO17"
+	m, err := NewMotion(o, b.board, b.link, quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return m
+}
+
+func TestMotion(t *testing.T) {
+	const begin, end = `TG_MS/motion {"isMotionDetected": true}`, `TG_MS/motion {"isMotionDetected": false}`
+	for name, tc := range map[string]struct {
+		both   bool
+		warmUp time.Duration
+		want   []string
+	}{
+		"detected":          {false, 0, []string{begin, begin}},
+		"both edges":        {true, 0, []string{begin, end, begin, end}},
+		"during warm-up":    {true, time.Minute, nil},
+		"after the warm-up": {true, 5 * time.Second, []string{begin, end}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, mock.Options{}, func(b *bench) {
+				stop := b.run(b.motion(MotionOptions{Both: tc.both, Sensor: hcsr501.Opts{WarmUp: tc.warmUp, Debounce: 50 * time.Millisecond}}))
+				for range 2 {
+					b.board.Pin("GPIO17").Set(gpio.High)
+					time.Sleep(3 * time.Second)
+					b.board.Pin("GPIO17").Set(gpio.Low)
+					time.Sleep(5 * time.Second)
+				}
+				stop()
+				b.wantTranscript(tc.want...)
+			})
+		})
+	}
+}
+
+func TestMotionStuck(t *testing.T) {
+	onBench(t, mock.Options{}, func(b *bench) {
+		stop := b.run(b.motion(MotionOptions{Sensor: hcsr501.Opts{StuckHigh: time.Minute}}))
+		defer stop()
+		b.board.Pin("GPIO17").Stick(gpio.High)
+		time.Sleep(90 * time.Second)
+		if err := b.last(); err == nil || !strings.Contains(err.Error(), "GPIO17 has been high for 1m0s") {
+			t.Errorf("a stuck line is reported as %v", err)
+		}
+		b.board.Pin("GPIO17").Unstick()
+		time.Sleep(3 * time.Second)
+		if err := b.last(); err != nil {
+			t.Errorf("a line that fell is reported as %v", err)
+		}
+	})
+}
+
+func (b *bench) environment(o EnvironmentOptions) *Environment {
+	b.Helper()
+	o.Thing, o.Bus, o.Interval, o.Sensor = "bme680", "1", 3*time.Second, bme680.DefaultOpts
+	e, err := NewEnvironment(o, b.board, b.link, quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return e
+}
+
+// TestEnvironmentTellsFailures: a sensor that does not answer is told at each
+// interval, and the sequence goes on.
+func TestEnvironmentTellsFailures(t *testing.T) {
+	onBench(t, mock.Options{}, func(b *bench) {
+		stop := b.run(b.environment(EnvironmentOptions{Schema: Script, Only: "temperature", Topics: map[string]string{"temperature": "t"}}))
+		time.Sleep(2 * time.Second)
+		b.board.Bus("1").NACK(-1)
+		time.Sleep(6 * time.Second)
+		if b.last() == nil {
+			t.Error("the failure is not reported")
+		}
+		b.board.Bus("1").NACK(0)
+		time.Sleep(6 * time.Second)
+		if err := b.last(); err != nil {
+			t.Errorf("still reported after it healed: %v", err)
+		}
+		stop()
+		statuses := ""
+		for i, line := range b.link.Transcript() {
+			prefix := `t {"sequence": ` + string(rune('0'+i)) + `, "value": `
+			if !strings.HasPrefix(line, prefix) {
+				t.Errorf("message %d: %s", i, line)
+			}
+			if strings.Contains(line, `null, "status": "fail"`) {
+				statuses += "f"
+			} else if strings.Contains(line, `"status": "success"`) {
+				statuses += "s"
+			}
+		}
+		if statuses != "sffss" {
+			t.Errorf("statuses %s, want sffss:\n%s", statuses, strings.Join(b.link.Transcript(), "\n"))
+		}
+	})
+}
+
+// TestColdHeater: gas is null while the heater is not stable; the rest is there.
+func TestColdHeater(t *testing.T) {
+	onBench(t, mock.Options{}, func(b *bench) {
+		b.board.Bus("1").Sensor().ColdHeater(true)
+		stop := b.run(b.environment(EnvironmentOptions{Schema: Tutorial}))
+		time.Sleep(time.Second)
+		stop()
+		for topic, want := range map[string]string{
+			"bme680/gas": `"value": null, "origin": "BME680 gas", "status": "fail"`, "bme680/temperature": `"status": "success"`,
+			"bme680/state": `"gas_resistance": null, "status": "success"`,
+		} {
+			m := b.link.Published(topic)
+			if len(m) != 1 || !strings.Contains(string(m[0].Payload), want) {
+				t.Errorf("%s: %v", topic, m)
+			}
+		}
+	})
+}
+
+func (b *bench) camera() (*Camera, func()) {
+	b.Helper()
+	cam := camera.New(b.board, "/dev/video0", &camera.Opts{WarmUpFrames: -1}, quiet)
+	st, err := store.NewDisk(b.TempDir(), store.Opts{}, func() string { return "http://pi/pictures" })
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := NewCamera(CameraOptions{Thing: "TG_Camera"}, cam, st, b.link, quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return c, func() { cam.Close() }
+}
+
+func TestCamera(t *testing.T) {
+	onBench(t, mock.Options{}, func(b *bench) {
+		c, closeCamera := b.camera()
+		defer closeCamera()
+		finished := func() int { return len(b.link.Published("TG_Camera/capture/finished")) }
+		b.inject("TG_Camera/capture", "{}", true)
+		stop := b.run(c)
+		time.Sleep(time.Second)
+		if finished() != 0 {
+			t.Error("a command that the broker had kept took a picture")
+		}
+		for _, payload := range []string{"{}", "", "anything", `{"a": 1}`} {
+			b.link.Forget()
+			b.inject("TG_Camera/capture", payload, false)
+			time.Sleep(time.Second)
+			if finished() != 1 {
+				t.Errorf("%q: %d answers", payload, finished())
+			}
+		}
+		b.link.Forget()
+		for range 20 { // a redelivery, a storm: one in flight, one answer
+			b.inject("TG_Camera/capture", "{}", false)
+		}
+		time.Sleep(time.Second)
+		if finished() != 1 {
+			t.Errorf("%d answers to a storm", finished())
+		}
+		b.link.Forget()
+		b.board.Video("/dev/video0").Unplug()
+		b.inject("TG_Camera/capture", "{}", false)
+		time.Sleep(30 * time.Second)
+		if finished() != 0 {
+			t.Error("a camera that is not there answers")
+		}
+		b.board.Video("/dev/video0").Replug()
+		b.inject("TG_Camera/capture", "{}", false)
+		time.Sleep(time.Second)
+		if finished() != 1 {
+			t.Error("no picture after the camera came back")
+		}
+		stop()
+	})
+}
+
+func TestScreen(t *testing.T) {
+	onBench(t, mock.Options{}, func(b *bench) {
+		s := display.New(b.board, "/dev/fb0", display.Opts{ClearAfter: 10 * time.Second}, quiet)
+		defer s.Close()
+		screen, err := NewScreen(ScreenOptions{Thing: "TG_Screen"}, s, b.link, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.run(screen)()
+		white := func() bool {
+			r, _, _, _ := b.board.Framebuffer("/dev/fb0").Image().At(400, 240).RGBA()
+			return r > 0x8000
+		}
+		// A white pixel.
+		const show = `{"imageUri":"data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="}`
+		for name, clear := range map[string]func(){
+			"blank":      func() { b.inject("TG_Screen/display", `{"imageUri":" "}`, false) },
+			"absent":     func() { b.inject("TG_Screen/display", `{}`, false) },
+			"null":       func() { b.inject("TG_Screen/display", `{"imageUri":null}`, false) },
+			"end":        func() { b.inject("TG_Screen/end", `x`, false) },
+			"after 10 s": func() { time.Sleep(11 * time.Second) },
+		} {
+			b.inject("TG_Screen/display", show, false)
+			if !white() {
+				t.Errorf("%s: the picture is not shown", name)
+			}
+			clear()
+			synctest.Wait()
+			if white() {
+				t.Errorf("%s does not clear", name)
+			}
+		}
+	})
+}
