@@ -59,7 +59,7 @@ func TestRemoteCamera(t *testing.T) {
 		call := func(timeout time.Duration) <-chan result {
 			c := make(chan result, 1)
 			go func() {
-				ctx, cancel := context.WithTimeout(t.Context(), timeout)
+				ctx, cancel := context.WithTimeout(b.Context(), timeout)
 				defer cancel()
 				v, err := r.Call(ctx, "capture", nil)
 				c <- result{v, err}
@@ -116,12 +116,12 @@ func TestRemoteScreen(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		if _, err := r.Call(t.Context(), "display", map[string]any{"imageUri": "http://a"}); err != nil {
+		if _, err := r.Call(b.Context(), "display", map[string]any{"imageUri": "http://a"}); err != nil {
 			t.Error(err)
 		}
 		b.wantTranscript(`x/TG_Screen {"imageUri":"http://a"}`)
 		for action, input := range map[string]map[string]any{"display": {"imageUri": 7}, "capture": nil, "": nil} {
-			if _, err := r.Call(t.Context(), action, input); err == nil {
+			if _, err := r.Call(b.Context(), action, input); err == nil {
 				t.Errorf("%q with %v is done", action, input)
 			}
 		}
@@ -134,7 +134,7 @@ func TestLocalCarrier(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
 		c, closeCamera := b.camera()
 		defer closeCamera()
-		v, err := c.Call(t.Context(), "capture", nil)
+		v, err := c.Call(b.Context(), "capture", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,9 +145,9 @@ func TestLocalCarrier(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.publish(t.Context(), true)
+		m.publish(b.Context(), true)
 		stop()
-		m.publish(t.Context(), true)
+		m.publish(b.Context(), true)
 		if len(events) != 1 || events[0]["isMotionDetected"] != true {
 			t.Errorf("events %v", events)
 		}
