@@ -2,6 +2,7 @@ package pi
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -31,7 +32,7 @@ var _ hw.Board = (*Board)(nil)
 // Open finds the board's GPIO chips and prepares the rest. Call it once, and
 // before the program opens anything else: periph's initialisation closes some
 // file descriptors twice when two GPIO device nodes name one chip, as on the
-// Pi, and would close somebody else's (see repairStdin). A machine without any
+// Pi, and would close somebody else's (see keepStdin). A machine without any
 // of the parts is fine; opening a part then says what is missing.
 //
 // Only periph's gpioioctl and sysfs drivers are loaded, not all of
@@ -41,6 +42,10 @@ var _ hw.Board = (*Board)(nil)
 // log must not write through package log: periph's messages in package log are
 // passed to it at debug level until Close.
 func Open(log *slog.Logger) (*Board, error) {
+	restoreStdin, err := keepStdin()
+	if err != nil {
+		return nil, err
+	}
 	b := &Board{
 		log:     log,
 		model:   model("/proc/device-tree/model"),
@@ -49,13 +54,12 @@ func Open(log *slog.Logger) (*Board, error) {
 		busyOn:  map[int]*sync.Mutex{},
 	}
 	state, err := driverreg.Init()
-	if repairErr := repairStdin(); repairErr != nil {
-		b.restore()
-		return nil, repairErr
-	}
 	if err != nil {
+		err = fmt.Errorf("set up periph's drivers: %w", err)
+	}
+	if err := errors.Join(restoreStdin(), err); err != nil {
 		b.restore()
-		return nil, fmt.Errorf("set up periph's drivers: %w", err)
+		return nil, err
 	}
 	// A driver that failed is normal: no SPI, no permission for the old GPIO
 	// files, no chip at all. What matters is told when a part is opened.

@@ -98,7 +98,7 @@ func (c *console) quiet(fb int) (undo func(), shown bool) {
 		c.tell(err)
 		return func() {}, true
 	}
-	c.tell(fmt.Errorf("only its cursor is hidden: %w", err))
+	c.tell(fmt.Errorf("%s: only its cursor may be hidden: %w", tty, err))
 	return func() {
 		defer tty.Close()
 		// Cursor on, blanking as the kernel was told, and a clear screen, since

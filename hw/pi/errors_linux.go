@@ -32,7 +32,7 @@ func (p *problem) Unwrap() []error {
 	return []error{p.reason, p.cause}
 }
 
-// because makes a problem: "WHAT: REASON: what to do".
+// because makes a problem: "WHAT: REASON: why; what to do".
 func because(reason, cause error, what, format string, args ...any) error {
 	return &problem{text: what + ": " + reason.Error() + ": " + fmt.Sprintf(format, args...), reason: reason, cause: cause}
 }
@@ -46,7 +46,7 @@ func openError(node string, err error, missing string) error {
 	case errors.Is(err, fs.ErrPermission):
 		return permissionError(node, err)
 	case errors.Is(err, unix.EBUSY):
-		return because(hw.ErrBusy, err, node, "close the other program first (sudo fuser %s names it)", node)
+		return because(hw.ErrBusy, err, node, "somebody has it open; close that program first (sudo fuser %s names it)", node)
 	}
 	return fmt.Errorf("%s: %w", node, err)
 }
@@ -74,9 +74,9 @@ func groupAdvice(mode fs.FileMode, gid int, mine []int, group, user string) stri
 		return fmt.Sprintf("only root may open it (group %s, mode %#o); a udev rule has to give it to a group, "+
 			`for example SUBSYSTEM=="…", GROUP="video", MODE="0660"`, group, mode)
 	case slices.Contains(mine, gid):
-		return fmt.Sprintf("user %s is in its group %s, so a sandbox forbids it: look at DeviceAllow= and PrivateDevices= of the service", user, group)
+		return fmt.Sprintf("user %s is in its group %s, so a sandbox forbids it; look at DeviceAllow= and PrivateDevices= of the service", user, group)
 	}
-	return fmt.Sprintf("user %s is not in group %s: run `sudo usermod -aG %s %s` and log in again (in a service: SupplementaryGroups=%s)",
+	return fmt.Sprintf("user %s is not in group %s; run `sudo usermod -aG %s %s` and log in again (in a service: SupplementaryGroups=%s)",
 		user, group, group, user, group)
 }
 

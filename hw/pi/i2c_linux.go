@@ -23,7 +23,7 @@ const (
 	i2cFuncI2C = 0x1    // I2C_FUNC_I2C, linux/i2c.h: plain messages
 	i2cMaxSize = 8192   // of one message, drivers/i2c/i2c-dev.c
 
-	i2cMissing = "switch I²C on with `sudo raspi-config nonint do_i2c 0` (or dtparam=i2c_arm=on in config.txt and the module i2c-dev), then look with `ls /dev/i2c-*`"
+	i2cMissing = "there is no such I²C bus; switch I²C on with `sudo raspi-config nonint do_i2c 0` (or dtparam=i2c_arm=on in config.txt and the module i2c-dev), then look with `ls /dev/i2c-*`"
 )
 
 // OpenBus implements [hw.Board].
@@ -194,9 +194,9 @@ func (b *bus) explain(addr uint16, err error) error {
 	case b.entry != "" && adapterEntry("/sys", b.number) != b.entry, is(err, unix.ENODEV, unix.ESHUTDOWN):
 		return because(hw.ErrGone, err, b.String(), "the adapter was removed")
 	case is(err, unix.ENXIO, unix.EREMOTEIO):
-		return fmt.Errorf("%s: nothing answers at address %#02x: check the wiring and the address: %w", b, addr, err)
+		return fmt.Errorf("%s: nothing answers at address %#02x (%w); check the wiring and the address", b, addr, err)
 	case is(err, unix.ETIMEDOUT, unix.EAGAIN):
-		return fmt.Errorf("%s: time-out talking to address %#02x: a wire is held low or a chip hangs: %w", b, addr, err)
+		return fmt.Errorf("%s: time-out talking to address %#02x (%w); look for a wire that holds SDA or SCL low, or power the chip off and on", b, addr, err)
 	}
 	return fmt.Errorf("%s: address %#02x: %w", b, addr, err)
 }

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process whose standard input periph closed gets it back, as /dev/null.
-func TestStandardInputIsRepaired(t *testing.T) {
+// A process whose standard input periph closed gets it back.
+func TestStandardInputIsKept(t *testing.T) {
 	if os.Getenv("PI_TEST_STDIN") == "" {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStandardInputIsRepaired$", "-test.v")
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStandardInputIsKept$", "-test.v")
 		cmd.Env = append(os.Environ(), "PI_TEST_STDIN=1")
 		out, err := cmd.CombinedOutput()
 		if errors.Is(err, unix.ENOEXEC) {
@@ -23,26 +23,43 @@ func TestStandardInputIsRepaired(t *testing.T) {
 		}
 		return
 	}
-	var before, null, after unix.Stat_t
-	if err := unix.Fstat(0, &before); err != nil {
+	stat := func() (st unix.Stat_t) {
+		if err := unix.Fstat(0, &st); err != nil {
+			t.Errorf("descriptor 0: %v", err)
+		}
+		return st
+	}
+	// A pipe, to know it again.
+	r, w, err := os.Pipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := repairStdin(); err != nil {
+	defer w.Close()
+	if err := unix.Dup3(int(r.Fd()), 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Fstat(0, &after); err != nil || after.Ino != before.Ino {
-		t.Errorf("an open standard input was touched: %v", err)
+	r.Close()
+	pipe := stat()
+	for _, closed := range []bool{false, true} {
+		restore, err := keepStdin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if closed {
+			unix.Close(0)
+		}
+		if err := restore(); err != nil || stat().Ino != pipe.Ino {
+			t.Errorf("closed %v: descriptor 0 is another file, %v", closed, err)
+		}
 	}
-	if err := unix.Close(0); err != nil {
+	// Closed from the start.
+	unix.Close(0)
+	restore, err := keepStdin()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := repairStdin(); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Stat("/dev/null", &null); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Fstat(0, &after); err != nil || after.Rdev != null.Rdev {
+	var null unix.Stat_t
+	if err := errors.Join(restore(), unix.Stat("/dev/null", &null)); err != nil || stat().Rdev != null.Rdev {
 		t.Errorf("descriptor 0 is not /dev/null: %v", err)
 	}
 }

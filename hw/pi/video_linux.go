@@ -235,7 +235,7 @@ func (v *video) negotiated() (v4l2PixFormat, error) {
 func (v *video) explainStart(err error) error {
 	switch {
 	case is(err, unix.EBUSY):
-		return because(hw.ErrBusy, err, v.title, "another program takes pictures with it (sudo fuser %s names it)", v.node)
+		return because(hw.ErrBusy, err, v.title, "another program takes pictures with it; close it first (sudo fuser %s names it)", v.node)
 	case is(err, unix.ENODEV, unix.ENXIO, unix.ESHUTDOWN, unix.EIO, unix.EPIPE):
 		return because(hw.ErrGone, err, v.title, "%v", err)
 	case is(err, unix.ENOSPC):

@@ -35,6 +35,8 @@ func TestSecurityFlowOnDeviceNodes(t *testing.T) {
 			}
 			before := screenshot(t)
 			a := start(t, how{tty: c.tty}, "things:\n"+motion+camera+display+flow)
+			// Asking for a pull moves a simulated line.
+			a.waitLog("part works\" thing=TG_MS")
 			for i := range 2 {
 				from := a.count()
 				setLine(t, true)
