@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"pithings/agent/config"
@@ -95,23 +96,29 @@ func (a *Agent) startBroker() error {
 	if listen == "" {
 		return nil
 	}
-	ports := 1
-	if a.o.NextPort {
-		ports = tries
-	}
-	// A configuration that names a network address has been warned about.
-	b, err := broker.Listen(listen, ports, broker.Options{AllowNetwork: true}, a.log)
+	b, err := firstFree(listen, a.ports(), func(addr string) (*broker.Broker, error) {
+		// A configuration that names a network address has been warned about.
+		return broker.Start(addr, broker.Options{AllowNetwork: true}, a.log)
+	})
 	if err != nil {
 		return err
 	}
 	a.broker = b
-	a.log.Info("embedded broker listens", "addr", a.broker.Addr())
+	a.listens("embedded broker", listen, a.broker.Addr())
 	return nil
+}
+
+// ports is how many ports may be tried for one address.
+func (a *Agent) ports() int {
+	if a.o.NextPort {
+		return portsTried
+	}
+	return 1
 }
 
 // listenWeb binds the web server. Only a camera cannot do without.
 func (a *Agent) listenWeb() error {
-	w, err := listenWeb(a.o.Config.HTTP.Listen, a.o.NextPort, a.log)
+	w, err := newWeb(a.o.Config.HTTP.Listen, a.ports(), a.log)
 	if err != nil {
 		for _, t := range a.o.Config.Things {
 			if t.Type == config.CameraType {
@@ -122,8 +129,17 @@ func (a *Agent) listenWeb() error {
 		return nil
 	}
 	a.web = w
-	a.log.Info("web server listens", "addr", "http://"+w.Addr().String())
+	a.listens("web server", a.o.Config.HTTP.Listen, w.Addr().String())
 	return nil
+}
+
+// listens logs where a server is, and that its port was taken if it was.
+func (a *Agent) listens(what, asked, addr string) {
+	if asked != addr && !strings.HasSuffix(asked, ":0") && a.o.NextPort {
+		a.log.Warn(what+" listens on the next free port", "addr", addr, "taken", asked)
+		return
+	}
+	a.log.Info(what+" listens", "addr", addr)
 }
 
 // Health tells the states of the things.

@@ -32,7 +32,7 @@ type links struct {
 func newLinks(a *Agent) (*links, error) {
 	l := &links{own: map[string]*mqttlink.Link{}}
 	if a.broker != nil {
-		l.embedded = "mqtt://" + a.broker.Addr()
+		l.embedded = a.broker.Endpoint()
 	}
 	c := a.o.Config
 	needShared := len(c.Flows) > 0

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,8 +9,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"pithings/mqttlink/broker"
 )
 
 // web is the one HTTP server of the process.
@@ -21,10 +21,12 @@ type web struct {
 	mux      *http.ServeMux
 }
 
-// listenWeb binds addr. When next is set and the port is taken, the next free
-// one is used.
-func listenWeb(addr string, next bool, log *slog.Logger) (*web, error) {
-	l, err := listen(addr, next)
+// newWeb binds addr, or one of the ports behind it.
+func newWeb(addr string, ports int, log *slog.Logger) (*web, error) {
+	l, err := firstFree(addr, ports, func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) })
+	if broker.Taken(err) {
+		return nil, fmt.Errorf("web server: another program has that port (%w): stop it, or choose another with --listen or http.listen", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("web server: %w", err)
 	}
@@ -38,32 +40,6 @@ func listenWeb(addr string, next bool, log *slog.Logger) (*web, error) {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}, mux}, nil
-}
-
-// tries is how many ports are tried from the one asked for.
-const tries = 20
-
-func listen(addr string, next bool) (net.Listener, error) {
-	host, service, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("address %q: write HOST:PORT, for example 127.0.0.1:8080", addr)
-	}
-	port, err := strconv.ParseUint(service, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("address %q: the port must be a number from 0 to 65535", addr)
-	}
-	for i := uint64(0); ; i++ {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.FormatUint(port+i, 10)))
-		if err == nil {
-			return l, nil
-		}
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			return nil, err
-		}
-		if !next || i == tries-1 || port+i == 65535 {
-			return nil, fmt.Errorf("%w; another program has that port: choose one with --listen", err)
-		}
-	}
 }
 
 // Addr is the address that is listened on.

@@ -51,12 +51,16 @@ func (o *runOptions) load(stderr io.Writer) (*config.Config, error) {
 	}
 	// What the command line says overrides the environment as that overrides the file.
 	env := os.Environ()
-	for name, value := range map[string]string{
-		"PITHINGS_MQTT_ENDPOINT": o.endpoint, "PITHINGS_HTTP_LISTEN": o.listen,
-		"PITHINGS_STATE": o.state, "PITHINGS_LOG_LEVEL": o.level,
+	flags := map[string]string{} // by the variable that says the same
+	for _, f := range []struct{ flag, variable, value string }{
+		{"--endpoint", "PITHINGS_MQTT_ENDPOINT", o.endpoint},
+		{"--listen", "PITHINGS_HTTP_LISTEN", o.listen},
+		{"--state", "PITHINGS_STATE", o.state},
+		{"--log", "PITHINGS_LOG_LEVEL", o.level},
 	} {
-		if value != "" {
-			env = append(env, name+"="+value)
+		if f.value != "" {
+			env = append(env, f.variable+"="+f.value)
+			flags[f.variable] = f.flag
 		}
 	}
 	load := config.Load
@@ -66,6 +70,14 @@ func (o *runOptions) load(stderr io.Writer) (*config.Config, error) {
 	cfg, warnings, err := load(o.config, env)
 	for _, w := range warnings {
 		fmt.Fprintln(stderr, "pithings: warning:", w)
+	}
+	var problems *config.Error
+	if errors.As(err, &problems) {
+		for i, p := range problems.Problems {
+			if flag, ok := flags[p.Source]; ok {
+				problems.Problems[i].Source = flag
+			}
+		}
 	}
 	return cfg, err
 }

@@ -21,9 +21,6 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// ErrTaken is wrapped when another program listens on the address already.
-var ErrTaken = errors.New("the port is taken by another program")
-
 // ErrNotLoopback is wrapped when an address is reachable from the network and
 // Options.AllowNetwork is not set.
 var ErrNotLoopback = errors.New("the embedded broker asks nobody for a password: it listens on 127.0.0.1 or [::1], unless the network is allowed explicitly")
@@ -52,30 +49,12 @@ func Start(addr string, o Options, log *slog.Logger) (*Broker, error) {
 	}
 	nl, err := net.Listen("tcp", addr)
 	if err != nil {
-		if taken(err) {
-			return nil, fmt.Errorf("embedded broker on %s: %w (%w): stop it, or choose another port", addr, ErrTaken, err)
+		if Taken(err) {
+			return nil, fmt.Errorf("embedded broker on %s: another program has that port (%w): stop it, or choose another port", addr, err)
 		}
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
 	return serve(nl, o, log)
-}
-
-// Listen is Start on the first port that is free, of tries ports from addr's on.
-func Listen(addr string, tries int, o Options, log *slog.Logger) (*Broker, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("embedded broker: address %q: write it like 127.0.0.1:1883: %w", addr, err)
-	}
-	first, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("embedded broker: address %q: the port must be a number: %w", addr, err)
-	}
-	for i := uint64(0); ; i++ {
-		b, err := Start(net.JoinHostPort(host, strconv.FormatUint(first+i, 10)), o, log)
-		if !errors.Is(err, ErrTaken) || int(i)+1 >= tries || first+i >= 65535 {
-			return b, err
-		}
-	}
 }
 
 // checkAddr refuses addresses that others can reach. A host name is refused as
@@ -94,9 +73,11 @@ func checkAddr(addr string, o Options) error {
 	return nil
 }
 
-func taken(err error) bool {
-	return errors.Is(err, syscall.EADDRINUSE) ||
-		strings.Contains(err.Error(), "Only one usage of each socket address") // Windows
+// Taken tells whether a listener failed because somebody listens on the address
+// already.
+func Taken(err error) bool {
+	return err != nil && (errors.Is(err, syscall.EADDRINUSE) ||
+		strings.Contains(err.Error(), "Only one usage of each socket address")) // Windows
 }
 
 func serve(nl net.Listener, o Options, log *slog.Logger) (*Broker, error) {

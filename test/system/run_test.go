@@ -183,7 +183,7 @@ func TestAlone(t *testing.T) {
 		t.Errorf("%s: port 8080 was taken", url)
 	}
 	fetchJPEG(t, url)
-	p.log("1884")
+	p.log("next free port")
 	if code, took := p.interrupt(); code != 0 || took > 5*time.Second {
 		t.Errorf("Ctrl-C: exit code %d after %v", code, took)
 	}
