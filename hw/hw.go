@@ -16,7 +16,9 @@ import (
 )
 
 // The reasons why a part cannot be used. Implementations wrap them with what
-// was asked for and what the user can do about it; callers test with errors.Is.
+// was asked for and why, and, where they know it, end the text with what the
+// user can do about it, behind a semicolon: "/dev/fb0: not found: no such screen;
+// plug the display in". Callers test with errors.Is.
 var (
 	// ErrNotFound: there is no part of that name now. It may appear later.
 	ErrNotFound = errors.New("not found")

@@ -46,7 +46,7 @@ func openError(node string, err error, missing string) error {
 	case errors.Is(err, fs.ErrPermission):
 		return permissionError(node, err)
 	case errors.Is(err, unix.EBUSY):
-		return because(hw.ErrBusy, err, node, "somebody has it open; close that program first (sudo fuser %s names it)", node)
+		return because(hw.ErrBusy, err, node, "it is open elsewhere; close the other program first (sudo fuser %s names it)", node)
 	}
 	return fmt.Errorf("%s: %w", node, err)
 }
