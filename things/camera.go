@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"pithings/camera"
@@ -50,8 +49,6 @@ type Camera struct {
 	store   store.Store
 	log     *slog.Logger
 	recheck chan struct{} // a capture failed: look at the device now
-	mu      sync.Mutex
-	busy    bool // a capture is being taken
 }
 
 // NewCamera returns a thing that takes pictures with cam and puts them into st.
@@ -71,44 +68,26 @@ func (c *Camera) Name() string { return c.Thing }
 // join in: one in flight, and one answer serves them all, since an answer does
 // not say which command it is for.
 func (c *Camera) Attach() (func(), error) {
-	var pending sync.WaitGroup
+	var taking job
 	cancel, err := c.link.Subscribe(c.topics["capture"], 1, func(ctx context.Context, m mqttlink.Message) {
 		if m.Retain {
 			c.log.Warn("retained capture command ignored; delete it from the broker with an empty retained message", "thing", c.Thing, "topic", m.Topic)
 			return
 		}
-		if !c.begin() {
-			c.log.Debug("capture already in flight", "thing", c.Thing)
-			return
-		}
-		pending.Go(func() {
-			defer c.end()
+		started := taking.try(ctx, func(ctx context.Context) {
 			if _, err := c.capture(ctx); err != nil && ctx.Err() == nil {
 				c.log.Error("no picture", "thing", c.Thing, "err", err)
 				c.look()
 			}
 		})
+		if !started {
+			c.log.Debug("capture already in flight", "thing", c.Thing)
+		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	return func() { cancel(); pending.Wait() }, nil
-}
-
-func (c *Camera) begin() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.busy {
-		return false
-	}
-	c.busy = true
-	return true
-}
-
-func (c *Camera) end() {
-	c.mu.Lock()
-	c.busy = false
-	c.mu.Unlock()
+	return func() { cancel(); taking.stop() }, nil
 }
 
 // capture takes a picture, stores it, and tells where.

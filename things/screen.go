@@ -63,7 +63,7 @@ func (s *Screen) Name() string { return s.Thing }
 // Attach implements Thing. The command that came last wins: it ends the fetch of
 // the picture before it.
 func (s *Screen) Attach() (func(), error) {
-	var shown latest
+	var shown job
 	cancelDisplay, err := s.link.Subscribe(s.topics["display"], 1, func(ctx context.Context, m mqttlink.Message) {
 		var c displayCommand
 		if err := decode(m.Payload, &c); err != nil {
@@ -74,7 +74,7 @@ func (s *Screen) Attach() (func(), error) {
 		if c.ImageURI != nil {
 			uri = strings.TrimSpace(*c.ImageURI)
 		}
-		shown.run(ctx, func(ctx context.Context) {
+		shown.replace(ctx, func(ctx context.Context) {
 			s.did(ctx, "picture not shown", s.screen.Show(ctx, uri))
 		})
 	})
@@ -82,7 +82,7 @@ func (s *Screen) Attach() (func(), error) {
 		return nil, err
 	}
 	cancelEnd, err := s.link.Subscribe(s.topics["end"], 1, func(ctx context.Context, _ mqttlink.Message) {
-		shown.run(ctx, func(ctx context.Context) {
+		shown.replace(ctx, func(ctx context.Context) {
 			s.did(ctx, "screen not cleared", s.screen.Clear(ctx))
 		})
 	})
