@@ -12,6 +12,7 @@ import (
 	"image/png"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -41,6 +42,7 @@ type lab struct {
 	mu       sync.Mutex
 	heard    []mqttlink.Message
 	more     chan struct{}
+	stop     func()
 }
 
 const fourThings = `
@@ -79,7 +81,7 @@ func newLab(t *testing.T, o mock.Options, text string) *lab {
 	}
 	listening := make(chan error, 1)
 	go func() { listening <- l.listener.Run(ctx) }()
-	t.Cleanup(func() {
+	l.stop = sync.OnceFunc(func() {
 		cancel()
 		for _, c := range []chan error{ended, listening} {
 			select {
@@ -91,6 +93,9 @@ func newLab(t *testing.T, o mock.Options, text string) *lab {
 				t.Error("does not end")
 			}
 		}
+	})
+	t.Cleanup(func() {
+		l.stop()
 		l.board.Close()
 		if t.Failed() {
 			t.Logf("the agent's log:\n%s", l.log)
@@ -348,6 +353,40 @@ func TestOnePartFails(t *testing.T) {
 			tc.end(l.board)
 			l.until(tc.thing+" healed", func() bool { return l.state(tc.thing) == "up" })
 			all[tc.thing](l)
+		})
+	}
+}
+
+// TestEndsSoon: whatever hangs, Ctrl-C ends the agent within 5 s.
+func TestEndsSoon(t *testing.T) {
+	for name, hang := range map[string]func(*lab){
+		"bus": func(l *lab) {
+			l.board.Bus("1").Hang(true)
+			l.until("the hang", func() bool { return l.state("bme680") == "down" })
+		},
+		"camera": func(l *lab) { l.board.Video("/dev/video0").Stall(true); l.publish("TG_Camera/capture", "{}") },
+		"fetch": func(l *lab) {
+			silent, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			l.t.Cleanup(func() { silent.Close() })
+			l.publish("TG_Screen/display", `{"imageUri":"http://`+silent.Addr().String()+`/x.jpg"}`)
+			if c, err := silent.Accept(); err == nil { // it has begun
+				l.t.Cleanup(func() { c.Close() })
+			}
+		},
+		"broker": func(l *lab) { l.agent.broker.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, mock.Options{Screen: xrgb8888}, fmt.Sprintf(fourThings, 0, ""))
+			hang(l)
+			began := time.Now()
+			l.stop()
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("took %v", took)
+			}
 		})
 	}
 }

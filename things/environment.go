@@ -166,7 +166,7 @@ func (e *Environment) Run(ctx context.Context, report func(error)) error {
 	tick := time.NewTicker(e.Interval)
 	defer tick.Stop()
 	for {
-		reading, err := e.measure(&sensor)
+		reading, err := e.measure(ctx, &sensor)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -190,7 +190,7 @@ func (e *Environment) Run(ctx context.Context, report func(error)) error {
 	}
 }
 
-func (e *Environment) measure(sensor **Sensor) (Reading, error) {
+func (e *Environment) measure(ctx context.Context, sensor **Sensor) (Reading, error) {
 	now := time.Now()
 	if *sensor == nil {
 		s, err := OpenSensor(e.board, e.Bus, e.Address, &e.Sensor)
@@ -200,6 +200,9 @@ func (e *Environment) measure(sensor **Sensor) (Reading, error) {
 		e.log.Info("sensor found", "thing", e.Thing, "sensor", s.String())
 		*sensor = s
 	}
+	// On a bus that hangs a measurement takes seconds of time-outs.
+	dev := (*sensor).dev
+	defer context.AfterFunc(ctx, func() { dev.Halt() })()
 	r, err := (*sensor).Read()
 	if err != nil {
 		return failed(now), fmt.Errorf("%s: %w", e.Thing, err)
