@@ -112,7 +112,7 @@ screen) into things on MQTT and lets them act together. Try it on any computer:
 	}{
 		{"agent", []*cobra.Command{newRun(), newConfig()}},
 		{"single", []*cobra.Command{newMotion(), newCamera(), newScreen(), newPublish()}},
-		{"parts", []*cobra.Command{newRead(), newCapture(), newShow()}},
+		{"parts", []*cobra.Command{newDoctor(), newRead(), newCapture(), newShow()}},
 		{"help", []*cobra.Command{newWatch(), newVersion()}},
 	} {
 		for _, c := range g.commands {

@@ -1,0 +1,148 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"periph.io/x/conn/v3/i2c"
+
+	"pithings/hw"
+	"pithings/sensors/bme680"
+)
+
+// sensor checks a BME680 or BME688. An address of 0 tries both.
+func (e *examination) sensor(part, bus string, address uint16) check {
+	return check{part, func(_ context.Context, part string) []Result {
+		b, err := e.Board.OpenBus(bus)
+		if err != nil {
+			return []Result{e.busTrouble(part, bus, err)}
+		}
+		defer b.Close()
+		look := &readOnly{Bus: b}
+		dev, err := bme680.NewI2C(look, address, nil)
+		if err != nil {
+			return []Result{chipTrouble(part, look, err)}
+		}
+		chip, _, _ := strings.Cut(dev.String(), "{")
+		return []Result{found(part, "%s at %#02x on %s", chip, look.address, b)}
+	}}
+}
+
+// readOnly is a bus on which only the reads take place, so that a driver can
+// look at its chip without resetting it: an agent may be measuring with it.
+type readOnly struct {
+	i2c.Bus
+	address uint16 // of the last transfer
+	fix     string // what the bus said about its last failure
+}
+
+// Tx makes transfers that read. Register addresses are written, and nothing
+// more: the driver only reads after it has written one byte.
+func (b *readOnly) Tx(addr uint16, w, r []byte) error {
+	b.address = addr
+	if len(r) == 0 {
+		return nil
+	}
+	err := b.Bus.Tx(addr, w, r)
+	if err == nil {
+		return nil
+	}
+	_, b.fix = advice(err.Error())
+	cause, _ := advice(strings.TrimPrefix(leaf(err).Error(), "sysfs-i2c: ")) // periph's
+	return &shortError{cause, err}
+}
+
+// shortError is an error in fewer words: the driver tells the bus and the
+// address itself.
+type shortError struct {
+	text  string
+	cause error
+}
+
+func (e *shortError) Error() string { return e.text }
+func (e *shortError) Unwrap() error { return e.cause }
+
+// leaf is the first cause of an error.
+func leaf(err error) error {
+	for {
+		switch u := err.(type) {
+		case interface{ Unwrap() error }:
+			if u.Unwrap() == nil {
+				return err
+			}
+			err = u.Unwrap()
+		case interface{ Unwrap() []error }:
+			// The causes come after the kind in hw's errors.
+			list := u.Unwrap()
+			err = list[len(list)-1]
+		default:
+			return err
+		}
+	}
+}
+
+// chipTrouble tells of a bus without the right chip.
+func chipTrouble(part string, bus *readOnly, err error) Result {
+	r := failure(part, err, bus.fix)
+	r.Problem = strings.TrimPrefix(r.Problem, "bme680: ")
+	if strings.Contains(r.Problem, "timed out") && bus.fix != "" {
+		r.Fix = bus.fix // a bus that hangs is no question of the address
+	}
+	return r
+}
+
+// busNumber is how a bus is named that has a number.
+var busNumber = regexp.MustCompile(`^(?:/dev/)?(?:i2c-)?(\d{1,4})$`)
+
+// configFiles are where the firmware reads its settings, new and old.
+var configFiles = []string{"/boot/firmware/config.txt", "/boot/config.txt"}
+
+// busTrouble adds what the machine knows about a bus that is not there.
+func (e *examination) busTrouble(part, name string, err error) Result {
+	if !errors.Is(err, hw.ErrNotFound) {
+		return failure(part, err, "wire the sensor to another bus, and name that in the configuration")
+	}
+	r := failure(part, err, "write the number of one of these as the thing's bus in the configuration")
+	m := busNumber.FindStringSubmatch(name)
+	if m == nil || e.Machine == nil {
+		return r
+	}
+	if e.root.exists("/sys/class/i2c-dev/i2c-" + m[1]) {
+		r.Problem = fmt.Sprintf("the kernel has I²C bus %s, but /dev/i2c-%[1]s is not to be seen here", m[1])
+		r.Fix = fmt.Sprintf("let it into the container (docker run --device /dev/i2c-%s) or service (PrivateDevices=no)", m[1])
+		return r
+	}
+	if e.root.exists("/sys/bus/i2c/devices/i2c-" + m[1]) {
+		r.Problem = fmt.Sprintf("I²C bus %s has no device node: the module i2c-dev is not loaded", m[1])
+		r.Fix = "sudo modprobe i2c-dev && echo i2c-dev | sudo tee /etc/modules-load.d/i2c-dev.conf"
+		return r
+	}
+	for _, file := range configFiles {
+		if m[1] == "1" && i2cOn.MatchString(e.root.text(file)) {
+			r.Problem = fmt.Sprintf("no I²C bus 1, though %s switches it on: the board has not been restarted since", file)
+			r.Fix = "sudo reboot"
+			return r
+		}
+	}
+	var others []string
+	for _, a := range e.root.list("/sys/class/i2c-dev/i2c-*") {
+		others = append(others, fmt.Sprintf("%d (%s)", number(a), e.root.text(path.Join(a, "name"))))
+	}
+	switch {
+	case m[1] == "1" && e.isPi():
+		r.Problem = "no I²C bus 1: I²C is switched off" // on the header, whose bus this is
+	case len(others) == 0 && !e.isPi():
+		r.Fix = "use a board with an I²C header; bus: mock simulates a bus with a sensor"
+	}
+	if len(others) > 0 {
+		r.Problem += ", the other buses are " + strings.Join(others[:min(len(others), 8)], ", ")
+	}
+	return r
+}
+
+// i2cOn is the line of config.txt that switches the header's bus on.
+var i2cOn = regexp.MustCompile(`(?m)^[ \t]*dtparam=(?:[^#\n]*,)?(?:i2c|i2c_arm|i2c1)=on\b`)

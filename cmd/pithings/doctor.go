@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pithings/agent/config"
+	"pithings/agent/doctor"
+)
+
+func newDoctor() *cobra.Command {
+	var (
+		o    partOptions
+		file string
+	)
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look at all parts, tell what is wrong and what fixes it",
+		Long: `doctor looks at the parts that a configuration names, or at the usual ones of a
+Pi (GPIO17, I²C bus 1, /dev/video0, /dev/fb0), and tells for each what it found,
+what is wrong, and the line that fixes it. It changes nothing, and can be run
+beside an agent.
+
+Exit status 0: nothing is wrong, but for warnings; 1: something is.`,
+		Example: "  pithings doctor\n  pithings doctor --config /etc/pithings/pithings.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			// What a log would warn of is in the report.
+			log := newLog(c.ErrOrStderr(), slog.LevelError)
+			if o.verbose {
+				log = o.log(c.ErrOrStderr())
+			}
+			report, err := examine(c.Context(), o.mock, file, log)
+			if err != nil {
+				return err
+			}
+			if err := printReport(c.OutOrStdout(), report, o); err != nil {
+				return err
+			}
+			switch n := report.Failed(); n {
+			case 0:
+				return nil
+			case 1:
+				return fmt.Errorf("1 problem found")
+			default:
+				return fmt.Errorf("%d problems found", n)
+			}
+		},
+	}
+	f := c.Flags()
+	o.add(f)
+	f.StringVarP(&file, "config", "f", "", "examine the parts of this configuration")
+	return c
+}
+
+func examine(ctx context.Context, mock bool, file string, log *slog.Logger) (doctor.Report, error) {
+	o := doctor.Options{Built: buildTime()}
+	var report doctor.Report
+	if file != "" {
+		load := config.Load
+		if mock {
+			load = config.LoadMock
+		}
+		cfg, warnings, err := load(file, os.Environ())
+		report = doctor.Configuration(file, cfg, warnings, err)
+		if err != nil { // which parts it means is not known
+			return report, nil
+		}
+		o.Config = cfg
+	}
+	board, closeBoard, err := openBoard(mock, log)
+	if err != nil {
+		return append(report, doctor.NoBoard(err)), nil
+	}
+	defer closeBoard()
+	o.Board = board
+	if !mock {
+		o.Machine = doctor.ThisMachine()
+	}
+	parts, err := doctor.Examine(ctx, o)
+	return append(report, parts...), err
+}
+
+func printReport(w io.Writer, r doctor.Report, o partOptions) error {
+	if o.json {
+		return r.JSON(w)
+	}
+	return r.Text(w, o.verbose)
+}
+
+// buildTime is when the source that this program was built from was committed;
+// zero when it does not know.
+func buildTime() time.Time {
+	if b, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range b.Settings {
+			if s.Key == "vcs.time" {
+				t, _ := time.Parse(time.RFC3339, s.Value)
+				return t
+			}
+		}
+	}
+	return time.Time{}
+}
