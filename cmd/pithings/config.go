@@ -17,22 +17,7 @@ func newConfig() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return usagef("say check, example or schema") },
 	}
 	c.AddCommand(
-		&cobra.Command{
-			Use:   "check FILE",
-			Short: "Check a configuration file; exit status 0 if run would accept it",
-			Args:  cobra.ExactArgs(1),
-			RunE: func(c *cobra.Command, args []string) error {
-				_, warnings, err := config.Load(args[0], os.Environ())
-				for _, w := range warnings {
-					fmt.Fprintln(c.ErrOrStderr(), "warning:", w)
-				}
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(c.OutOrStdout(), "%s is a good configuration\n", args[0])
-				return err
-			},
-		},
+		newConfigCheck(),
 		&cobra.Command{
 			Use:   "example",
 			Short: "Print a configuration with every key, its default and its meaning",
@@ -56,5 +41,33 @@ func newConfig() *cobra.Command {
 			},
 		},
 	)
+	return c
+}
+
+func newConfigCheck() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a configuration file; exit status 0 if run would accept it",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				file = args[0]
+			}
+			if file == "" {
+				return usagef("name the file: pithings config check FILE")
+			}
+			_, warnings, err := config.Load(file, os.Environ())
+			for _, w := range warnings {
+				fmt.Fprintln(c.ErrOrStderr(), "warning:", w)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is a good configuration\n", file)
+			return err
+		},
+	}
+	c.Flags().StringVarP(&file, "config", "f", "", "the file, as run takes it")
 	return c
 }
