@@ -25,7 +25,7 @@ func TestOpenErrorsSayWhatToDo(t *testing.T) {
 	}{
 		{"no node", &fs.PathError{Op: "open", Path: node, Err: unix.ENOENT}, hw.ErrNotFound, "switch I²C on"},
 		{"node without a device", unix.ENXIO, hw.ErrNotFound, "switch I²C on"},
-		{"in use", unix.EBUSY, hw.ErrBusy, "close the other program"},
+		{"in use", unix.EBUSY, hw.ErrBusy, "sudo fuser"},
 		{"not allowed", &fs.PathError{Op: "open", Path: node, Err: unix.EACCES}, hw.ErrPermission, "only root"},
 		{"forbidden by a sandbox", unix.EPERM, hw.ErrPermission, node},
 		{"anything else", unix.ENOMEM, unix.ENOMEM, "cannot allocate memory"},

@@ -76,7 +76,7 @@ func checkBus(node string) error {
 }
 
 // findBus returns the number of the adapter called name: "1", "i2c-1",
-// "/dev/i2c-1", a link to that, or the adapter's own name.
+// "/dev/i2c-1", a link to that, or the adapter's own name or its first words.
 func findBus(sys, name string) (int, error) {
 	title := fmt.Sprintf("I²C bus %.200q", name)
 	node := name
@@ -93,14 +93,22 @@ func findBus(sys, name string) (int, error) {
 	if strings.HasPrefix(name, "/") {
 		return 0, because(hw.ErrNotFound, nil, title, "an I²C device node is called /dev/i2c-N")
 	}
-	var numbers []int
+	var exact, begun []int
 	var names []string
 	for _, n := range adapters(sys) {
 		own := adapterName(sys, n)
 		names = append(names, fmt.Sprintf("%d (%s)", n, own))
-		if own == name {
-			numbers = append(numbers, n)
+		switch {
+		case own == name:
+			exact = append(exact, n)
+		case name != "" && strings.HasPrefix(own, name+" "):
+			// USB bridges end their names with where they are plugged in.
+			begun = append(begun, n)
 		}
+	}
+	numbers := exact
+	if len(numbers) == 0 {
+		numbers = begun
 	}
 	switch {
 	case len(numbers) == 1:

@@ -27,7 +27,8 @@ func adaptersIn(t *testing.T, names map[string]string) (sys string) {
 }
 
 func TestBusesAreFoundByNumberNodeAndName(t *testing.T) {
-	pi := adaptersIn(t, map[string]string{"1": "bcm2835 (i2c@20804000)", "2": "bcm2835 (i2c@20805000)", "20": "CP2112 SMBus Bridge", "21": "CP2112 SMBus Bridge"})
+	pi := adaptersIn(t, map[string]string{"1": "bcm2835 (i2c@20804000)", "2": "bcm2835 (i2c@20805000)", "20": "CP2112 SMBus Bridge", "21": "CP2112 SMBus Bridge",
+		"30": "FT232H at bus 001 device 004"})
 	link := filepath.Join(t.TempDir(), "bme-bus")
 	if err := os.Symlink("/dev/null", link); err != nil {
 		t.Fatal(err)
@@ -42,6 +43,8 @@ func TestBusesAreFoundByNumberNodeAndName(t *testing.T) {
 		{"kernel's own name", pi, "i2c-2", 2, ""},
 		{"device node", pi, "/dev/i2c-20", 20, ""},
 		{"adapter name", pi, "bcm2835 (i2c@20804000)", 1, ""},
+		{"first words of the name", pi, "FT232H", 30, ""},
+		{"a part of a word", pi, "FT232", 0, "this machine has"},
 		{"two of one name", pi, "CP2112 SMBus Bridge", 0, "[20 21]"},
 		{"unknown name", pi, "bcm2711", 0, "1 (bcm2835 (i2c@20804000)), 2"},
 		{"link to another device", pi, link, 0, "/dev/i2c-N"},

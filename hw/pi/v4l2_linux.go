@@ -44,7 +44,6 @@ type v4l2PixFormat struct {
 
 const (
 	capVideoCapture       = 0x00000001
-	capVideoOutput        = 0x00000002
 	capVideoCaptureMplane = 0x00001000
 	capVideoM2MMplane     = 0x00004000
 	capVideoM2M           = 0x00008000
@@ -84,7 +83,7 @@ func checkCapture(node string, c v4l2Capability) error {
 			"pictures to offer here; use a USB camera, or feed a v4l2loopback device from rpicam-vid")
 	case caps&capVideoCapture != 0 && caps&capStreaming != 0:
 		return nil
-	case driver == "v4l2 loopback" && caps&capVideoOutput != 0:
+	case driver == "v4l2 loopback":
 		return because(hw.ErrNotFound, nil, what, "no program feeds this loopback device yet")
 	case caps&capMetaCapture != 0:
 		return because(hw.ErrUnsupported, nil, what, "this node carries metadata, not pictures; use the camera's other node "+

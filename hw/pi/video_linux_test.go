@@ -35,7 +35,8 @@ func TestOnlyCaptureNodesAreTaken(t *testing.T) {
 		{"codec of a Pi", device("bcm2835-codec", capVideoM2MMplane|capStreaming, 0), hw.ErrUnsupported, "CSI camera"},
 		{"another codec", device("vicodec", capVideoM2M|capStreaming, 0), hw.ErrUnsupported, "codec"},
 		{"multi-planar capture", device("rkisp1", capVideoCaptureMplane|capStreaming, 0), hw.ErrUnsupported, "multi-planar"},
-		{"loopback without a feeder", device("v4l2 loopback", capVideoOutput|capStreaming, 0), hw.ErrNotFound, "feeds"},
+		{"loopback without a feeder", device("v4l2 loopback", 0x2|capStreaming, 0), hw.ErrNotFound, "feeds"},
+		{"loopback whose feeder was killed", device("v4l2 loopback", capStreaming, 0), hw.ErrNotFound, "feeds"},
 		{"read(2) only", device("old", capVideoCapture, 0), hw.ErrUnsupported, "stream"},
 		{"radio", device("radio", 0x50000, 0), hw.ErrUnsupported, "not a video capture device"},
 	} {

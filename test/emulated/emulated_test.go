@@ -98,7 +98,7 @@ func conformance(m machine) []guest.Program {
 	programs := []guest.Program{test("hw/pi",
 		"PITHINGS_TEST_SIM=/sys/kernel/config/gpio-sim/gpio-sim-pi",
 		"PITHINGS_TEST_PIN=gpio-sim-pi:SIM17",
-		"PITHINGS_TEST_BUS=CP2112 SMBus Bridge on hidraw0", "PITHINGS_TEST_BRIDGE="+control.Bridge,
+		"PITHINGS_TEST_BUS=CP2112 SMBus Bridge", "PITHINGS_TEST_BRIDGE="+control.Bridge,
 		"PITHINGS_TEST_VIDEO=/dev/video0,/dev/video10", "PITHINGS_TEST_REFUSED=/dev/video1",
 		"PITHINGS_TEST_SCREEN=/dev/fb0", "PITHINGS_TEST_HOST="+control.Host,
 	)}

@@ -5,7 +5,10 @@ package main
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"pithings/hw/mock"
 )
@@ -80,6 +83,34 @@ func (b *bridge) add() error {
 	dev, err := createUHID("Silicon Labs CP2112 (emulated)", vendorSiliconLabs, productCP2112, descriptor(), b)
 	b.dev = dev
 	return err
+}
+
+// addElsewhere adds the bridge under another adapter number: meanwhile another
+// bridge takes the old one.
+func (b *bridge) addElsewhere() error {
+	other := new(bridge)
+	if err := other.add(); err != nil {
+		return err
+	}
+	defer other.remove()
+	if err := waitAdapters(1); err != nil {
+		return err
+	}
+	if err := b.add(); err != nil {
+		return err
+	}
+	return waitAdapters(2)
+}
+
+// waitAdapters waits for the kernel to have registered n adapters of ours.
+func waitAdapters(n int) error {
+	for range 500 {
+		if found, _ := filepath.Glob("/sys/bus/hid/drivers/cp2112/*/i2c-*"); len(found) >= n {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return fmt.Errorf("the kernel has registered fewer than %d adapters", n)
 }
 
 // remove returns when the kernel has removed the adapter, which it does when

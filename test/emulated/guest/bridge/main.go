@@ -13,7 +13,7 @@
 //	nack N      the next N transfers find nobody; all with N = -1, none with 0
 //	hang ON     transfers never end
 //	remove      unplugs the bridge
-//	add         plugs it in again
+//	add         plugs it in again, under another number and name than before
 //	address N   moves the sensor
 //	weather     tells the air around the sensor, in JSON
 package main
@@ -55,7 +55,7 @@ func (b *bridge) answer(q control.Request) (r control.Reply, err error) {
 	case "remove":
 		err = b.remove()
 	case "add":
-		err = b.add()
+		err = b.addElsewhere()
 	case "weather":
 		r.JSON, err = json.Marshal(b.sensor.Weather())
 	default:

@@ -91,15 +91,31 @@ type outputFormat struct {
 	}
 }
 
+// setFormat sets the format and starts the stream. Asking for the capabilities
+// makes v4l2loopback see that it has no writer any more; starting makes it see
+// when this one ends (version 0.12.7 does neither for those that only write).
 func setFormat(out *os.File, size image.Point) error {
-	f := outputFormat{kind: 2} // V4L2_BUF_TYPE_VIDEO_OUTPUT
+	f := outputFormat{kind: videoOutput}
 	f.fmt.width, f.fmt.height, f.fmt.pixelFormat = uint32(size.X), uint32(size.Y), hw.MJPG
 	f.fmt.field = 1 // V4L2_FIELD_NONE
 	f.fmt.sizeImage = uint32(2 * size.X * size.Y)
-	f.fmt.colorspace = 7                                             // V4L2_COLORSPACE_JPEG
-	request := 3<<30 | unsafe.Sizeof(f)<<16 | uintptr('V')<<8 | 0x05 // VIDIOC_S_FMT
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, out.Fd(), request, uintptr(unsafe.Pointer(&f))); errno != 0 {
-		return errno
+	f.fmt.colorspace = 7 // V4L2_COLORSPACE_JPEG
+	var capability [104]byte
+	kind := uint32(videoOutput)
+	for _, request := range []struct {
+		dir, nr, size uintptr
+		arg           unsafe.Pointer
+	}{
+		{2, 0, unsafe.Sizeof(capability), unsafe.Pointer(&capability)}, // VIDIOC_QUERYCAP
+		{3, 5, unsafe.Sizeof(f), unsafe.Pointer(&f)},                   // VIDIOC_S_FMT
+		{1, 18, unsafe.Sizeof(kind), unsafe.Pointer(&kind)},            // VIDIOC_STREAMON
+	} {
+		number := request.dir<<30 | request.size<<16 | 'V'<<8 | request.nr
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, out.Fd(), number, uintptr(request.arg)); errno != 0 {
+			return fmt.Errorf("VIDIOC %d: %w", request.nr, errno)
+		}
 	}
 	return nil
 }
+
+const videoOutput = 2 // V4L2_BUF_TYPE_VIDEO_OUTPUT

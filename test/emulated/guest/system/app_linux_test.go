@@ -31,7 +31,7 @@ const patience = 90 * time.Second
 // The parts that guest/init and the helpers provide.
 const (
 	sim    = "/sys/kernel/config/gpio-sim/gpio-sim-pi"
-	bus    = "CP2112 SMBus Bridge on hidraw0"
+	bus    = "CP2112 SMBus Bridge"
 	vivid  = "/dev/video0"
 	feeder = "/dev/video10"
 	screen = "/dev/fb0"

@@ -1,0 +1,190 @@
+package system
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// othersWork makes sure that motion is published and that pictures are taken,
+// but by the camera named.
+func (a *app) othersWork(but string) {
+	a.t.Helper()
+	a.edge()
+	for _, camera := range []string{"TG_Camera", "TG_Loop"} {
+		if camera != but {
+			a.capture(camera)
+		}
+	}
+}
+
+// edge makes one motion.
+func (a *app) edge() {
+	a.t.Helper()
+	from := a.count()
+	setLine(a.t, true)
+	a.wait(from, "TG_MS/motion", nil)
+	setLine(a.t, false)
+	time.Sleep(time.Second) // the debounce
+}
+
+// capture takes a picture and looks at it.
+func (a *app) capture(camera string) {
+	a.t.Helper()
+	from := a.count()
+	a.publish(camera+"/capture", "{}")
+	payload, _ := a.wait(from, camera+"/capture/finished", nil)
+	a.look(payload)
+}
+
+// capturesAgain asks for pictures until one comes.
+func (a *app) capturesAgain(camera string) {
+	a.t.Helper()
+	from := a.count()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			a.publish(camera+"/capture", "{}")
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Second):
+			}
+		}
+	}()
+	payload, _ := a.wait(from, camera+"/capture/finished", nil)
+	a.look(payload)
+}
+
+func (a *app) look(payload string) {
+	a.t.Helper()
+	var finished struct {
+		URI string `json:"lastClickedImage"`
+	}
+	if err := json.Unmarshal([]byte(payload), &finished); err != nil {
+		a.t.Fatalf("%s: %v", payload, err)
+	}
+	if b := fetch(a.t, finished.URI).Bounds(); b.Dx() != 640 || b.Dy() != 480 {
+		a.t.Errorf("a picture of %v", b)
+	}
+}
+
+// killFeeder kills the feeder, whoever started it.
+func killFeeder(t *testing.T) {
+	t.Helper()
+	for _, pid := range feeders(t) {
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the feeder has ended", func() bool { return len(feeders(t)) == 0 })
+}
+
+// feeders are the feeders that run; those that wait for their parent to take
+// note of their end do not count.
+func feeders(t *testing.T) (pids []int) {
+	t.Helper()
+	names, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range names {
+		text, _ := os.ReadFile(name)
+		if !bytes.Contains(text, []byte(" (feeder) ")) || bytes.Contains(text, []byte(" (feeder) Z ")) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+func startFeeder(t *testing.T) {
+	t.Helper()
+	ready := filepath.Join(t.TempDir(), "ready")
+	cmd := exec.Command("/bin/feeder", "-ready", ready, feeder)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go cmd.Wait() // it goes on for the tests that follow
+	eventually(t, "the feeder feeds", func() bool {
+		_, err := os.Stat(ready)
+		return err == nil
+	})
+}
+
+// unbindScreen takes the framebuffer away by unbinding its driver; the returned
+// function binds it again.
+func unbindScreen(t *testing.T) (bind func()) {
+	t.Helper()
+	device, err := filepath.EvalSymlinks("/sys/class/graphics/fb0/device")
+	if err != nil {
+		t.Fatal(err)
+	}
+	driver, err := filepath.EvalSymlinks(device + "/driver")
+	for err != nil && strings.Count(device, "/") > 3 { // a DRM device's parent has the driver
+		device = filepath.Dir(device)
+		driver, err = filepath.EvalSymlinks(device + "/driver")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(file string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(driver, file), []byte(filepath.Base(device)), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("unbind")
+	if _, err := os.Stat(screen); err == nil {
+		t.Fatalf("%s is still there without its driver %s", screen, driver)
+	}
+	return func() { write("bind") }
+}
+
+// vividControl sets one of vivid's controls, by its name (VIDIOC_QUERYCTRL and
+// VIDIOC_S_CTRL of linux/videodev2.h).
+func vividControl(t *testing.T, name string, value int32) {
+	t.Helper()
+	f, err := os.OpenFile(vivid, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var q struct {
+		id, kind                         uint32
+		name                             [32]byte
+		minimum, maximum, step, standard int32
+		flags                            uint32
+		_                                [2]uint32
+	}
+	request := func(nr, size uintptr) uintptr { return 3<<30 | size<<16 | 'V'<<8 | nr }
+	for {
+		q.id |= 0x80000000 // V4L2_CTRL_FLAG_NEXT_CTRL
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), request(36, unsafe.Sizeof(q)), uintptr(unsafe.Pointer(&q))); errno != 0 {
+			t.Fatalf("vivid has no control %q: %v", name, errno)
+		}
+		if text, _, _ := bytes.Cut(q.name[:], []byte{0}); string(text) != name {
+			continue
+		}
+		set := struct {
+			id    uint32
+			value int32
+		}{q.id, value}
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), request(28, unsafe.Sizeof(set)), uintptr(unsafe.Pointer(&set))); errno != 0 {
+			t.Fatalf("%s: %v", name, errno)
+		}
+		return
+	}
+}
