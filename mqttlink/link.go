@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,16 +170,36 @@ func (l *Link) noteDropped() {
 
 // Subscribe implements Client.
 func (l *Link) Subscribe(filter string, qos byte, h Handler) (cancel func(), err error) {
-	if err := l.o.Limits.checkFilter(filter, qos); err != nil {
-		return nil, err
+	return l.SubscribeAll([]string{filter}, qos, h)
+}
+
+// SubscribeAll implements Client.
+func (l *Link) SubscribeAll(filters []string, qos byte, h Handler) (cancel func(), err error) {
+	for _, f := range filters {
+		if err := l.o.Limits.checkFilter(f, qos); err != nil {
+			return nil, err
+		}
 	}
 	if h == nil {
-		return nil, fmt.Errorf("subscribe to %s: the handler is missing", filter)
+		return nil, fmt.Errorf("subscribe to %s: the handler is missing", strings.Join(filters, ", "))
 	}
 	if l.ctx.Err() != nil {
 		return nil, ErrEnded
 	}
-	return l.subs.add(l.ctx, filter, qos, h, l.o.Limits)
+	return l.subs.add(l.ctx, filters, qos, l.contain(h), l.o.Limits)
+}
+
+// contain keeps a panic in a handler from taking the whole process along: it is
+// told, and the next message is handled.
+func (l *Link) contain(h Handler) Handler {
+	return func(ctx context.Context, m Message) {
+		defer func() {
+			if p := recover(); p != nil {
+				l.o.Log.Error("internal error in the handler of a message; please report it", "topic", clip(m.Topic), "panic", p, "stack", string(debug.Stack()))
+			}
+		}()
+		h(ctx, m)
+	}
 }
 
 // Connected reports whether a session with the broker is established.

@@ -27,4 +27,7 @@ type Client interface {
 	// a broker's refusal is reported by the link. cancel ends it and waits for
 	// a handler that is running, unless it is called from that handler.
 	Subscribe(filter string, qos byte, h Handler) (cancel func(), err error)
+	// SubscribeAll is Subscribe with several filters for one handler, which gets
+	// their messages in the order in which they arrive, and each once.
+	SubscribeAll(filters []string, qos byte, h Handler) (cancel func(), err error)
 }

@@ -34,11 +34,15 @@ type subscriptions struct {
 	changed chan struct{}     // has a token after a change
 }
 
-// subscription is one call of Subscribe.
+// subscription is one call of Subscribe or SubscribeAll.
 type subscription struct {
-	filter string
-	qos    byte
-	inbox  *inbox.Inbox[Message]
+	filters []string
+	qos     byte
+	inbox   *inbox.Inbox[Message]
+}
+
+func (s *subscription) matches(topic string) bool {
+	return slices.ContainsFunc(s.filters, func(f string) bool { return Match(f, topic) })
 }
 
 func (s *subscriptions) init() {
@@ -48,17 +52,25 @@ func (s *subscriptions) init() {
 }
 
 // add notes a subscription and returns what ends it.
-func (s *subscriptions) add(ctx context.Context, filter string, qos byte, h Handler, limits Limits) (cancel func(), err error) {
-	sub := &subscription{filter: filter, qos: qos, inbox: inbox.New(ctx, inboxMessages, inboxBytes, size, h)}
+func (s *subscriptions) add(ctx context.Context, filters []string, qos byte, h Handler, limits Limits) (cancel func(), err error) {
+	sub := &subscription{filters: slices.Clone(filters), qos: qos, inbox: inbox.New(ctx, inboxMessages, inboxBytes, size, h)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, known := s.asked[filter]; !known && limits.MaxSubscriptions > 0 && len(s.asked) >= limits.MaxSubscriptions {
+	want := len(s.asked)
+	for _, f := range filters {
+		if _, known := s.asked[f]; !known {
+			want++
+		}
+	}
+	if limits.MaxSubscriptions > 0 && want > max(limits.MaxSubscriptions, len(s.asked)) {
 		sub.inbox.Stop()
-		return nil, &LimitError{What: "subscription to " + filter, Unit: "filters", Got: len(s.asked) + 1, Max: limits.MaxSubscriptions, By: limits.By}
+		return nil, &LimitError{What: "subscription to " + strings.Join(filters, ", "), Unit: "filters", Got: want, Max: limits.MaxSubscriptions, By: limits.By}
 	}
 	s.subs = append(slices.Clip(s.subs), sub)
 	s.gen++
-	s.asked[filter] = s.gen
+	for _, f := range filters {
+		s.asked[f] = s.gen
+	}
 	s.tell()
 	return sync.OnceFunc(func() { s.remove(sub) }), nil
 }
@@ -69,11 +81,13 @@ func size(m Message) int { return len(m.Topic) + len(m.Payload) }
 func (s *subscriptions) remove(sub *subscription) {
 	s.mu.Lock()
 	s.subs = slices.DeleteFunc(slices.Clone(s.subs), func(x *subscription) bool { return x == sub })
-	if !slices.ContainsFunc(s.subs, func(x *subscription) bool { return x.filter == sub.filter }) {
-		delete(s.asked, sub.filter)
-		delete(s.refused, sub.filter)
-		s.gen++
-		s.tell()
+	for _, f := range sub.filters {
+		if !slices.ContainsFunc(s.subs, func(x *subscription) bool { return slices.Contains(x.filters, f) }) {
+			delete(s.asked, f)
+			delete(s.refused, f)
+			s.gen++
+			s.tell()
+		}
 	}
 	s.mu.Unlock()
 	sub.inbox.Stop()
@@ -105,7 +119,7 @@ func (s *subscriptions) dispatch(quiet *quietLog, m Message) {
 	s.mu.RUnlock()
 	first := true
 	for _, sub := range subs {
-		if !Match(sub.filter, m.Topic) {
+		if !sub.matches(m.Topic) {
 			continue
 		}
 		own := m // the message belongs to the handler: each gets its own
@@ -115,7 +129,8 @@ func (s *subscriptions) dispatch(quiet *quietLog, m Message) {
 		first = false
 		if n := sub.inbox.Offer(own); n > 0 {
 			s.missed.Add(uint64(n))
-			quiet.say(slog.LevelWarn, "missed "+sub.filter, "handler too slow: the oldest messages are dropped", "filter", sub.filter, "dropped", s.missed.Load())
+			filters := strings.Join(sub.filters, ", ")
+			quiet.say(slog.LevelWarn, "missed "+filters, "handler too slow: the oldest messages are dropped", "filter", filters, "dropped", s.missed.Load())
 		}
 	}
 }
@@ -132,7 +147,9 @@ func (s *subscriptions) wanted() (map[string]wish, uint64) {
 	defer s.mu.RUnlock()
 	want := make(map[string]wish, len(s.asked))
 	for _, sub := range s.subs {
-		want[sub.filter] = wish{qos: max(sub.qos, want[sub.filter].qos), gen: s.asked[sub.filter]}
+		for _, f := range sub.filters {
+			want[f] = wish{qos: max(sub.qos, want[f].qos), gen: s.asked[f]}
+		}
 	}
 	return want, s.gen
 }

@@ -64,25 +64,24 @@ func NewCamera(o CameraOptions, cam *camera.Camera, st store.Store, link mqttlin
 // Name implements Thing.
 func (c *Camera) Name() string { return c.Thing }
 
-// Attach implements Thing. Commands that arrive while a picture is being taken
-// join in: one in flight, and one answer serves them all, since an answer does
-// not say which command it is for.
+// Attach implements Thing. One capture is in flight. Commands that come meanwhile
+// are answered together by one more picture, which is younger than all of them:
+// an answer does not say which command it is for, and a storm of commands is no
+// reason for a storm of pictures.
 func (c *Camera) Attach() (func(), error) {
-	var taking job
+	taking := job{log: c.log}
+	take := func(ctx context.Context) {
+		if _, err := c.capture(ctx); err != nil && ctx.Err() == nil {
+			c.log.Error("no picture", "thing", c.Thing, "err", err)
+			c.look()
+		}
+	}
 	cancel, err := c.link.Subscribe(c.topics["capture"], 1, func(ctx context.Context, m mqttlink.Message) {
 		if m.Retain {
 			c.log.Warn("retained capture command ignored; delete it from the broker with an empty retained message", "thing", c.Thing, "topic", m.Topic)
 			return
 		}
-		started := taking.try(ctx, func(ctx context.Context) {
-			if _, err := c.capture(ctx); err != nil && ctx.Err() == nil {
-				c.log.Error("no picture", "thing", c.Thing, "err", err)
-				c.look()
-			}
-		})
-		if !started {
-			c.log.Debug("capture already in flight", "thing", c.Thing)
-		}
+		taking.again(ctx, take)
 	})
 	if err != nil {
 		return nil, err

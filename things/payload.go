@@ -1,6 +1,7 @@
 package things
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,6 +91,9 @@ const maxPayload = 128 << 10
 func decode(payload []byte, into any) error {
 	if len(payload) > maxPayload {
 		return fmt.Errorf("payload of %d bytes is longer than %d", len(payload), maxPayload)
+	}
+	if string(bytes.TrimSpace(payload)) == "null" { // which Unmarshal takes for anything
+		return errors.New("payload is a JSON null; a JSON object is wanted")
 	}
 	if err := json.Unmarshal(payload, into); err != nil {
 		var wrong *json.UnmarshalTypeError

@@ -117,6 +117,7 @@ func TestDecodeErrors(t *testing.T) {
 	for in, want := range map[string]string{
 		"picture":                  "payload is not JSON (7 bytes)",
 		"":                         "payload is not JSON (0 bytes)",
+		" null\n":                  "payload is a JSON null; a JSON object is wanted",
 		`"text"`:                   "payload is a JSON string; a JSON object is wanted",
 		`{"imageUri": 7}`:          `"imageUri" is a JSON number; a string is wanted`,
 		strings.Repeat(" ", 1<<20): "payload of 1048576 bytes is longer than 131072",

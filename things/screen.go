@@ -61,10 +61,16 @@ func NewScreen(o ScreenOptions, s *display.Screen, link mqttlink.Client, log *sl
 func (s *Screen) Name() string { return s.Thing }
 
 // Attach implements Thing. The command that came last wins: it ends the fetch of
-// the picture before it.
+// the picture before it. Both commands come through one queue, so that an end
+// behind a display cannot overtake it.
 func (s *Screen) Attach() (func(), error) {
-	var shown job
-	cancelDisplay, err := s.link.Subscribe(s.topics["display"], 1, func(ctx context.Context, m mqttlink.Message) {
+	shown := job{log: s.log}
+	topics := []string{s.topics["display"], s.topics["end"]}
+	cancel, err := s.link.SubscribeAll(topics, 1, func(ctx context.Context, m mqttlink.Message) {
+		if m.Topic == s.topics["end"] {
+			shown.replace(ctx, func(ctx context.Context) { s.did(ctx, "screen not cleared", s.screen.Clear(ctx)) })
+			return
+		}
 		var c displayCommand
 		if err := decode(m.Payload, &c); err != nil {
 			s.log.Error("display command ignored", "thing", s.Thing, "topic", m.Topic, "err", err)
@@ -74,23 +80,12 @@ func (s *Screen) Attach() (func(), error) {
 		if c.ImageURI != nil {
 			uri = strings.TrimSpace(*c.ImageURI)
 		}
-		shown.replace(ctx, func(ctx context.Context) {
-			s.did(ctx, "picture not shown", s.screen.Show(ctx, uri))
-		})
+		shown.replace(ctx, func(ctx context.Context) { s.did(ctx, "picture not shown", s.screen.Show(ctx, uri)) })
 	})
 	if err != nil {
 		return nil, err
 	}
-	cancelEnd, err := s.link.Subscribe(s.topics["end"], 1, func(ctx context.Context, _ mqttlink.Message) {
-		shown.replace(ctx, func(ctx context.Context) {
-			s.did(ctx, "screen not cleared", s.screen.Clear(ctx))
-		})
-	})
-	if err != nil {
-		cancelDisplay()
-		return nil, err
-	}
-	return func() { cancelDisplay(); cancelEnd(); shown.stop() }, nil
+	return func() { cancel(); shown.stop() }, nil
 }
 
 // did logs a failure, unless a newer command is its cause, and has the screen

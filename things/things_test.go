@@ -259,11 +259,11 @@ func TestCamera(t *testing.T) {
 			}
 		}
 		b.link.Forget()
-		for range 20 { // a redelivery, a storm: one in flight, one answer
+		for range 20 { // a storm: one in flight, and one more for all that came meanwhile
 			b.inject("TG_Camera/capture", "{}", false)
 		}
-		time.Sleep(time.Second)
-		if finished() != 1 {
+		time.Sleep(2 * time.Second)
+		if finished() != 2 {
 			t.Errorf("%d answers to a storm", finished())
 		}
 		b.link.Forget()
@@ -315,5 +315,26 @@ func TestScreen(t *testing.T) {
 				t.Errorf("%s does not clear", name)
 			}
 		}
+		for range 10 { // without a pause, the order is kept
+			b.inject2("TG_Screen/display", show, "TG_Screen/end", "")
+			if white() {
+				t.Fatal("a display overtook the end behind it")
+			}
+			b.inject2("TG_Screen/end", "", "TG_Screen/display", show)
+			if !white() {
+				t.Fatal("an end overtook the display behind it")
+			}
+		}
 	})
+}
+
+// inject2 delivers two messages at once.
+func (b *bench) inject2(topic1, payload1, topic2, payload2 string) {
+	b.Helper()
+	for _, m := range []mqttlink.Message{{Topic: topic1, Payload: []byte(payload1)}, {Topic: topic2, Payload: []byte(payload2)}} {
+		if err := b.link.Inject(m); err != nil {
+			b.Fatal(err)
+		}
+	}
+	synctest.Wait()
 }

@@ -58,12 +58,20 @@ func (c transcribed) Publish(ctx context.Context, m mqttlink.Message) error {
 }
 
 func (c transcribed) Subscribe(filter string, qos byte, h mqttlink.Handler) (func(), error) {
-	return c.Client.Subscribe(filter, qos, func(ctx context.Context, m mqttlink.Message) {
+	return c.Client.Subscribe(filter, qos, c.printing(h))
+}
+
+func (c transcribed) SubscribeAll(filters []string, qos byte, h mqttlink.Handler) (func(), error) {
+	return c.Client.SubscribeAll(filters, qos, c.printing(h))
+}
+
+func (c transcribed) printing(h mqttlink.Handler) mqttlink.Handler {
+	return func(ctx context.Context, m mqttlink.Message) {
 		c.t.mu.Lock()
 		c.t.print("Received message on topic", m)
 		c.t.mu.Unlock()
 		h(ctx, m)
-	})
+	}
 }
 
 // print writes one line; the caller holds the lock.

@@ -31,8 +31,8 @@ type Client struct {
 }
 
 type subscription struct {
-	filter string
-	inbox  *inbox.Inbox[mqttlink.Message]
+	filters []string
+	inbox   *inbox.Inbox[mqttlink.Message]
 }
 
 var _ mqttlink.Client = (*Client)(nil)
@@ -115,7 +115,7 @@ func (c *Client) deliver(m mqttlink.Message) {
 	}
 	m.Retain = false // only what was kept arrives so marked (MQTT 3.1.1 section 3.3.1.3)
 	for _, s := range c.subs {
-		if mqttlink.Match(s.filter, m.Topic) {
+		if s.matches(m.Topic) {
 			s.offer(m)
 		}
 	}
@@ -128,22 +128,29 @@ func (s *subscription) offer(m mqttlink.Message) {
 
 // Subscribe implements mqttlink.Client.
 func (c *Client) Subscribe(filter string, qos byte, h mqttlink.Handler) (cancel func(), err error) {
-	if err := mqttlink.ValidFilter(filter); err != nil {
-		return nil, err
-	}
-	if qos > 1 {
-		return nil, fmt.Errorf("subscribe to %s: %w", filter, mqttlink.ErrQoS)
+	return c.SubscribeAll([]string{filter}, qos, h)
+}
+
+// SubscribeAll implements mqttlink.Client.
+func (c *Client) SubscribeAll(filters []string, qos byte, h mqttlink.Handler) (cancel func(), err error) {
+	for _, f := range filters {
+		if err := mqttlink.ValidFilter(f); err != nil {
+			return nil, err
+		}
+		if qos > 1 {
+			return nil, fmt.Errorf("subscribe to %s: %w", f, mqttlink.ErrQoS)
+		}
 	}
 	if c.ctx.Err() != nil {
 		return nil, mqttlink.ErrEnded
 	}
 	size := func(m mqttlink.Message) int { return len(m.Payload) }
-	s := &subscription{filter: filter, inbox: inbox.New(c.ctx, 1<<16, 1<<30, size, h)}
+	s := &subscription{filters: slices.Clone(filters), inbox: inbox.New(c.ctx, 1<<16, 1<<30, size, h)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.subs = append(c.subs, s)
 	for _, topic := range slices.Sorted(maps.Keys(c.retained)) {
-		if mqttlink.Match(filter, topic) {
+		if s.matches(topic) {
 			s.offer(c.retained[topic])
 		}
 	}
@@ -153,6 +160,10 @@ func (c *Client) Subscribe(filter string, qos byte, h mqttlink.Handler) (cancel 
 		c.mu.Unlock()
 		s.inbox.Stop()
 	}), nil
+}
+
+func (s *subscription) matches(topic string) bool {
+	return slices.ContainsFunc(s.filters, func(f string) bool { return mqttlink.Match(f, topic) })
 }
 
 // Published returns what was published on topics that match filter, in order.
@@ -202,7 +213,7 @@ func (c *Client) Forget() {
 func (c *Client) Subscribed(filter string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.ContainsFunc(c.subs, func(s *subscription) bool { return s.filter == filter })
+	return slices.ContainsFunc(c.subs, func(s *subscription) bool { return slices.Contains(s.filters, filter) })
 }
 
 // Transcript returns what was published as lines "topic payload", the form in

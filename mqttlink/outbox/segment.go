@@ -1,0 +1,201 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+const (
+	version     = 1
+	magic       = "PIOUTBX" // followed by the version
+	page        = 4096
+	firstRecord = page // the head has a page of its own: what is written later cannot tear it
+	headLength  = 96
+
+	segmentSize = 4 << 20
+	smallSize   = 256 << 10 // of a segment that could not be prepared
+	maxSegment  = 512 << 20
+
+	segSuffix     = ".seg"
+	spareSuffix   = ".spare"
+	unmadeSuffix  = ".new"
+	damagedSuffix = ".damaged"
+)
+
+// ErrVersion says that the files are of a later version of this program.
+var ErrVersion = errors.New("the outbox was written by a later version: update pithings, or give it a folder of its own")
+
+// tally counts messages and their bytes, by class.
+type tally struct {
+	messages, bytes [classes]uint64
+}
+
+func (t *tally) add(c Class, size int64) {
+	t.messages[c]++
+	t.bytes[c] += uint64(size)
+}
+
+// segment is a file of the log.
+type segment struct {
+	base   uint64 // least sequence number in it
+	serial uint64 // of the file; a later one with the same base replaces it
+	end    uint64 // messages from here on are in the next segment; 0: this is the last
+	limit  int64  // nothing of ours is behind
+
+	// Known when the head has been read.
+	nonce  uint64
+	before tally // all that was appended before it
+
+	damaged bool // to be set aside instead of recycled
+}
+
+func (s *segment) name() string { return fmt.Sprintf("%016x-%08x%s", s.base, s.serial, segSuffix) }
+
+// parseName returns the numbers of a segment's name.
+func parseName(name string) (base, serial uint64, ok bool) {
+	name, ok = strings.CutSuffix(name, segSuffix)
+	a, b, dash := strings.Cut(name, "-")
+	if !ok || !dash || len(a) != 16 || len(b) < 8 {
+		return 0, 0, false
+	}
+	base, err := strconv.ParseUint(a, 16, 64)
+	serial, err2 := strconv.ParseUint(b, 16, 64)
+	s := segment{base: base, serial: serial}
+	return base, serial, err == nil && err2 == nil && base > 0 && s.name() == name+segSuffix
+}
+
+// head returns the first bytes of the file.
+func (s *segment) head() []byte {
+	b := make([]byte, 0, headLength)
+	b = append(b, magic...)
+	b = append(b, version)
+	b = le.AppendUint64(b, s.base)
+	b = le.AppendUint64(b, s.serial)
+	b = le.AppendUint64(b, s.nonce)
+	for c := range classes {
+		b = le.AppendUint64(b, s.before.messages[c])
+		b = le.AppendUint64(b, s.before.bytes[c])
+	}
+	b = append(b, make([]byte, headLength-4-len(b))...)
+	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// Faults of a segment's head.
+var (
+	errHead    = errors.New("the head of the segment is damaged")
+	errNotOurs = errors.New("the segment's name and head differ: its recycling was interrupted")
+)
+
+// readHead reads nonce and tallies.
+func (s *segment) readHead(f file) error {
+	n, err := f.Size()
+	if err != nil {
+		return err
+	}
+	if n < firstRecord || n > maxSegment {
+		return fmt.Errorf("%w: it has %d bytes", errHead, n)
+	}
+	var b [headLength]byte
+	if _, err := f.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if string(b[:7]) != magic || crc32.Checksum(b[:headLength-4], castagnoli) != le.Uint32(b[headLength-4:]) {
+		return errHead
+	}
+	if b[7] != version {
+		return ErrVersion
+	}
+	if le.Uint64(b[8:]) != s.base || le.Uint64(b[16:]) != s.serial {
+		return errNotOurs
+	}
+	s.nonce = le.Uint64(b[24:])
+	for c := range classes {
+		s.before.messages[c] = le.Uint64(b[32+16*c:])
+		s.before.bytes[c] = le.Uint64(b[40+16*c:])
+	}
+	if s.limit == 0 {
+		s.limit = n
+	}
+	return nil
+}
+
+// writer is the last segment, while it can be appended to.
+type writer struct {
+	seg    *segment
+	f      file
+	size   int64
+	end    int64 // where the next record goes; behind what is still in memory
+	seed   uint32
+	marked bool // this process has begun its part
+	epoch  uint64
+	topics map[string]uint16
+	names  []string // topics by number
+
+	// What a sync has covered.
+	syncedOff int64
+	syncedSeq uint64
+	dirty     bool // something was written since
+}
+
+// create makes a segment of at least need bytes of records: of a prepared file if
+// spare names one. The head is on the disk before the file gets its name.
+func create(fs files, s *segment, spare string, need int64, sync bool) (w *writer, err error) {
+	flag, tmp := os.O_RDWR, spare
+	if spare == "" {
+		flag, tmp = os.O_RDWR|os.O_CREATE|os.O_TRUNC, fmt.Sprintf("%08x%s", s.serial, unmadeSuffix)
+	}
+	f, err := fs.open(tmp, flag)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if f != nil {
+			f.Close()
+		}
+		if err != nil && spare == "" {
+			_ = fs.remove(tmp)
+		}
+	}()
+	size := max(smallSize, (firstRecord+need+page-1)/page*page)
+	if spare == "" {
+		err = f.Truncate(size)
+	} else {
+		size, err = f.Size()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.WriteAt(s.head(), 0); err != nil {
+		return nil, err
+	}
+	if sync {
+		if err := f.Sync(); err != nil {
+			return nil, err
+		}
+	}
+	err, f = f.Close(), nil // Windows renames no open file
+	if err != nil {
+		return nil, err
+	}
+	if err := fs.rename(tmp, s.name()); err != nil {
+		return nil, err
+	}
+	if sync {
+		if err := fs.syncDir(); err != nil {
+			return nil, err
+		}
+	}
+	if f, err = fs.open(s.name(), os.O_RDWR); err != nil {
+		return nil, err
+	}
+	w = &writer{seg: s, f: f, size: size, end: firstRecord, topics: map[string]uint16{}, syncedOff: firstRecord, syncedSeq: s.base}
+	w.seed, w.marked = seedOf(0, s.nonce), true // it is ours from its beginning
+	s.limit = firstRecord
+	f = nil
+	return w, nil
+}
