@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"pithings/agent/config"
@@ -41,6 +41,7 @@ type Agent struct {
 	o          Options
 	log        *slog.Logger
 	transcript *things.Transcript
+	state      state
 	broker     *broker.Broker // nil without an embedded one
 	web        *web           // nil when nothing needs it and the port is taken
 	links      *links
@@ -54,30 +55,34 @@ type Agent struct {
 
 // New binds the ports, reads the certificates and makes the things and flows.
 // What is wrong is told here, before anything runs. Close or Run must follow.
-func New(o Options) (a *Agent, err error) {
-	a = &Agent{o: o, log: o.Log, remotes: map[string]*things.Remote{}}
-	defer func() {
-		if err != nil {
-			a.Close()
-		}
-	}()
-	if o.Transcript != nil {
+func New(o Options) (*Agent, error) {
+	a := &Agent{o: o, log: o.Log, state: state{dir: o.State}, remotes: map[string]*things.Remote{}}
+	if err := a.build(); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// build is New; what it took is released by Close if it fails.
+func (a *Agent) build() (err error) {
+	if o := a.o; o.Transcript != nil {
 		a.transcript = things.NewTranscript(o.Transcript)
 	}
 	if err := a.startBroker(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.listenWeb(); err != nil {
-		return nil, err
+		return err
 	}
 	if a.links, err = newLinks(a); err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.makeThings(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.makeFlows(); err != nil {
-		return nil, err
+		return err
 	}
 	names := make([]string, len(a.things))
 	for i, t := range a.things {
@@ -87,7 +92,7 @@ func New(o Options) (a *Agent, err error) {
 	if a.web != nil {
 		a.web.local("GET /healthz", a.health)
 	}
-	return a, nil
+	return nil
 }
 
 // startBroker runs the embedded broker if it is asked for.
@@ -135,7 +140,8 @@ func (a *Agent) listenWeb() error {
 
 // listens logs where a server is, and that its port was taken if it was.
 func (a *Agent) listens(what, asked, addr string) {
-	if asked != addr && !strings.HasSuffix(asked, ":0") && a.o.NextPort {
+	_, want, _ := net.SplitHostPort(asked)
+	if _, got, _ := net.SplitHostPort(addr); got != want && want != "0" {
 		a.log.Warn(what+" listens on the next free port", "addr", addr, "taken", asked)
 		return
 	}
@@ -229,6 +235,7 @@ func (a *Agent) Close() {
 		a.broker.Close()
 		a.broker = nil
 	}
+	a.state.close()
 }
 
 // pictures returns the store of the cameras' pictures, made for the first of
@@ -236,6 +243,9 @@ func (a *Agent) Close() {
 func (a *Agent) pictures(thing string) (*store.Disk, error) {
 	if a.store != nil {
 		return a.store, nil
+	}
+	if err := a.state.own(); err != nil {
+		return nil, err
 	}
 	p := a.o.Config.Pictures
 	s, err := store.NewDisk(filepath.Join(a.o.State, "pictures"),

@@ -2,17 +2,11 @@ package agent
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math"
 	"net"
-	"os"
-	"path/filepath"
-	"strings"
+	"time"
 
 	"pithings/agent/config"
 	"pithings/mqttlink"
@@ -50,10 +44,18 @@ func newLinks(a *Agent) (*links, error) {
 		l.names = append(l.names, t.Name)
 	}
 	if needShared {
-		id, err := clientID(a.o.State)
-		if err != nil {
-			return nil, err
+		id := c.MQTT.ClientID
+		if id == "" {
+			var kept bool
+			var err error
+			if id, kept, err = a.state.clientID(); err != nil {
+				return nil, err
+			}
+			if !kept {
+				a.log.Info("another pithings owns the state folder, so this one has a client id for this run only", "client_id", id, "state", a.state.dir)
+			}
 		}
+		var err error
 		if l.shared, err = l.open(&c.MQTT, id, a.log); err != nil {
 			return nil, err
 		}
@@ -117,7 +119,9 @@ func (l *links) states() map[string]string {
 func LinkOptions(m *config.MQTT) mqttlink.Options {
 	o := mqttlink.DefaultOptions()
 	o.Endpoint = m.Endpoint
-	o.CA, o.Cert, o.Key = m.CA, m.Cert, m.Key
+	if e, err := mqttlink.ParseEndpoint(m.Endpoint); err == nil && e.TLS() {
+		o.CA, o.Cert, o.Key = m.CA, m.Cert, m.Key // the configuration has warned if they are not used
+	}
 	o.ClientID, o.Username, o.Password = m.ClientID, m.Username, m.Password.Reveal()
 	o.ServerName = m.ServerName
 	if m.ALPN != "" {
@@ -139,24 +143,23 @@ func LinkOptions(m *config.MQTT) mqttlink.Options {
 	return o
 }
 
-// clientID returns the client id of the shared connection: made once and kept
-// in the state folder, since a broker knows a session by it.
-func clientID(state string) (string, error) {
-	name := filepath.Join(state, "client-id")
-	text, err := os.ReadFile(name)
-	if id := strings.TrimSpace(string(text)); err == nil && id != "" && len(id) <= 128 {
-		return id, nil
+// CheckCertificates reads the certificates and keys of all connections, without
+// using the network, and tells what is wrong with the first that is.
+func CheckCertificates(c *config.Config) error {
+	check := func(m *config.MQTT) error {
+		if m.Endpoint == "" {
+			return nil
+		}
+		return mqttlink.CheckCertificates(LinkOptions(m), time.Now())
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("client id: %w; give mqtt.client_id or another state folder", err)
+	for i := range c.Things {
+		if t := &c.Things[i]; t.MQTT != nil {
+			if err := check(t.MQTT); err != nil {
+				return fmt.Errorf("connection of thing %s: %w", t.Name, err)
+			}
+		}
 	}
-	var b [6]byte
-	rand.Read(b[:])
-	id := "pithings-" + hex.EncodeToString(b[:])
-	if err := os.WriteFile(name, []byte(id+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("client id: %w; give mqtt.client_id or another state folder", err)
-	}
-	return id, nil
+	return check(&c.MQTT)
 }
 
 // localIP is this machine's address toward the broker of thing, or nil.

@@ -116,13 +116,13 @@ func (a *Agent) remote(role, name string, topics map[string]string) (*things.Rem
 	if r, ok := a.remotes[name]; ok {
 		return r, nil
 	}
-	make := map[string]func(string, map[string]string, mqttlink.Client, *slog.Logger) (*things.Remote, error){
+	newRemote := map[string]func(string, map[string]string, mqttlink.Client, *slog.Logger) (*things.Remote, error){
 		"motionSensor": things.NewRemoteMotion, "camera": things.NewRemoteCamera, "screen": things.NewRemoteScreen,
 	}[role]
-	if make == nil {
+	if newRemote == nil {
 		return nil, fmt.Errorf("no device for this role")
 	}
-	r, err := make(name, topics, a.links.shared, a.log)
+	r, err := newRemote(name, topics, a.links.shared, a.log)
 	if err != nil {
 		return nil, err
 	}

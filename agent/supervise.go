@@ -12,7 +12,8 @@ import (
 )
 
 // The pauses between attempts to open a part that fails: doubled from first to
-// last, with jitter, and back to first after the part worked.
+// last, with jitter, and back to first after the part worked for longer than
+// last: one that opens and fails at once is no better than one that fails.
 const (
 	firstPause = 1 * time.Second
 	lastPause  = 60 * time.Second
@@ -22,14 +23,13 @@ const (
 // once, and again only when its reason changes; so is the recovery.
 func supervise(ctx context.Context, t things.Thing, h *Health, log *slog.Logger) {
 	pause := firstPause
-	report := func(err error) {
-		if err == nil {
+	report := func(err error) { h.set(ctx, t.Name(), err, log) }
+	for {
+		began := time.Now()
+		err := run(ctx, t, report)
+		if time.Since(began) > lastPause { // it worked for a while
 			pause = firstPause
 		}
-		h.set(ctx, t.Name(), err, log)
-	}
-	for {
-		err := run(ctx, t, report)
 		if ctx.Err() != nil {
 			return
 		}

@@ -180,7 +180,7 @@ func explainAlert(err error, a about, _ string) *Fault {
 	switch {
 	case strings.Contains(alert, "certificate required"), strings.Contains(alert, "bad certificate") && a.leaf == nil,
 		strings.Contains(alert, "handshake failure") && a.leaf == nil:
-		return fault(ClientRefused, err, "%s wants a client certificate (TLS alert %q): give cert and key", a.endpoint, alert)
+		return wantsCertificate(err, a)
 	case strings.Contains(alert, "expired certificate"):
 		return fault(ClientRefused, err, "%s says that the client certificate %s has expired: renew it, or correct the broker's clock", a.endpoint, a.certFile)
 	case strings.Contains(alert, "unknown certificate authority"):
@@ -193,6 +193,10 @@ func explainAlert(err error, a about, _ string) *Fault {
 		return fault(WrongName, err, "%s does not know itself by this name: check the endpoint's host, or set the server name", a.endpoint)
 	}
 	return fault(BadTLS, err, "%s broke off the encryption (TLS alert %q): look at the broker's log and TLS settings", a.endpoint, alert)
+}
+
+func wantsCertificate(err error, a about) *Fault {
+	return fault(ClientRefused, err, "%s closes the connection of a client without a certificate: give cert and key", a.endpoint)
 }
 
 // explainWire explains what was read that should not have been, or not read.
@@ -227,6 +231,10 @@ func explainWire(err error, a about, stage string) *Fault {
 		return fault(BadTLS, err, "%s closed the connection while agreeing on encryption: check that the port is a TLS port and that the broker knows this host name", a.endpoint)
 	case stage == stageConnect && a.leaf != nil:
 		return fault(ClosedEarly, err, "%s closed the connection without an answer to CONNECT: on AWS IoT Core the certificate is not active or its policy does not allow iot:Connect for %s", a.endpoint, quoteID(a.clientID))
+	case stage == stageConnect && a.endpoint.TLS():
+		// With TLS 1.3 the handshake is over for us before the broker has looked for a
+		// certificate, and its alert is often lost with the connection.
+		return wantsCertificate(err, a)
 	case stage == stageConnect:
 		return fault(ClosedEarly, err, "%s closed the connection without an answer to CONNECT: check that the port is the broker's, and its log for %s", a.endpoint, quoteID(a.clientID))
 	}

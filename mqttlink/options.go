@@ -154,8 +154,8 @@ func (o *Options) checkIdentity() error {
 	return nil
 }
 
-// checkFiles reads the certificates for the first time. Validity in time is
-// warned about only: the clock may be set, or the file renewed, before it counts.
+// checkFiles reads the certificates for the first time. Validity in time is the
+// connection's business: the clock may be set, or the file renewed, before it counts.
 func (o *Options) checkFiles(e Endpoint) error {
 	if !e.TLS() {
 		for _, f := range []struct{ name, value string }{{"ca", o.CA}, {"cert", o.Cert}, {"key", o.Key}} {
@@ -176,14 +176,8 @@ func (o *Options) checkFiles(e Endpoint) error {
 			return fault(BadOption, nil, "ALPN name %q: use 1 to 255 bytes", clip(name))
 		}
 	}
-	_, leaf, err := o.tlsConfig(e)
-	if err != nil {
-		return err
-	}
-	if f := explainValidity("client certificate "+o.Cert, leaf, o.now(), nil); f != nil {
-		o.Log.Warn("certificate", "problem", f.Line)
-	}
-	return nil
+	_, _, err := o.tlsConfig(e)
+	return err
 }
 
 // Secrets stay out of logs even when somebody prints the whole value.

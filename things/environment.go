@@ -162,7 +162,7 @@ const reopenAfter = 3
 func (e *Environment) Run(ctx context.Context, report func(error)) error {
 	var sensor *Sensor
 	defer func() { sensor.Close() }()
-	failures := 0
+	failures, refused := 0, false
 	tick := time.NewTicker(e.Interval)
 	defer tick.Stop()
 	for {
@@ -179,8 +179,11 @@ func (e *Environment) Run(ctx context.Context, report func(error)) error {
 		} else {
 			failures = 0
 		}
-		if err := e.publish(ctx, reading); err != nil && ctx.Err() == nil {
-			e.log.Error("reading not published", "thing", e.Thing, "err", err)
+		if err := e.publish(ctx, reading); err == nil {
+			refused = false
+		} else if ctx.Err() == nil && !refused {
+			refused = true
+			e.log.Error("readings are not published", "thing", e.Thing, "err", err)
 		}
 		select {
 		case <-ctx.Done():

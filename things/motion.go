@@ -26,7 +26,8 @@ type motionState struct {
 	IsMotionDetected *bool `json:"isMotionDetected"`
 }
 
-func motionPayload(detected bool) []byte {
+// MotionPayload is the payload of "motion".
+func MotionPayload(detected bool) []byte {
 	return new(object).bool("isMotionDetected", detected).bytes()
 }
 
@@ -122,7 +123,7 @@ func (m *Motion) publish(ctx context.Context, detected bool) {
 	if !detected && !m.Both {
 		return
 	}
-	err := m.link.Publish(ctx, mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Payload: motionPayload(detected)})
+	err := m.link.Publish(ctx, mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Payload: MotionPayload(detected)})
 	if err != nil && ctx.Err() == nil {
 		m.log.Error("motion not published", "thing", m.Thing, "err", err)
 	}

@@ -19,8 +19,8 @@ func TestPayloads(t *testing.T) {
 		got  []byte
 		want string
 	}{
-		"motion":               {motionPayload(true), `{"isMotionDetected": true}`},
-		"end of motion":        {motionPayload(false), `{"isMotionDetected": false}`},
+		"motion":               {MotionPayload(true), `{"isMotionDetected": true}`},
+		"end of motion":        {MotionPayload(false), `{"isMotionDetected": false}`},
 		"finished":             {finishedPayload("https://host/a.jpg?x=1&y=<2>"), `{"lastClickedImage": "https://host/a.jpg?x=1&y=<2>"}`},
 		"display":              {displayPayload("https://host/a.jpg"), `{"imageUri":"https://host/a.jpg"}`},
 		"display, cleared":     {displayPayload(""), `{"imageUri":""}`},

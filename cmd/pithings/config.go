@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pithings/agent"
 	"pithings/agent/config"
 )
 
@@ -57,11 +58,14 @@ func newConfigCheck() *cobra.Command {
 			if file == "" {
 				return usagef("name the file: pithings config check FILE")
 			}
-			_, warnings, err := config.Load(file, os.Environ())
+			cfg, warnings, err := config.Load(file, os.Environ())
 			for _, w := range warnings {
 				fmt.Fprintln(c.ErrOrStderr(), "warning:", w)
 			}
 			if err != nil {
+				return err
+			}
+			if err := agent.CheckCertificates(cfg); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is a good configuration\n", file)

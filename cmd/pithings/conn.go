@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -15,6 +16,7 @@ import (
 // the BME680 tutorial's scripts, in their letters.
 type seedConn struct {
 	endpoint, ca, cert, key string
+	username, passwordFile  string
 	port                    uint16
 }
 
@@ -23,6 +25,8 @@ func (f *seedConn) add(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.ca, "rootCA", "r", "", "certificate of the broker's authority, a PEM file or a folder of them")
 	fs.StringVarP(&f.cert, "cert", "c", "", "this client's certificate, a PEM file")
 	fs.StringVarP(&f.key, "key", "k", "", "the certificate's private key, a PEM file")
+	fs.StringVar(&f.username, "username", "", "user name, for a broker that asks for one (or PITHINGS_MQTT_USERNAME)")
+	fs.StringVar(&f.passwordFile, "password-file", "", "file with the password (or PITHINGS_MQTT_PASSWORD)")
 	fs.Uint16VarP(&f.port, "port", "p", 0, "the broker's port, if it is not the usual one of the scheme")
 }
 
@@ -32,6 +36,9 @@ func (f *seedConn) resolve() (endpoint string, err error) {
 		return "", usagef("-e is missing: name the broker, for example -e mqtt://127.0.0.1:1883, or -e HOST for TLS on port 8883")
 	}
 	if endpoint, err = withPort(withScheme(f.endpoint), f.port); err != nil {
+		return "", usageError{err}
+	}
+	if _, err := mqttlink.ParseEndpoint(endpoint); err != nil {
 		return "", usageError{err}
 	}
 	if (f.cert == "") != (f.key == "") {
@@ -50,8 +57,13 @@ func (f *seedConn) mqtt() (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	username, password, err := f.password()
+	if err != nil {
+		return nil, err
+	}
 	m := map[string]any{"endpoint": endpoint}
-	for key, v := range map[string]string{"ca": f.ca, "cert": f.cert, "key": f.key} {
+	for key, v := range map[string]string{"ca": f.ca, "cert": f.cert, "key": f.key,
+		"username": username, "password": password} {
 		if v != "" {
 			m[key] = v
 		}
@@ -68,7 +80,27 @@ func (f *seedConn) link(id string, log *slog.Logger) (*mqttlink.Link, error) {
 	o := mqttlink.DefaultOptions()
 	o.Endpoint, o.CA, o.Cert, o.Key = endpoint, f.ca, f.cert, f.key
 	o.ClientID, o.Log = id, log
+	if o.Username, o.Password, err = f.password(); err != nil {
+		return nil, err
+	}
 	return mqttlink.New(o)
+}
+
+// password returns user name and password, from the flags or the environment.
+func (f *seedConn) password() (username, password string, err error) {
+	username, password = f.username, os.Getenv("PITHINGS_MQTT_PASSWORD")
+	if username == "" {
+		username = os.Getenv("PITHINGS_MQTT_USERNAME")
+	}
+	if f.passwordFile != "" {
+		text, err := os.ReadFile(f.passwordFile)
+		if err != nil {
+			return "", "", fmt.Errorf("password: %w", err)
+		}
+		password, _, _ = strings.Cut(string(text), "\n")
+		password = strings.TrimSuffix(password, "\r")
+	}
+	return username, password, nil
 }
 
 // withScheme reads HOST and HOST:PORT as mqtts.

@@ -32,8 +32,11 @@ func run(args []string) int {
 	// earlier than Go does by default. Pictures are its only large values.
 	debug.SetGCPercent(50)
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// SIGHUP is the end of a terminal. A reader of ours that went away (| head) is
+	// told by a failed write instead of a signal that kills.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	signal.Ignore(syscall.SIGPIPE)
 	// A second Ctrl-C kills at once, should the first one not be enough.
 	context.AfterFunc(ctx, stop)
 
@@ -47,7 +50,7 @@ func run(args []string) int {
 	case err == nil:
 		return exitOK
 	case !started || errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "pithings: %s\n(pithings %s--help tells more)\n", oneLine(err), commandOf(root, args))
+		fmt.Fprintf(os.Stderr, "pithings: %s\n(%s --help tells more)\n", oneLine(err), commandOf(root, args))
 		return exitUsage
 	default:
 		fmt.Fprintf(os.Stderr, "pithings: %v\n", err)
@@ -66,10 +69,10 @@ func oneLine(err error) string { return strings.Join(strings.Fields(err.Error())
 // commandOf names the command that args mean, for the hint behind an error.
 func commandOf(root *cobra.Command, args []string) string {
 	c, _, err := root.Find(args)
-	if err != nil || c == root {
-		return ""
+	if err != nil {
+		return root.Name()
 	}
-	return c.Name() + " "
+	return c.CommandPath()
 }
 
 // seedFlags lets "-id", which the publishing script of the BME680 tutorial takes

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pithings/agent"
 	"pithings/agent/config"
+	"pithings/mqttlink"
 	"pithings/sensors/bme680"
 	"pithings/things"
 )
@@ -34,6 +36,13 @@ A reading that fails is published with "value": null and "status": "fail".`,
   pithings publish -e mqtt://127.0.0.1 -t bme680/temperature --mock`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := mqttlink.ValidTopic(topic); err != nil {
+				return usagef("-t: %w", err)
+			}
+			ctx, cancel := context.WithCancel(c.Context())
+			defer cancel()
+			lines := newOutput(c.OutOrStdout(), func(error) { cancel() })
+			defer lines.close()
 			log := o.log(c.ErrOrStderr())
 			l, err := conn.link(id, log)
 			if err != nil {
@@ -47,11 +56,11 @@ A reading that fails is published with "value": null and "status": "fail".`,
 			e, err := things.NewEnvironment(things.EnvironmentOptions{
 				Thing: id, Topics: map[string]string{"temperature": topic}, Only: "temperature", Bus: bus,
 				Address: uint16(address), Interval: interval, Schema: things.Script, Sensor: bme680.DefaultOpts,
-			}, board, things.NewScriptTranscript(c.OutOrStdout()).Client(l), log)
+			}, board, things.NewScriptTranscript(lines).Client(l), log)
 			if err != nil {
 				return err
 			}
-			return agent.RunOne(c.Context(), e, l, log)
+			return agent.RunOne(ctx, e, l, log)
 		},
 	}
 	f := c.Flags()

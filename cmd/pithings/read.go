@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -120,7 +119,7 @@ func newReadMotion() *cobra.Command {
 				return err
 			}
 			if o.json {
-				err = json.NewEncoder(c.OutOrStdout()).Encode(map[string]bool{"isMotionDetected": detected})
+				_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", things.MotionPayload(detected))
 			} else if detected {
 				_, err = fmt.Fprintln(c.OutOrStdout(), "motion")
 			} else {

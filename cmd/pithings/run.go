@@ -76,6 +76,7 @@ func (o *runOptions) load(stderr io.Writer) (*config.Config, error) {
 		for i, p := range problems.Problems {
 			if flag, ok := flags[p.Source]; ok {
 				problems.Problems[i].Source = flag
+				err = usageError{problems}
 			}
 		}
 	}
@@ -90,11 +91,19 @@ type runOptions struct {
 }
 
 func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr io.Writer) error {
+	// Neither a reader that has stopped nor one that went away holds the things up;
+	// the latter ends them.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines := newOutput(stdout, func(error) { cancel() })
+	defer lines.close()
+	logged := newOutput(stderr, func(error) {})
+	defer logged.close()
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
 		return usagef("--log %s: say debug, info, warn or error", cfg.Log.Level)
 	}
-	log := newLog(stderr, level)
+	log := newLog(logged, level)
 	board, closeBoard, err := openBoard(o.mock, log)
 	if err != nil {
 		return err
@@ -111,7 +120,7 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 		Board:      board,
 		State:      state,
 		NextPort:   o.nextPort,
-		Transcript: stdout,
+		Transcript: lines,
 		Ready:      system.ready,
 		Log:        log,
 	})

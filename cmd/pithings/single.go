@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -69,8 +71,21 @@ func (s *single) config() (*config.Config, error) {
 		return nil, err
 	}
 	cfg, _, err := config.Parse("command line", text, os.Environ())
+	var problems *config.Error
+	if errors.As(err, &problems) {
+		for i := range problems.Problems { // places in a text that nobody wrote
+			problems.Problems[i].Line = 0
+		}
+	}
 	if err != nil {
 		return nil, usageError{err}
+	}
+	if cfg.State == "" && !s.run.mock { // the things of one host side by side
+		dir, err := stateDir("")
+		if err != nil {
+			return nil, err
+		}
+		cfg.State = filepath.Join(dir, s.name)
 	}
 	return cfg, nil
 }

@@ -38,13 +38,17 @@ finding out what is going on, and writes nothing to the broker.`,
 			if err != nil {
 				return err
 			}
-			w := watcher{w: c.OutOrStdout(), now: time.Now}
+			ctx, cancel := context.WithCancel(c.Context())
+			defer cancel()
+			lines := newOutput(c.OutOrStdout(), func(error) { cancel() })
+			defer lines.close()
+			w := watcher{w: lines, now: time.Now}
 			for _, f := range filters {
 				if _, err := l.Subscribe(f, 1, w.message); err != nil {
 					return usageError{err}
 				}
 			}
-			return l.Run(c.Context())
+			return l.Run(ctx)
 		},
 	}
 	f := c.Flags()

@@ -33,7 +33,9 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"rum"}, 2, "run"},
 		{[]string{"run"}, 2, "--mock"},
 		{[]string{"run", "--mok"}, 2, "unknown flag: --mok"},
-		{[]string{"run", "--mock", "--log", "loud"}, 1, "loud"},
+		{[]string{"run", "--mock", "--log", "loud"}, 2, "loud"},
+		{[]string{"run", "--mock", "--endpoint", "ftp://x"}, 2, "ftp"},
+		{[]string{"run", "--mock", "--listen", "foo"}, 2, "--listen"},
 		{[]string{"run", "--config", "/does/not/exist"}, 1, "pithings config example"},
 		{[]string{"run", "--config", bad}, 1, `did you mean`},
 		{[]string{"config", "check", bad}, 1, bad + ":3:"},
@@ -46,7 +48,9 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"ms", "--mock", "-e", "mqtt://127.0.0.1", "-n", "a/+"}, 2, "a/+"},
 		{[]string{"camera", "--mock", "-e", "host", "-c", "x"}, 2, "-c and -k belong together"},
 		{[]string{"publish", "-e", "host", "--mock"}, 2, "Missing credentials for authentication."},
-		{[]string{"publish", "-e", "gopher://host", "--mock"}, 1, "gopher"},
+		{[]string{"publish", "-e", "gopher://host", "--mock"}, 2, "gopher"},
+		{[]string{"publish", "-e", "mqtt://127.0.0.1", "-t", "a/#", "--mock"}, 2, "-t: "},
+		{[]string{"ms", "--mock", "-e", "127.0.0.1", "-c", "/does/not/exist", "-k", "/nor/this"}, 1, "/does/not/exist"},
 		{[]string{"watch", "-e", "mqtts://127.0.0.1", "-r", "/does/not/exist"}, 1, "/does/not/exist"},
 		{[]string{"read"}, 2, "bme680 or motion"},
 		{[]string{"capture"}, 2, "arg"},
@@ -93,7 +97,7 @@ func TestTryTheParts(t *testing.T) {
 		t.Errorf("read bme680 --json: %d %s%s", code, out, errs)
 	}
 	out, errs, code = finish(t, "read", "motion", "--mock", "--wait", "20s", "--json")
-	if code != 0 || strings.TrimSpace(out) != `{"isMotionDetected":true}` {
+	if code != 0 || strings.TrimSpace(out) != `{"isMotionDetected": true}` {
 		t.Errorf("read motion: %d %s%s", code, out, errs)
 	}
 	dir := t.TempDir()

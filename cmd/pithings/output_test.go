@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestOutputKeepsOrder(t *testing.T) {
+	var b bytes.Buffer
+	o := newOutput(&b, func(err error) { t.Error(err) })
+	var want strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(o, "line %d\n", i)
+		fmt.Fprintf(&want, "line %d\n", i)
+	}
+	o.close()
+	if b.String() != want.String() {
+		t.Errorf("got %d bytes, want %d", b.Len(), want.Len())
+	}
+	fmt.Fprintln(o, "late") // changes nothing
+}
+
+// TestOutputBlocked: a reader that stopped costs lines, and no time.
+func TestOutputBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		o := newOutput(w, func(error) {})
+		began := time.Now()
+		line := []byte(strings.Repeat("x", 1023) + "\n")
+		for range 1000 {
+			o.Write(line)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("writing took %v", took)
+		}
+		var b bytes.Buffer
+		var reader sync.WaitGroup
+		reader.Go(func() { io.Copy(&b, r) })
+		synctest.Wait()
+		o.Write([]byte("after\n"))
+		o.close()
+		w.Close()
+		reader.Wait()
+		if got := b.String(); !strings.Contains(got, " lines dropped: nobody read them)\nafter\n") || len(got) > outputQueue+4096 {
+			t.Errorf("%d bytes, ending in %q", len(got), got[max(0, len(got)-80):])
+		}
+	})
+}
+
+func TestOutputBlockedAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		o := newOutput(w, func(error) {})
+		o.Write([]byte("x"))
+		began := time.Now()
+		o.close()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("close took %v", took)
+		}
+		r.Close()
+	})
+}
+
+func TestOutputFails(t *testing.T) {
+	failed := make(chan error, 1)
+	r, w := io.Pipe()
+	r.CloseWithError(io.ErrClosedPipe)
+	o := newOutput(w, func(err error) { failed <- err })
+	o.Write([]byte("x"))
+	if err := <-failed; !errors.Is(err, io.ErrClosedPipe) {
+		t.Error(err)
+	}
+	o.close()
+}
