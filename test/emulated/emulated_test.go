@@ -4,6 +4,7 @@ package emulated
 
 import (
 	"context"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 	"pithings/test/emulated/guest/control"
 	"pithings/test/emulated/qemu"
 )
+
+var only = flag.String("only", "", "in the guests run only the tests of the whole program that match this `pattern`")
 
 // limit is how long one machine may run. They need a tenth of it on an idle
 // computer.
@@ -87,10 +90,12 @@ func helpers() []guest.Program {
 	}
 }
 
-// conformance runs package hwtest against the machine's device nodes.
+// conformance runs package hwtest against the machine's device nodes, then the
+// tests of the whole program.
 func conformance(m machine) []guest.Program {
-	if os.Getenv("ONLY") != "" {
-		return []guest.Program{{Name: "pithings", Args: []string{"/bin/system.test", "-test.v", "-test.timeout=8m", "-test.run=" + os.Getenv("ONLY")}}}
+	whole := guest.Program{Name: "pithings", Args: []string{"/bin/system.test", "-test.v", "-test.timeout=8m", "-test.run=" + *only}}
+	if *only != "" {
+		return []guest.Program{whole}
 	}
 	test := func(name string, env ...string) guest.Program {
 		return guest.Program{Name: name, Args: []string{"/bin/pi.test", "-test.v", "-test.timeout=3m"}, Env: env}
@@ -102,7 +107,7 @@ func conformance(m machine) []guest.Program {
 		"PITHINGS_TEST_VIDEO=/dev/video0,/dev/video10", "PITHINGS_TEST_REFUSED=/dev/video1",
 		"PITHINGS_TEST_SCREEN=/dev/fb0", "PITHINGS_TEST_HOST="+control.Host,
 	)}
-	programs = append(programs, guest.Program{Name: "pithings", Args: []string{"/bin/system.test", "-test.v", "-test.timeout=8m"}})
+	programs = append(programs, whole)
 	if m.name == raspi0.name {
 		programs = append(programs, test("the Pi's own pins and bus",
 			"PITHINGS_TEST_PIN=GPIO17", "PITHINGS_TEST_BUS=1", "PITHINGS_TEST_STATIC=1"))

@@ -67,7 +67,8 @@ type bridge struct {
 	sensor  *mock.BME680
 	hang    atomic.Bool
 
-	dev *uhid // nil while removed
+	dev  *uhid  // nil while removed
+	last string // the adapter that it was when it was removed
 
 	// Of the transfer under way; only the device's goroutine uses them.
 	config  [14]byte
@@ -85,27 +86,39 @@ func (b *bridge) add() error {
 	return err
 }
 
-// addElsewhere adds the bridge under another adapter number: meanwhile another
-// bridge takes the old one.
+// addElsewhere adds the bridge under another adapter number than before: where
+// it would get the same, another bridge takes that meanwhile.
 func (b *bridge) addElsewhere() error {
+	last := b.last
+	if err := errors.Join(b.add(), waitAdapters(1)); err != nil || adapter() != last {
+		return err
+	}
+	if err := b.remove(); err != nil {
+		return err
+	}
 	other := new(bridge)
-	if err := other.add(); err != nil {
+	if err := errors.Join(other.add(), waitAdapters(1)); err != nil {
 		return err
 	}
 	defer other.remove()
-	if err := waitAdapters(1); err != nil {
-		return err
+	return errors.Join(b.add(), waitAdapters(2))
+}
+
+const adapters = "/sys/bus/hid/drivers/cp2112/*/i2c-*"
+
+// adapter is the name of our only adapter, "i2c-1".
+func adapter() string {
+	found, _ := filepath.Glob(adapters)
+	if len(found) == 0 {
+		return ""
 	}
-	if err := b.add(); err != nil {
-		return err
-	}
-	return waitAdapters(2)
+	return filepath.Base(found[0])
 }
 
 // waitAdapters waits for the kernel to have registered n adapters of ours.
 func waitAdapters(n int) error {
 	for range 500 {
-		if found, _ := filepath.Glob("/sys/bus/hid/drivers/cp2112/*/i2c-*"); len(found) >= n {
+		if found, _ := filepath.Glob(adapters); len(found) >= n {
 			return nil
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -119,6 +132,7 @@ func (b *bridge) remove() error {
 	if b.dev == nil {
 		return errors.New("the bridge is not there")
 	}
+	b.last = adapter()
 	dev := b.dev
 	b.dev = nil
 	return dev.close()

@@ -90,7 +90,7 @@ func (u *uhid) serve() {
 			}
 			return
 		}
-		if err := u.event(buf[:n]); err != nil {
+		if err := u.event(buf[:n]); err != nil && !errors.Is(err, fs.ErrClosed) {
 			log.Printf("/dev/uhid: %v", err)
 		}
 	}

@@ -251,7 +251,13 @@ func (c *console) command(p guest.Program) (*exec.Cmd, func(), error) {
 		c.relay(r)
 		r.Close()
 	}()
-	return cmd, func() { w.Close(); <-done }, nil
+	return cmd, func() {
+		w.Close()
+		select {
+		case <-done:
+		case <-time.After(2 * time.Second): // a child of its own still has the pipe
+		}
+	}, nil
 }
 
 func (c *console) startHelper(p guest.Program) error {
