@@ -494,3 +494,60 @@ func (s *syncBuffer) String() string {
 	defer s.mu.Unlock()
 	return s.b.String()
 }
+
+// TestNewFails: what is wrong at the start is an error, and leaves nothing open.
+func TestNewFails(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	owned := t.TempDir()
+	other := state{dir: owned}
+	if err := other.own(); err != nil {
+		t.Fatal(err)
+	}
+	defer other.close()
+	const camera = "things: [{name: c, type: camera}]\n"
+	for name, tc := range map[string]struct{ text, state, says string }{
+		"no such key":       {"mqtt: {endpoint: mqtts://127.0.0.1, cert: /does/not/exist, key: /nor/this, client_id: x}\n" + camera, "", "/does/not/exist"},
+		"web port taken":    {"mqtt: {endpoint: mqtt://127.0.0.1, client_id: x}\nhttp: {listen: \"" + taken.Addr().String() + "\"}\n" + camera, "", "another program has that port"},
+		"broker port taken": {"broker: {listen: \"" + taken.Addr().String() + "\"}\n" + camera, "", "another program has that port"},
+		"state owned":       {"mqtt: {endpoint: mqtt://127.0.0.1}\nhttp: {listen: \"127.0.0.1:0\"}\n" + camera, owned, "--state DIR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, _, err := config.Parse("test", []byte(tc.text), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tc.state == "" {
+				tc.state = t.TempDir()
+			}
+			a, err := New(Options{Config: cfg, Board: mock.New(mock.Options{}), State: tc.state, Log: slog.New(slog.DiscardHandler)})
+			if a != nil || err == nil || !strings.Contains(err.Error(), tc.says) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v, %v; want an error of one line with %q", a, err, tc.says)
+			}
+		})
+	}
+}
+
+// TestSharedStateFolder: a flow beside the things of the same user has a client
+// id of its own.
+func TestSharedStateFolder(t *testing.T) {
+	dir := t.TempDir()
+	first, second := state{dir: dir}, state{dir: dir}
+	one, kept, err := first.clientID()
+	if err != nil || !kept {
+		t.Fatal(kept, err)
+	}
+	two, kept, err := second.clientID()
+	if err != nil || kept || two == one {
+		t.Errorf("the second has %q, %v, %v", two, kept, err)
+	}
+	first.close()
+	third := state{dir: dir}
+	defer third.close()
+	if again, kept, err := third.clientID(); err != nil || !kept || again != one {
+		t.Errorf("after the first has ended: %q, %v, %v; want %q", again, kept, err, one)
+	}
+}

@@ -210,3 +210,50 @@ func TestMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestMockOfATLSConfig: a configuration for AWS, tried on a laptop against a
+// plain broker.
+func TestMockOfATLSConfig(t *testing.T) {
+	port := mosquitto(t)
+	sub := subscribe(t, port)
+	config := filepath.Join(t.TempDir(), "pithings.yaml")
+	const text = `mqtt: {endpoint: "mqtts://x-ats.iot.eu-central-1.amazonaws.com:8883", ca: root.pem, cert: c.pem, key: c.key}
+http: {listen: "127.0.0.1:0"}
+things: [{name: hall, type: motion, pin: GPIO17, warm_up: 0s}]
+`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, binary, "run", "--mock", "--config", config, "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port))
+	sub.message("hall/motion")
+}
+
+// TestNobodyReads: standard output that is not read holds nothing up.
+func TestNobodyReads(t *testing.T) {
+	port := mosquitto(t)
+	sub := subscribe(t, port)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	full := make([]byte, 1<<16) // the pipe's whole room
+	if n, err := w.Write(full); n != len(full) || err != nil {
+		t.Fatal(n, err)
+	}
+	c := exec.Command(binary, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
+	c.Env, c.Stdout, c.Stderr = environment(t), w, w
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	defer c.Process.Kill()
+	for range 2 {
+		securityFlow(t, sub)
+	}
+	began := time.Now()
+	c.Process.Signal(os.Interrupt)
+	if err := c.Wait(); err != nil || time.Since(began) > 5*time.Second {
+		t.Errorf("Ctrl-C: %v after %v", err, time.Since(began))
+	}
+}
