@@ -20,11 +20,11 @@ var never = []struct {
 	prefix netip.Prefix
 	name   string
 }{
-	{netip.MustParsePrefix("0.0.0.0/8"), "an unspecified"},            // RFC 1122 §3.2.1.3
+	{netip.MustParsePrefix("0.0.0.0/8"), "an unspecified"},           // RFC 1122 §3.2.1.3
 	{netip.MustParsePrefix("169.254.0.0/16"), "a link-local"},        // RFC 3927
 	{netip.MustParsePrefix("224.0.0.0/4"), "a multicast"},            // RFC 5771
 	{netip.MustParsePrefix("255.255.255.255/32"), "a broadcast"},     // RFC 919
-	{netip.MustParsePrefix("::/128"), "an unspecified"},               // RFC 4291 §2.5.2
+	{netip.MustParsePrefix("::/128"), "an unspecified"},              // RFC 4291 §2.5.2
 	{netip.MustParsePrefix("fe80::/10"), "a link-local"},             // RFC 4291 §2.5.6
 	{netip.MustParsePrefix("ff00::/8"), "a multicast"},               // RFC 4291 §2.7
 	{netip.MustParsePrefix("fd00:ec2::254/128"), "a cloud metadata"}, // EC2's IMDS over IPv6
