@@ -102,7 +102,6 @@ screen) into things on MQTT and lets them act together. Try it on any computer:
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetVersionTemplate("pithings {{.Version}}\n")
 	root.AddGroup(
 		&cobra.Group{ID: "agent", Title: "The agent:"},
 		&cobra.Group{ID: "single", Title: "One thing, as the Things Graph and BME680 examples start it:"},
