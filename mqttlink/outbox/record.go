@@ -50,7 +50,7 @@ func seedOf(before uint32, random uint64) uint32 {
 // head is the fixed part of a record.
 type head struct {
 	length uint32 // of the body, with the optional fields and without padding
-	index  uint32 // sequence number - that of the segment; for other kinds, of the message that follows
+	low    uint32 // half of the sequence number; for other kinds, of that of the message that follows
 	topic  uint16
 	flags  byte
 	extra  byte  // length of the optional fields at the beginning of the body
@@ -69,6 +69,9 @@ func (h *head) class() Class {
 // size is the length of the whole record.
 func (h *head) size() int64 { return align(headSize + int64(h.length)) }
 
+// seq is the whole sequence number, of which one not far below is known.
+func (h *head) seq(from uint64) uint64 { return from + uint64(h.low-uint32(from)) }
+
 // payload is the length of the message's payload.
 func (h *head) payload() int64 { return int64(h.length) - int64(h.extra) }
 
@@ -76,7 +79,7 @@ func align(n int64) int64 { return (n + alignment - 1) &^ (alignment - 1) }
 
 // readHead reads a head and reports whether it can be one.
 func readHead(b []byte) (h head, ok bool) {
-	h = head{length: le.Uint32(b[4:]), index: le.Uint32(b[8:]), topic: le.Uint16(b[12:]), flags: b[14], extra: b[15], time: int64(le.Uint64(b[16:]))}
+	h = head{length: le.Uint32(b[4:]), low: le.Uint32(b[8:]), topic: le.Uint16(b[12:]), flags: b[14], extra: b[15], time: int64(le.Uint64(b[16:]))}
 	return h, h.flags&flagNone == 0 && uint32(h.extra) <= h.length && h.length <= maxPayload+255
 }
 
@@ -97,7 +100,7 @@ func finish(b []byte, start int, h head, seed uint32) []byte {
 	h.length = uint32(len(b) - start - headSize)
 	p := b[start:]
 	le.PutUint32(p[4:], h.length)
-	le.PutUint32(p[8:], h.index)
+	le.PutUint32(p[8:], h.low)
 	le.PutUint16(p[12:], h.topic)
 	p[14], p[15] = h.flags, h.extra
 	le.PutUint64(p[16:], uint64(h.time))
@@ -116,8 +119,8 @@ func setSynced(b []byte, seed uint32) {
 }
 
 // appendMessage appends r as a record.
-func appendMessage(b []byte, r *Record, index uint32, topic uint16, seed uint32) []byte {
-	h := head{index: index, topic: topic, flags: kindData | r.QoS&flagQoS}
+func appendMessage(b []byte, r *Record, seq uint64, topic uint16, seed uint32) []byte {
+	h := head{low: uint32(seq), topic: topic, flags: kindData | r.QoS&flagQoS}
 	if r.Retain {
 		h.flags |= flagRetain
 	}

@@ -18,8 +18,9 @@ const (
 	headLength  = 96
 
 	segmentSize = 4 << 20
-	smallSize   = 256 << 10 // of a segment that could not be prepared
+	smallPart   = 16 // of that is the length of a segment that could not be prepared
 	maxSegment  = 512 << 20
+	maxSeq      = 1 << 62 // more is no sequence number: nobody appends as much
 
 	segSuffix     = ".seg"
 	spareSuffix   = ".spare"
@@ -38,6 +39,11 @@ type tally struct {
 func (t *tally) add(c Class, size int64) {
 	t.messages[c]++
 	t.bytes[c] += uint64(size)
+}
+
+func (t *tally) remove(c Class, size int64) {
+	t.messages[c]--
+	t.bytes[c] -= uint64(size)
 }
 
 // segment is a file of the log.
@@ -66,7 +72,7 @@ func parseName(name string) (base, serial uint64, ok bool) {
 	base, err := strconv.ParseUint(a, 16, 64)
 	serial, err2 := strconv.ParseUint(b, 16, 64)
 	s := segment{base: base, serial: serial}
-	return base, serial, err == nil && err2 == nil && base > 0 && s.name() == name+segSuffix
+	return base, serial, err == nil && err2 == nil && base > 0 && base <= maxSeq && s.name() == name+segSuffix
 }
 
 // head returns the first bytes of the file.
@@ -138,13 +144,13 @@ type writer struct {
 
 	// What a sync has covered.
 	syncedOff int64
-	syncedSeq uint64
+	fenced    bool // one has
 	dirty     bool // something was written since
 }
 
 // create makes a segment of at least need bytes of records: of a prepared file if
 // spare names one. The head is on the disk before the file gets its name.
-func create(fs files, s *segment, spare string, need int64, sync bool) (w *writer, err error) {
+func create(fs files, s *segment, spare string, small, need int64, sync bool) (w *writer, err error) {
 	flag, tmp := os.O_RDWR, spare
 	if spare == "" {
 		flag, tmp = os.O_RDWR|os.O_CREATE|os.O_TRUNC, fmt.Sprintf("%08x%s", s.serial, unmadeSuffix)
@@ -161,7 +167,7 @@ func create(fs files, s *segment, spare string, need int64, sync bool) (w *write
 			_ = fs.remove(tmp)
 		}
 	}()
-	size := max(smallSize, (firstRecord+need+page-1)/page*page)
+	size := max(small, (firstRecord+need+page-1)/page*page)
 	if spare == "" {
 		err = f.Truncate(size)
 	} else {
@@ -185,6 +191,11 @@ func create(fs files, s *segment, spare string, need int64, sync bool) (w *write
 	if err := fs.rename(tmp, s.name()); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			_ = fs.remove(s.name())
+		}
+	}()
 	if sync {
 		if err := fs.syncDir(); err != nil {
 			return nil, err
@@ -193,7 +204,7 @@ func create(fs files, s *segment, spare string, need int64, sync bool) (w *write
 	if f, err = fs.open(s.name(), os.O_RDWR); err != nil {
 		return nil, err
 	}
-	w = &writer{seg: s, f: f, size: size, end: firstRecord, topics: map[string]uint16{}, syncedOff: firstRecord, syncedSeq: s.base}
+	w = &writer{seg: s, f: f, size: size, end: firstRecord, topics: map[string]uint16{}, syncedOff: firstRecord, fenced: sync}
 	w.seed, w.marked = seedOf(0, s.nonce), true // it is ours from its beginning
 	s.limit = firstRecord
 	f = nil

@@ -10,6 +10,12 @@ import (
 // contract of them all.
 var open = map[string]func(t *testing.T, l Limits) Box{
 	"memory": func(_ *testing.T, l Limits) Box { return NewMemory(l) },
+	"disk": func(t *testing.T, l Limits) Box {
+		return openDisk(t, t.TempDir(), DiskOptions{Limits: l})
+	},
+	"disk, always": func(t *testing.T, l Limits) Box {
+		return openDisk(t, t.TempDir(), DiskOptions{Limits: l, Sync: SyncAlways})
+	},
 }
 
 func each(t *testing.T, l Limits, f func(t *testing.T, b Box)) {

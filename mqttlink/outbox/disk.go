@@ -1,0 +1,432 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Sync says when a message is as safe as the box makes it.
+type Sync int
+
+const (
+	// SyncInterval lets Append return when the kernel has the message, which
+	// survives the end of the process, and syncs every DiskOptions.Interval: a
+	// power cut costs at most that.
+	SyncInterval Sync = iota
+	// SyncAlways lets Append return when the message is on the disk.
+	SyncAlways
+	// SyncNever leaves syncing to the kernel; for file systems in memory.
+	SyncNever
+)
+
+var syncNames = [...]string{"interval", "always", "never"}
+
+// String returns the name used in configurations.
+func (s Sync) String() string {
+	if s < 0 || int(s) >= len(syncNames) {
+		return "unknown"
+	}
+	return syncNames[s]
+}
+
+// ParseSync is the reverse of String.
+func ParseSync(name string) (Sync, error) {
+	if i := slices.Index(syncNames[:], name); i >= 0 {
+		return Sync(i), nil
+	}
+	return 0, fmt.Errorf("sync: %q is none of always, interval, never", name)
+}
+
+// DiskOptions say how a Disk behaves. The zero value is usable.
+type DiskOptions struct {
+	Limits   Limits
+	Sync     Sync
+	Interval time.Duration // 1 s; with SyncInterval
+
+	// MaxHeld bounds what is held in memory while the disk cannot be written,
+	// topics and payloads in bytes: 64 MiB; negative: no bound. Behind it Append
+	// refuses with ErrFull, whatever Limits.Drop says.
+	MaxHeld int64
+	// Retry is the first wait before a disk that cannot be written is tried
+	// again: 1 s. It doubles up to RetryMax, 30 s.
+	Retry, RetryMax time.Duration
+
+	// Now returns the time, or the zero Time while the clock is not known; nil:
+	// time.Now. It serves Record.Time and Limits.Age only.
+	Now func() time.Time
+	Log *slog.Logger // nil: nothing is logged
+
+	fs      files // nil: the folder
+	segment int64 // length of prepared segments: 4 MiB
+	still   bool  // the keeper does not run: the test calls it
+}
+
+func (o *DiskOptions) fill() {
+	for _, v := range []struct {
+		d   *time.Duration
+		def time.Duration
+	}{{&o.Interval, time.Second}, {&o.Retry, time.Second}, {&o.RetryMax, 30 * time.Second}} {
+		if *v.d <= 0 {
+			*v.d = v.def
+		}
+	}
+	if o.MaxHeld == 0 {
+		o.MaxHeld = 64 << 20
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.segment == 0 {
+		o.segment = segmentSize
+	}
+	if o.Limits.Alarms != nil {
+		a := *o.Limits.Alarms
+		o.Limits.Alarms = &a
+	}
+}
+
+// Disk is a Box in a folder, owned by one process at a time.
+//
+// Appends that run at the same time share one write and one sync: whoever finds
+// nobody writing leads, and writes what the others have encoded meanwhile.
+//
+// A disk that cannot be written (full, read-only, failing) does not stop it:
+// messages are held in memory, Append says so by ErrHeld, and they are written
+// when that is possible again.
+type Disk struct {
+	o     DiskOptions
+	dir   string
+	fs    files
+	owner io.Closer // the lock; nil until the folder can be written
+
+	reading sync.Mutex // taken before mu; while it is held no segment is recycled
+	reader  cursor
+
+	saving sync.Mutex // taken before mu
+	slots  slots
+
+	mu     sync.Mutex
+	closed bool
+	// busy is the right to write to the log. Who has it may do so without mu.
+	busy   bool
+	idle   sync.Cond // busy has ended, or safe has grown
+	groups [2]group  // one is being filled, the other written
+	fill   int
+
+	segs   []*segment // the log, oldest first
+	tail   *writer    // of the last of segs; nil: the next append begins a new one
+	serial uint64     // of the latest file
+	spent  []spent    // segments for the keeper to recycle
+	spares []string   // prepared files
+
+	next     uint64 // sequence number of the next message
+	safe     uint64 // messages below are in the log, those from here on in a group or held
+	appended tally  // all messages below next
+	pos      position
+	moved    bool            // pos has changed since it was saved
+	walker   cursor          // reads behind pos.acked
+	droppers [classes]cursor // read behind pos.floors
+
+	held      []held // while the disk cannot be written
+	heldBytes int64
+	err       error // why; nil: the disk is well
+	heldErr   error // err as Append returns it
+	retryAt   time.Time
+	retryWait time.Duration
+
+	holes   []hole
+	dropped uint64
+	torn    uint64
+	damaged uint64
+	aside   int
+
+	keeper keeper
+}
+
+// spent is a segment without live messages.
+type spent struct {
+	*segment
+	middle bool // messages before it are still in the box
+}
+
+var _ Box = (*Disk)(nil)
+
+// Append implements Box. A message that is held in memory has a sequence number
+// and an error that wraps ErrHeld.
+func (d *Disk) Append(r Record) (uint64, error) {
+	if len(r.Topic) > maxTopic || len(r.Payload) > maxPayload {
+		return 0, ErrTooLarge
+	}
+	if r.Time.IsZero() {
+		r.Time = d.o.Now()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	seq, err := d.stage(&r)
+	if err == nil {
+		err = d.settle(seq)
+	}
+	return seq, err
+}
+
+// AppendAll appends records in one commit, as far as they fit into one segment.
+// It returns the sequence number of the first and how many were taken; those
+// after were not, for the reason given. An error that wraps ErrHeld says that the
+// last of those taken are held in memory; Safe tells from which on.
+func (d *Disk) AppendAll(rs []Record) (first uint64, n int, err error) {
+	now := d.o.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var last uint64
+	for _, r := range rs {
+		if len(r.Topic) > maxTopic || len(r.Payload) > maxPayload {
+			err = ErrTooLarge
+			break
+		}
+		if r.Time.IsZero() {
+			r.Time = now
+		}
+		seq, stageErr := d.stage(&r)
+		if stageErr != nil && !errors.Is(stageErr, ErrHeld) {
+			err = stageErr
+			break
+		}
+		if n == 0 {
+			first = seq
+		}
+		last = seq
+		n++
+	}
+	if n > 0 {
+		err = errors.Join(d.settle(last), err)
+	}
+	return first, n, err
+}
+
+// Next implements Box. An error means that the disk cannot be read now: messages
+// that are damaged are passed over and counted.
+func (d *Disk) Next(from uint64) (Record, bool, error) {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for !d.closed {
+		from = max(from, d.pos.acked+1)
+		if from >= d.safe {
+			r, ok := d.heldFrom(from)
+			return r, ok, nil
+		}
+		p := d.place(from)
+		if p.seg == nil {
+			from = p.end
+			continue
+		}
+		d.mu.Unlock()
+		e, ok, err := p.read(&d.reader)
+		d.mu.Lock()
+		d.noteHoles(&d.reader)
+		switch {
+		case err != nil:
+			if err := d.unreadable(p, err); err != nil {
+				return Record{}, false, err
+			}
+			from = p.end
+		case !ok:
+			from = p.end
+		case e.seq > d.pos.acked && e.seq >= d.pos.floors[e.class()]:
+			return e.message(e.seq, e.topic, e.body), true, nil
+		default: // dropped
+			from = e.seq + 1
+		}
+	}
+	return Record{}, false, ErrClosed
+}
+
+// Ack implements Box.
+func (d *Disk) Ack(seq uint64) error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return ErrClosed
+	}
+	before := d.pos.acked
+	d.advance(min(seq, d.visible()-1))
+	moved := d.pos.acked != before
+	d.mu.Unlock()
+	if !moved {
+		return nil
+	}
+	return d.savePosition(false)
+}
+
+// visible returns the first sequence number that Next cannot return yet.
+func (d *Disk) visible() uint64 {
+	if n := len(d.held); n > 0 {
+		return d.held[n-1].Seq + 1
+	}
+	return d.safe
+}
+
+// savePosition writes down what was delivered. While the disk cannot be written
+// that is no error: it is done when it can.
+func (d *Disk) savePosition(sync bool) error {
+	d.saving.Lock()
+	defer d.saving.Unlock()
+	d.mu.Lock()
+	p, failing := d.pos, d.err != nil
+	d.moved = false
+	d.mu.Unlock()
+	err := d.slots.save(&p, sync)
+	if err == nil {
+		return nil
+	}
+	d.mu.Lock()
+	d.moved = true
+	d.mu.Unlock()
+	if failing || unwritable(err) {
+		return nil
+	}
+	return fmt.Errorf("outbox %s: %w", d.dir, err)
+}
+
+// SetHanded notes that the messages without acknowledgement (QoS 0) up to seq
+// have been given to the network, so that they are not sent again after a
+// restart although they are still behind others in the box. It is saved with the
+// next Ack.
+func (d *Disk) SetHanded(seq uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if seq > d.pos.handed {
+		d.pos.handed, d.moved = seq, true
+	}
+}
+
+// Handed returns what SetHanded noted.
+func (d *Disk) Handed() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pos.handed
+}
+
+// Len implements Box.
+func (d *Disk) Len() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, _ := d.live(allClasses)
+	return n
+}
+
+// live counts what is in the box.
+func (d *Disk) live(set classSet) (n int, bytes int64) {
+	for c := range classes {
+		if set.has(c) {
+			n += int(d.appended.messages[c] - d.pos.gone.messages[c])
+			bytes += int64(d.appended.bytes[c] - d.pos.gone.bytes[c])
+		}
+	}
+	return n, bytes
+}
+
+// Stats implements Box.
+func (d *Disk) Stats() Stats {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := Stats{Dropped: d.dropped, Held: len(d.held), HeldBytes: d.heldBytes, Err: d.err, Torn: d.torn, Damaged: d.damaged, SetAside: d.aside}
+	s.Messages, s.Bytes = d.live(allClasses)
+	s.Alarms, _ = d.live(1 << Alarm)
+	if f, ok := d.find(&d.walker, allClasses, d.pos.acked+1); ok && !d.closed {
+		s.Oldest = f.time
+	}
+	return s
+}
+
+// Close writes what is held, if that is possible, syncs, and gives the folder
+// free. Its error tells what is lost with the end of the process.
+func (d *Disk) Close() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true // refuses from now on; who waits is served below
+	for d.busy {
+		d.idle.Wait()
+	}
+	d.busy = true
+	d.commit(false)
+	if d.err != nil {
+		d.heal()
+	}
+	var err error
+	if w := d.tail; w != nil {
+		d.tail = nil
+		if d.o.Sync == SyncInterval {
+			err = w.f.Sync()
+		}
+		err = errors.Join(err, w.f.Close())
+	}
+	if n := len(d.held); n > 0 {
+		err = errors.Join(err, fmt.Errorf("%d messages were never written and are lost: %w", n, d.heldErr))
+	}
+	d.release()
+	d.mu.Unlock()
+
+	d.keeper.end()
+	d.saving.Lock()
+	d.mu.Lock()
+	p := d.pos
+	d.mu.Unlock()
+	if saveErr := d.slots.save(&p, d.o.Sync != SyncNever); saveErr != nil && !unwritable(saveErr) {
+		err = errors.Join(err, saveErr)
+	}
+	d.slots.close()
+	d.saving.Unlock()
+	d.letGo()
+	if err != nil {
+		return fmt.Errorf("close outbox %s: %w", d.dir, err)
+	}
+	return nil
+}
+
+// letGo closes what is open for reading, and the lock.
+func (d *Disk) letGo() {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reader.close()
+	d.walker.close()
+	for c := range d.droppers {
+		d.droppers[c].close()
+	}
+	d.held, d.heldBytes = nil, 0
+	if d.owner != nil {
+		d.owner.Close()
+		d.owner = nil
+	}
+}
+
+// own takes the lock if the folder could not be written when it was opened.
+func (d *Disk) own() error {
+	if d.owner != nil || d.o.fs != nil {
+		return nil
+	}
+	f, err := lockFolder(d.dir)
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		return &os.PathError{Op: "lock", Path: d.dir, Err: errors.New("the folder cannot be written")}
+	}
+	d.owner = f
+	return nil
+}

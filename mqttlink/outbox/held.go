@@ -1,0 +1,212 @@
+package outbox
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+)
+
+// held is a message in memory, because the disk cannot be written.
+type held struct {
+	Record
+	size int64 // as it counts; the payload of one that was dropped is gone
+}
+
+// hold takes r into memory. d.mu is held.
+func (d *Disk) hold(r *Record) (uint64, error) {
+	if d.o.MaxHeld >= 0 && d.heldBytes+r.size() > d.o.MaxHeld {
+		d.dropped++
+		return 0, fmt.Errorf("%w: the disk cannot be written, and what is held in memory has reached its limit: %w", ErrFull, d.err)
+	}
+	h := held{*r, r.size()}
+	h.Payload = slices.Clone(r.Payload)
+	h.Seq = d.next
+	d.next++
+	d.appended.add(h.Class, h.size)
+	d.held = append(d.held, h)
+	d.heldBytes += h.size
+	return h.Seq, d.heldErr
+}
+
+// heldFrom returns the first live message in memory from seq on.
+func (d *Disk) heldFrom(seq uint64) (Record, bool) {
+	for i := d.heldIndex(seq); i < len(d.held); i++ {
+		if r := &d.held[i].Record; r.Seq > d.pos.acked && r.Seq >= d.pos.floors[r.Class] {
+			return *r, true
+		}
+	}
+	return Record{}, false
+}
+
+func (d *Disk) heldIndex(seq uint64) int {
+	return sort.Search(len(d.held), func(i int) bool { return d.held[i].Seq >= seq })
+}
+
+// popHeld forgets the messages that are in the log now, or gone.
+func (d *Disk) popHeld() {
+	n := d.heldIndex(d.safe)
+	for i := range d.held[:n] {
+		d.heldBytes -= d.held[i].size
+		d.held[i] = held{}
+	}
+	d.held = d.held[n:]
+	if len(d.held) == 0 {
+		d.held = nil
+	}
+}
+
+// fail begins to hold messages, or goes on to: what g and the other group
+// contain is not safe. d.mu is held, and busy is ours.
+func (d *Disk) fail(cause error, g *group) {
+	w := d.tail
+	if w != nil && d.o.Sync == SyncInterval {
+		d.takeBack(w)
+	}
+	if d.err == nil { // otherwise what is in the group is in memory as well
+		d.retryWait = d.o.Retry
+		d.o.Log.Error("outbox cannot be written: messages are held in memory until it can", "dir", d.dir, "error", cause)
+		if w != nil {
+			d.takeGroup(w, g)
+			d.takeGroup(w, &d.groups[d.fill])
+		}
+	}
+	d.err = cause
+	d.heldErr = fmt.Errorf("%w: %w", ErrHeld, cause)
+	d.retryAt = time.Now().Add(d.retryWait)
+	if w != nil {
+		// Never written again: after a failed sync nobody knows what of it is on
+		// the disk, and the kernel does not try again.
+		w.seg.end = d.safe
+		w.f.Close()
+		d.tail = nil
+		if n := len(d.segs); w.seg.base >= d.safe && n > 0 && d.segs[n-1] == w.seg {
+			d.segs = d.segs[:n-1]
+			d.spent = append(d.spent, spent{segment: w.seg})
+		}
+	}
+	for i := range d.groups {
+		d.groups[i].end()
+	}
+	d.keeper.wake()
+}
+
+// takeBack holds what the kernel was given and may not have on the disk. What it
+// cannot return stays where it is.
+func (d *Disk) takeBack(w *writer) {
+	n := w.seg.limit - w.syncedOff
+	if !w.dirty || n <= 0 {
+		return
+	}
+	b := make([]byte, n)
+	if _, err := w.f.ReadAt(b, w.syncedOff); err != nil {
+		return
+	}
+	rs, ok := w.decode(b, true)
+	if !ok {
+		return
+	}
+	var back []held
+	for _, r := range rs {
+		if r.Seq > d.pos.acked && r.Seq < d.safe {
+			back = append(back, held{r, r.size()})
+			d.heldBytes += r.size()
+		}
+	}
+	if len(back) > 0 {
+		d.safe = back[0].Seq
+		d.held = append(back, d.held...)
+	}
+}
+
+// takeGroup holds what is in a group.
+func (d *Disk) takeGroup(w *writer, g *group) {
+	if g == nil || len(g.buf) == 0 {
+		return
+	}
+	rs, _ := w.decode(slices.Clone(g.buf), false)
+	for _, r := range rs {
+		d.held = append(d.held, held{r, r.size()})
+		d.heldBytes += r.size()
+	}
+	g.buf = g.buf[:0]
+}
+
+// decode returns the messages in what this writer has encoded.
+func (w *writer) decode(b []byte, check bool) (rs []Record, ok bool) {
+	for len(b) >= headSize {
+		h, ok := readHead(b)
+		if !ok || h.size() > int64(len(b)) {
+			return rs, false
+		}
+		if check && !sumOK(b, &h, w.firstSeed(b)) {
+			return rs, false
+		}
+		if h.kind() == kindData && int(h.topic) < len(w.names) {
+			rs = append(rs, h.message(h.seq(w.seg.base), w.names[h.topic], b[headSize:headSize+h.length]))
+		}
+		b = b[h.size():]
+	}
+	return rs, true
+}
+
+// heal writes what is held to a new segment. d.mu is held, and busy is ours; the
+// lock is let go meanwhile.
+func (d *Disk) heal() {
+	if len(d.spent) > 0 {
+		d.mu.Unlock()
+		d.recycle() // a full disk needs the room
+		d.mu.Lock()
+	}
+	for d.err != nil {
+		room := int64(0)
+		if len(d.held) > 0 {
+			room = need(&d.held[0].Record)
+		}
+		if d.tail == nil || d.tail.end+room > d.tail.size {
+			if err := d.roll(room); err != nil {
+				d.healLater(err)
+				return
+			}
+			continue
+		}
+		if len(d.held) == 0 {
+			if w := d.tail; w.dirty {
+				d.mu.Unlock()
+				err := w.f.Sync()
+				d.mu.Lock()
+				if err != nil {
+					d.fail(err, nil)
+					d.healLater(err)
+					return
+				}
+				w.dirty, w.fenced, w.syncedOff = false, true, w.seg.limit
+				continue
+			}
+			d.o.Log.Info("outbox can be written again", "dir", d.dir)
+			d.err, d.heldErr = nil, nil
+			d.safe = max(d.safe, d.next)
+			return
+		}
+		for i := range d.held {
+			r := &d.held[i].Record
+			if d.tail.end+need(r) > d.tail.size || len(d.groups[d.fill].buf) > maxGroupBuffer {
+				break
+			}
+			d.encode(r, r.Seq)
+		}
+		if d.commit(false); d.tail == nil {
+			d.healLater(d.err)
+			return
+		}
+		d.popHeld()
+	}
+}
+
+// healLater notes an attempt that did not succeed.
+func (d *Disk) healLater(err error) {
+	d.err = err
+	d.heldErr = fmt.Errorf("%w: %w", ErrHeld, err)
+	d.retryWait = min(2*d.retryWait, d.o.RetryMax)
+	d.retryAt = time.Now().Add(d.retryWait)
+}

@@ -1,0 +1,122 @@
+package outbox
+
+import "time"
+
+// room tells whether a message can be taken.
+type room int
+
+const (
+	enough room = iota
+	noRoom
+	roomLater // when what is being written can be dropped
+)
+
+// makeRoom drops messages until r fits, if that is the policy. d.mu is held.
+func (d *Disk) makeRoom(r *Record) room {
+	l, set := d.o.Limits.of(r.Class)
+	if l.Messages <= 0 && l.Bytes <= 0 {
+		return enough
+	}
+	for {
+		n, bytes := d.live(set)
+		if (l.Messages <= 0 || n < l.Messages) && (l.Bytes <= 0 || bytes+r.size() <= l.Bytes) {
+			return enough
+		}
+		if l.Drop != DropOldest || l.Bytes > 0 && r.size() > l.Bytes {
+			return noRoom
+		}
+		if !d.dropFirst(set, time.Time{}) {
+			if d.visible() < d.next {
+				return roomLater
+			}
+			return noRoom // the disk cannot be read
+		}
+	}
+}
+
+// dropFirst drops the oldest message of the set; if before is not zero, only if
+// it was made before that. It reports whether there was one.
+func (d *Disk) dropFirst(set classSet, before time.Time) bool {
+	from, c := d.pos.acked+1, &d.walker
+	class := Reading
+	if set != allClasses {
+		if set.has(Alarm) {
+			class = Alarm
+		}
+		from, c = d.pos.floors[class], &d.droppers[class]
+	}
+	f, ok := d.find(c, set, from)
+	if !ok || !before.IsZero() && (f.time.IsZero() || !f.time.Before(before)) {
+		return false
+	}
+	d.dropped++
+	if set == allClasses {
+		d.advance(f.seq)
+		return true
+	}
+	d.leave(f)
+	d.pos.floors[class] = f.seq + 1
+	if f.seg == nil {
+		d.held[d.heldIndex(f.seq)].Payload = nil
+	} else if f.seg.base == f.seq || f.seg.end == f.seq+1 {
+		d.trimMiddle()
+	}
+	return true
+}
+
+// trimMiddle gives segments to the keeper that have no live messages although
+// others before them have.
+func (d *Disk) trimMiddle() {
+	kept := d.segs[:0]
+	for i, s := range d.segs {
+		if i > 0 && i+1 < len(d.segs) && d.dead(s, d.segs[i+1]) {
+			d.spent = append(d.spent, spent{s, true})
+			d.keeper.wake()
+			continue
+		}
+		kept = append(kept, s)
+	}
+	clear(d.segs[len(kept):])
+	d.segs = kept
+}
+
+// dead reports whether a segment has no live messages, as far as is known.
+func (d *Disk) dead(s, next *segment) bool {
+	if s.end == 0 || s.nonce == 0 || next.nonce == 0 || next.base != s.end {
+		return false
+	}
+	for c := range classes {
+		if d.pos.floors[c] < s.end && next.before.messages[c] != s.before.messages[c] {
+			return false
+		}
+	}
+	return true
+}
+
+// age drops what is older than the limits allow.
+func (d *Disk) age() {
+	now := d.o.Now()
+	if now.IsZero() {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.o.Limits.each(func(l *Limits, set classSet) {
+		for n := 0; l.Age > 0 && !d.closed && d.dropFirst(set, now.Add(-l.Age)); n++ {
+			if n%64 == 63 { // others want to append
+				d.mu.Unlock()
+				d.mu.Lock()
+			}
+		}
+	})
+}
+
+// ages reports whether any limit is of age, and how often to look.
+func (d *Disk) ages() (every time.Duration) {
+	d.o.Limits.each(func(l *Limits, _ classSet) {
+		if l.Age > 0 && (every == 0 || l.Age/16 < every) {
+			every = max(l.Age/16, 100*time.Millisecond)
+		}
+	})
+	return min(every, time.Minute)
+}

@@ -1,0 +1,352 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// modelMessage is a message as the model knows it.
+type modelMessage struct {
+	Record
+	safe bool // as the mode promises
+	disk bool // it survives a power cut
+}
+
+// model is what a box should be: a slice.
+type model struct {
+	t     *testing.T
+	r     *rand.Rand
+	p     *platter
+	o     DiskOptions
+	d     *Disk
+	box   []modelMessage
+	gone  map[uint64]modelMessage // acknowledged or dropped: may come back after a power cut
+	acked uint64
+	n     int // of messages ever made
+	now   time.Time
+	log   []string
+	bad   bool // the disk cannot be written
+}
+
+func (m *model) op(format string, a ...any) { m.log = append(m.log, fmt.Sprintf(format, a...)) }
+
+func (m *model) fatal(format string, a ...any) {
+	m.t.Helper()
+	from := max(0, len(m.log)-25)
+	m.t.Fatalf("%s\nlast operations: %q", fmt.Sprintf(format, a...), m.log[from:])
+}
+
+func (m *model) open() {
+	m.o.fs = m.p
+	d, err := Open("model", m.o)
+	if err != nil {
+		m.fatal("open: %v", err)
+	}
+	m.d = d
+}
+
+func (m *model) record() Record {
+	m.n++
+	size := m.r.IntN(400)
+	switch m.r.IntN(40) {
+	case 0:
+		size = 20000
+	case 1:
+		size = 200000 // more than a segment
+	}
+	p := make([]byte, size)
+	for i := range p {
+		p[i] = byte(m.n + i*7)
+	}
+	r := Record{Topic: "topic/" + strconv.Itoa(m.r.IntN(5)), Payload: fmt.Appendf(p, "%d", m.n), QoS: byte(m.r.IntN(3)), Retain: m.r.IntN(2) == 0, Class: Class(m.r.IntN(2))}
+	if m.r.IntN(2) == 0 {
+		r.Life = time.Duration(m.n)
+	}
+	if m.r.IntN(3) == 0 {
+		r.Stamp = Stamp{Boot: [16]byte{1, 2, byte(m.n)}, Mono: time.Duration(m.n)}
+		r.Field = TimeField{uint32(m.r.IntN(size + 1)), 1, 3}
+	}
+	return r
+}
+
+func (m *model) append() {
+	r := m.record()
+	seq, err := m.d.Append(r)
+	m.op("append %d bytes = %d, %v", len(r.Payload), seq, err)
+	m.accept(r, seq, err)
+}
+
+func (m *model) accept(r Record, seq uint64, err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrHeld) && m.d.err != nil:
+	default:
+		m.fatal("append: %v", err)
+	}
+	r.Seq = seq
+	m.box = append(m.box, modelMessage{Record: r, safe: err == nil, disk: err == nil && m.o.Sync == SyncAlways})
+	m.drop(r.Class)
+}
+
+// drop does what the limits say; the box did it before it appended.
+func (m *model) drop(c Class) {
+	l, set := m.o.Limits.of(c)
+	for l.Messages > 0 {
+		n, first := 0, -1
+		for i, b := range m.box {
+			if set.has(b.Class) {
+				n++
+				if first < 0 {
+					first = i
+				}
+			}
+		}
+		if n <= l.Messages {
+			return
+		}
+		m.gone[m.box[first].Seq] = m.box[first]
+		m.box = append(m.box[:first:first], m.box[first+1:]...)
+	}
+}
+
+func (m *model) appendAll() {
+	rs := make([]Record, m.r.IntN(60))
+	for i := range rs {
+		rs[i] = m.record()
+	}
+	first, n, err := m.d.AppendAll(rs)
+	m.op("append %d = %d, %d, %v", len(rs), first, n, err)
+	if n != len(rs) {
+		m.fatal("append all: %d of %d, %v", n, len(rs), err)
+	}
+	for i, r := range rs[:n] {
+		m.accept(r, first+uint64(i), err)
+	}
+}
+
+// read compares some messages, or all.
+func (m *model) read(all bool) {
+	i, pos := 0, uint64(0)
+	if len(m.box) > 0 && !all {
+		i = m.r.IntN(len(m.box))
+		pos = m.box[i].Seq
+	}
+	for n := 0; all || n < 5; n++ {
+		r, ok, err := m.d.Next(pos)
+		if err != nil {
+			m.fatal("next %d: %v", pos, err)
+		}
+		if !ok {
+			if i < len(m.box) {
+				m.fatal("next %d: nothing, want %d (of %d)", pos, m.box[i].Seq, len(m.box))
+			}
+			return
+		}
+		if i >= len(m.box) {
+			m.fatal("next %d: %d, want nothing", pos, r.Seq)
+		}
+		m.same(r, m.box[i].Record)
+		i++
+		pos = r.Seq + 1
+	}
+}
+
+func (m *model) same(got, want Record) {
+	m.t.Helper()
+	// The box gives the time.
+	got.Time, want.Time = time.Time{}, time.Time{}
+	if a, b := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); a != b {
+		m.fatal("message differs: got\n%.200s, want\n%.200s", a, b)
+	}
+}
+
+func (m *model) ack() {
+	if len(m.box) == 0 {
+		return
+	}
+	i := m.r.IntN(min(len(m.box), 40))
+	if m.r.IntN(20) == 0 {
+		i = len(m.box) - 1
+	}
+	seq := m.box[i].Seq
+	err := m.d.Ack(seq)
+	m.op("ack %d: %v", seq, err)
+	if err != nil {
+		m.fatal("ack: %v", err)
+	}
+	for _, b := range m.box[:i+1] {
+		m.gone[b.Seq] = b
+	}
+	m.box = m.box[i+1:]
+	m.acked = seq
+}
+
+func (m *model) tend() {
+	m.now = m.now.Add(time.Hour)
+	before := m.now
+	for range 8 {
+		m.d.tend(m.now)
+	}
+	m.op("tend, error %v", m.d.err)
+	m.now = before
+	if m.d.err == nil {
+		synced := m.d.tail == nil || !m.d.tail.dirty
+		for i := range m.box {
+			m.box[i].safe = true
+			m.box[i].disk = m.box[i].disk || synced && m.o.Sync != SyncNever
+		}
+	}
+}
+
+func (m *model) close() {
+	held := m.d.Stats().Held
+	err := m.d.Close()
+	m.op("close with %d held: %v", held, err)
+	if err != nil && !m.bad {
+		m.fatal("close: %v", err)
+	}
+	if err == nil {
+		for i := range m.box {
+			m.box[i].safe, m.box[i].disk = true, m.box[i].disk || m.o.Sync != SyncNever
+		}
+	}
+	m.found(func(b modelMessage) bool { return b.safe }, false)
+}
+
+// found opens the box, and looks whether all is there that must be, and nothing
+// that must not.
+func (m *model) found(must func(modelMessage) bool, cut bool) {
+	m.bad = false
+	m.p.setFail(nil, 0)
+	m.open()
+	i := 0
+	var box []modelMessage
+	for pos := uint64(0); ; {
+		r, ok, err := m.d.Next(pos)
+		if err != nil {
+			m.fatal("next after opening: %v", err)
+		}
+		for ; i < len(m.box) && (!ok || m.box[i].Seq < r.Seq); i++ {
+			if must(m.box[i]) {
+				m.fatal("message %d (of %d..%d) is lost; found %v %d", m.box[i].Seq, m.box[0].Seq, m.box[len(m.box)-1].Seq, ok, r.Seq)
+			}
+		}
+		if !ok {
+			break
+		}
+		if r.Seq < pos {
+			m.fatal("message %d found after %d", r.Seq, pos)
+		}
+		pos = r.Seq + 1
+		if i < len(m.box) && m.box[i].Seq == r.Seq {
+			m.same(r, m.box[i].Record)
+			i++
+		} else if g, ok := m.gone[r.Seq]; ok {
+			if r.Seq <= m.acked && !cut {
+				m.fatal("message %d is back, although %d was acknowledged", r.Seq, m.acked)
+			}
+			m.same(r, g.Record)
+		} else {
+			m.fatal("message %d was never appended", r.Seq)
+		}
+		box = append(box, modelMessage{Record: r, safe: true, disk: cut})
+	}
+	m.box = box
+	m.acked = m.d.pos.acked
+	m.counts()
+	if s := m.d.Stats(); s.Damaged > 0 || s.SetAside > 0 {
+		m.fatal("taken for damaged: %+v", s)
+	}
+}
+
+func (m *model) counts() {
+	var bytes int64
+	for _, b := range m.box {
+		bytes += b.size()
+	}
+	if s := m.d.Stats(); s.Messages != len(m.box) || s.Bytes != bytes {
+		m.fatal("%d messages, %d bytes; want %d, %d", s.Messages, s.Bytes, len(m.box), bytes)
+	}
+}
+
+func (m *model) step() {
+	switch k := m.r.IntN(1000); {
+	case k < 400:
+		m.append()
+	case k < 440:
+		m.appendAll()
+	case k < 600:
+		m.read(false)
+	case k < 620:
+		m.read(true)
+	case k < 800:
+		m.ack()
+	case k < 930:
+		m.tend()
+	case k < 945:
+		m.close()
+	case k < 960:
+		m.op("kill")
+		m.found(func(b modelMessage) bool { return b.safe }, false)
+	case k < 975:
+		m.op("power cut")
+		m.p = m.p.powerCut(m.r)
+		m.found(func(b modelMessage) bool { return b.disk }, true)
+	case k < 985:
+		m.bad = true
+		after := m.r.IntN(8)
+		m.op("the disk fails after %d", after)
+		m.p.setFail([]error{syscall.EIO, syscall.ENOSPC, syscall.EROFS}[m.r.IntN(3)], after)
+	default:
+		m.op("the disk is well")
+		m.p.setFail(nil, 0)
+		if m.bad {
+			m.bad = false
+			for range 10 {
+				m.tend()
+			}
+			if m.d.err != nil {
+				m.fatal("not healed: %v", m.d.err)
+			}
+		}
+	}
+}
+
+func TestModel(t *testing.T) {
+	modes := []DiskOptions{
+		{Sync: SyncAlways}, {Sync: SyncInterval}, {Sync: SyncNever},
+		{Sync: SyncAlways, Limits: Limits{Messages: 70, Drop: DropOldest}},
+		{Sync: SyncInterval, Limits: Limits{Messages: 200, Drop: DropOldest, Alarms: &Limits{Messages: 30, Drop: DropOldest}}},
+	}
+	seeds := 30
+	if s := os.Getenv("OUTBOX_SEEDS"); s != "" {
+		seeds, _ = strconv.Atoi(s)
+	}
+	if testing.Short() {
+		seeds = 5
+	}
+	for i, o := range modes {
+		o.still, o.segment, o.Retry = true, 128<<10, time.Nanosecond
+		t.Run(fmt.Sprintf("%s %d", o.Sync, o.Limits.Messages), func(t *testing.T) {
+			t.Parallel()
+			for seed := range seeds {
+				m := &model{t: t, r: rand.New(rand.NewPCG(uint64(seed), uint64(i))), p: newPlatter(), o: o, gone: map[uint64]modelMessage{}, now: time.Now()}
+				m.op("seed %d", seed)
+				m.open()
+				for range 1500 {
+					m.step()
+					if !m.bad {
+						m.counts()
+					}
+				}
+				m.read(true)
+			}
+		})
+	}
+}

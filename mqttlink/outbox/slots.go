@@ -1,0 +1,138 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+)
+
+const (
+	ackName    = "ack"
+	ackMagic   = "PIOUACK" // followed by the version
+	slotLength = 512
+	slotStride = page // a write that is torn hurts one slot only
+)
+
+// position is how far the box has been emptied.
+type position struct {
+	acked  uint64          // all up to here are gone
+	floors [classes]uint64 // and those of a class below this; always above acked
+	gone   tally           // how many were appended below their class's floor
+	handed uint64          // see Disk.SetHanded
+}
+
+// slots keeps a position in a file, in two places written in turn.
+type slots struct {
+	fs         files
+	f          file
+	generation uint64
+	buf        [slotLength]byte
+}
+
+// load reads the newer of the slots. Without one it returns the zero position,
+// and an error if there should have been one.
+func (s *slots) load() (p position, err error) {
+	f, err := s.fs.open(ackName, os.O_RDONLY)
+	if errors.Is(err, os.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	defer f.Close()
+	found, blank := false, true
+	var later error
+	for i := range int64(2) {
+		clear(s.buf[:])
+		n, err := f.ReadAt(s.buf[:], i*slotStride)
+		if err != nil && !errors.Is(err, io.EOF) {
+			later = err
+			blank = false
+			continue
+		}
+		if n > 0 && s.buf != [slotLength]byte{} {
+			blank = false
+		}
+		if q, g, ok, err := s.decode(); err != nil {
+			return p, err
+		} else if ok && (!found || g > s.generation) {
+			p, s.generation, found = q, g, true
+		}
+	}
+	if !found && !blank {
+		if later == nil {
+			later = errors.New("both of its slots are damaged")
+		}
+		return p, fmt.Errorf("what was delivered is not known (%s: %w): all that is left is delivered again", ackName, later)
+	}
+	return p, nil
+}
+
+func (s *slots) decode() (p position, generation uint64, ok bool, err error) {
+	b := s.buf[:]
+	if string(b[:7]) != ackMagic || crc32.Checksum(b[:slotLength-4], castagnoli) != le.Uint32(b[slotLength-4:]) {
+		return p, 0, false, nil
+	}
+	if b[7] != version {
+		return p, 0, false, ErrVersion
+	}
+	if le.Uint64(b[16:]) > maxSeq {
+		return p, 0, false, nil
+	}
+	generation, p.acked, p.handed = le.Uint64(b[8:]), le.Uint64(b[16:]), le.Uint64(b[24:])
+	for c := range classes {
+		v := b[32+24*int(c):]
+		p.floors[c], p.gone.messages[c], p.gone.bytes[c] = max(le.Uint64(v), p.acked+1), le.Uint64(v[8:]), le.Uint64(v[16:])
+	}
+	return p, generation, true, nil
+}
+
+// save writes p over the older slot. The kernel has it when save returns; a power
+// cut may lose it, which costs duplicates only.
+func (s *slots) save(p *position, sync bool) (err error) {
+	if s.f == nil {
+		if s.f, err = s.fs.open(ackName, os.O_RDWR|os.O_CREATE); err != nil {
+			s.f = nil
+			return err
+		}
+		if n, err := s.f.Size(); err == nil && n < slotStride+slotLength {
+			if err := s.f.Truncate(slotStride + slotLength); err != nil {
+				s.close()
+				return err
+			}
+		}
+	}
+	b := s.buf[:]
+	clear(b)
+	copy(b, ackMagic)
+	b[7] = version
+	s.generation++
+	le.PutUint64(b[8:], s.generation)
+	le.PutUint64(b[16:], p.acked)
+	le.PutUint64(b[24:], p.handed)
+	for c := range classes {
+		v := b[32+24*int(c):]
+		le.PutUint64(v, p.floors[c])
+		le.PutUint64(v[8:], p.gone.messages[c])
+		le.PutUint64(v[16:], p.gone.bytes[c])
+	}
+	le.PutUint32(b[slotLength-4:], crc32.Checksum(b[:slotLength-4], castagnoli))
+	_, err = s.f.WriteAt(b, int64(s.generation&1)*slotStride)
+	if err == nil && sync {
+		err = s.f.Sync()
+	}
+	if err != nil {
+		s.generation-- // the other slot is the good one: it stays
+		s.close()
+	}
+	return err
+}
+
+func (s *slots) close() {
+	if s.f != nil {
+		s.f.Close()
+		s.f = nil
+	}
+}

@@ -1,0 +1,245 @@
+package outbox
+
+import (
+	"errors"
+	"os"
+	"sort"
+	"time"
+)
+
+// place is where a message is to be looked for.
+type place struct {
+	seg       *segment // nil: there is nothing before end
+	from, end uint64
+	limit     int64
+	next      *segment // the one after
+}
+
+// place finds the segment of the first message from seq on; seq < d.safe.
+func (d *Disk) place(seq uint64) place {
+	i := sort.Search(len(d.segs), func(i int) bool { return d.segs[i].base > seq }) - 1
+	if i >= 0 && d.segs[i].end != 0 && seq >= d.segs[i].end {
+		i++ // behind it: between segments
+		if i == len(d.segs) {
+			return place{end: d.safe}
+		}
+		return place{end: d.segs[i].base}
+	}
+	if i < 0 {
+		if len(d.segs) == 0 {
+			return place{end: d.safe}
+		}
+		return place{end: min(d.segs[0].base, d.safe)}
+	}
+	s := d.segs[i]
+	p := place{seg: s, from: seq, end: d.safe, limit: s.limit}
+	if s.end != 0 {
+		p.end = min(s.end, d.safe)
+	}
+	if i+1 < len(d.segs) {
+		p.next = d.segs[i+1]
+	}
+	return p
+}
+
+// read returns the first message of the place.
+func (p *place) read(c *cursor) (e entry, ok bool, err error) {
+	if err := c.seek(p.seg, p.from); err != nil {
+		return e, false, err
+	}
+	limit := p.limit
+	if limit == 0 {
+		limit = p.seg.limit // known since it was loaded
+	}
+	return c.next(p.from, p.end, limit)
+}
+
+// unreadable decides what an error of reading means: the segment is lost, and nil
+// is returned, or nothing can be read, and another attempt may help.
+func (d *Disk) unreadable(p place, err error) error {
+	lost := errors.Is(err, errHead) || errors.Is(err, errNotOurs) || errors.Is(err, ErrVersion) || errors.Is(err, os.ErrNotExist)
+	if !lost && p.next != nil {
+		// Is it the disk, or only this place on it?
+		if f, err := d.fs.open(p.next.name(), os.O_RDONLY); err == nil {
+			s := *p.next
+			lost = s.readHead(f) == nil
+			f.Close()
+		}
+	}
+	if !lost {
+		return err
+	}
+	d.noteHole(hole{p.from, p.end - 1, p.seg}, err)
+	return nil
+}
+
+// noteHoles fetches what a cursor could not read.
+func (d *Disk) noteHoles(c *cursor) {
+	for _, h := range c.holes {
+		d.noteHole(h, nil)
+	}
+	c.holes = c.holes[:0]
+}
+
+// noteHole counts messages that cannot be read, each once, and not those that
+// are gone already.
+func (d *Disk) noteHole(h hole, err error) {
+	h.from = max(h.from, d.pos.acked+1)
+	// Segments without live messages are removed between others.
+	h.from = max(h.from, min(d.pos.floors[Reading], d.pos.floors[Alarm]))
+	if h.from > h.to || d.inHole(h.from) && d.inHole(h.to) {
+		return
+	}
+	kept := d.holes[:0]
+	for _, o := range d.holes {
+		if o.to > d.pos.acked {
+			kept = append(kept, o)
+		}
+	}
+	d.holes = append(kept, h)
+	d.damaged += h.to - h.from + 1
+	if h.seg != nil {
+		h.seg.damaged = d.o.Sync != SyncNever
+		d.o.Log.Error("outbox: messages are damaged and cannot be delivered; the file is kept aside when the rest is", "dir", d.dir,
+			"file", h.seg.name(), "from", h.from, "to", h.to, "error", err)
+	}
+}
+
+func (d *Disk) inHole(seq uint64) bool {
+	for _, h := range d.holes {
+		if h.from <= seq && seq <= h.to {
+			return true
+		}
+	}
+	return false
+}
+
+// found is a message that is in the box.
+type found struct {
+	seq   uint64
+	class Class
+	size  int64
+	time  time.Time
+	seg   *segment // nil: in memory
+}
+
+// find returns the first live message of a set of classes from seq on. d.mu is
+// held: this is for the front of the box, which is short to reach.
+func (d *Disk) find(c *cursor, set classSet, seq uint64) (f found, ok bool) {
+	for {
+		seq = max(seq, d.pos.acked+1)
+		if seq >= d.safe {
+			break
+		}
+		p := d.place(seq)
+		if p.seg == nil {
+			seq = p.end
+			continue
+		}
+		e, ok, err := p.read(c)
+		d.noteHoles(c)
+		if err != nil {
+			if d.unreadable(p, err) != nil {
+				return f, false
+			}
+			ok = false
+		}
+		if !ok {
+			seq = p.end
+			continue
+		}
+		if class := e.class(); set.has(class) && e.seq >= d.pos.floors[class] {
+			f = found{seq: e.seq, class: class, size: e.bytes(), seg: p.seg}
+			if e.time != 0 {
+				f.time = time.UnixMilli(e.time)
+			}
+			return f, true
+		}
+		seq = e.seq + 1
+	}
+	for i := d.heldIndex(seq); i < len(d.held); i++ {
+		if h := &d.held[i]; set.has(h.Class) && h.Seq >= d.pos.floors[h.Class] {
+			return found{seq: h.Seq, class: h.Class, size: h.size, time: h.Time}, true
+		}
+	}
+	return f, false
+}
+
+// advance takes the messages up to seq, which are visible, out of the box.
+func (d *Disk) advance(seq uint64) {
+	for d.pos.acked < seq {
+		d.settleTally()
+		f, ok := d.find(&d.walker, allClasses, d.pos.acked+1)
+		if !ok || f.seq > seq {
+			break // the rest was dropped or cannot be read
+		}
+		d.leave(f)
+		d.setAcked(f.seq)
+	}
+	d.setAcked(max(seq, d.pos.acked))
+	for _, h := range d.holes {
+		if h.from <= d.pos.acked+1 {
+			d.setAcked(max(h.to, d.pos.acked))
+		}
+	}
+	if d.pos.acked+1 >= d.next {
+		d.pos.gone = d.appended
+	} else {
+		d.settleTally()
+	}
+	d.trim()
+}
+
+// leave counts a message as gone.
+func (d *Disk) leave(f found) {
+	d.pos.gone.add(f.class, f.size)
+	d.moved = true
+}
+
+// setAcked moves the front of the box.
+func (d *Disk) setAcked(seq uint64) {
+	d.pos.acked = seq
+	for c := range d.pos.floors {
+		d.pos.floors[c] = max(d.pos.floors[c], seq+1)
+	}
+	if seq >= d.safe && len(d.held) > 0 {
+		d.safe = seq + 1
+		d.popHeld()
+		d.idle.Broadcast()
+	}
+}
+
+// settleTally corrects the counts where a segment begins, which knows what was
+// appended before it: messages that could not be read leave here.
+func (d *Disk) settleTally() {
+	p := place{}
+	if d.pos.acked+1 < d.safe {
+		p = d.place(d.pos.acked + 1)
+	}
+	if p.seg == nil || p.seg.base != d.pos.acked+1 || d.walker.seek(p.seg, p.seg.base) != nil {
+		return
+	}
+	for c := range classes {
+		if d.pos.floors[c] <= p.seg.base {
+			d.pos.gone.messages[c], d.pos.gone.bytes[c] = p.seg.before.messages[c], p.seg.before.bytes[c]
+		}
+	}
+}
+
+// trim gives the segments without live messages to the keeper.
+func (d *Disk) trim() {
+	n := 0
+	for n < len(d.segs) && d.segs[n].end != 0 && d.segs[n].end <= d.pos.acked+1 {
+		d.spent = append(d.spent, spent{segment: d.segs[n]})
+		n++
+	}
+	if n > 0 {
+		for _, c := range []*cursor{&d.walker, &d.droppers[Reading], &d.droppers[Alarm]} {
+			if c.seg != nil && c.seg.end != 0 && c.seg.end <= d.pos.acked+1 {
+				c.close() // Windows renames no open file
+			}
+		}
+		d.segs = d.segs[n:]
+		d.keeper.wake()
+	}
+}
