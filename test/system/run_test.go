@@ -191,7 +191,7 @@ func TestAlone(t *testing.T) {
 
 // TestMemory: VmRSS between pictures, at the defaults of run --mock.
 func TestMemory(t *testing.T) {
-	const limit = 20e6 / 1024 // KiB
+	const limit = 20_000_000 / 1024 // KiB
 	port := mosquitto(t)
 	p := start(t, binary, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
 	for i := range 3 {
