@@ -30,7 +30,7 @@ func (a *Agent) makeThing(c *config.Thing) (things.Thing, error) {
 	switch c.Type {
 	case config.MotionType:
 		return things.NewMotion(things.MotionOptions{
-			Thing: c.Name, Topics: c.Topics, Pin: c.Motion.Pin,
+			Thing: c.Name, Topics: c.Topics, Extra: c.Extra, Pin: c.Motion.Pin,
 			Both: c.Motion.Publish == config.PublishBoth, Sensor: motionOpts(c.Motion),
 		}, a.o.Board, link, a.log)
 	case config.EnvironmentType:
@@ -38,7 +38,7 @@ func (a *Agent) makeThing(c *config.Thing) (things.Thing, error) {
 		// so it publishes past it.
 		e := c.Environment
 		return things.NewEnvironment(things.EnvironmentOptions{
-			Thing: c.Name, Topics: c.Topics, Bus: e.Bus, Address: uint16(e.Address),
+			Thing: c.Name, Topics: c.Topics, Extra: c.Extra, Bus: e.Bus, Address: uint16(e.Address),
 			Interval: e.Interval.Duration, Schema: things.Schema(e.Schema), Sensor: environmentOpts(e),
 		}, a.o.Board, a.links.of(c.Name), a.log)
 	case config.CameraType:
@@ -48,7 +48,7 @@ func (a *Agent) makeThing(c *config.Thing) (things.Thing, error) {
 		}
 		cam := camera.New(a.o.Board, c.Camera.Device, cameraOpts(c.Camera), a.log)
 		a.closers = append(a.closers, cam)
-		return things.NewCamera(things.CameraOptions{Thing: c.Name, Topics: c.Topics}, cam, pictures, link, a.log)
+		return things.NewCamera(things.CameraOptions{Thing: c.Name, Topics: c.Topics, Extra: c.Extra}, cam, pictures, link, a.log)
 	case config.ScreenType:
 		o, err := screenOpts(c.Screen)
 		if err != nil {

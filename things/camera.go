@@ -38,6 +38,7 @@ func finishedPayload(uri string) []byte {
 type CameraOptions struct {
 	Thing  string
 	Topics map[string]string // overrides of CameraTopics
+	Extra  Extra
 }
 
 // Camera is a camera on MQTT.
@@ -100,7 +101,7 @@ func (c *Camera) capture(ctx context.Context) (uri string, err error) {
 		return "", fmt.Errorf("storing the picture: %w", err)
 	}
 	c.log.Debug("picture taken", "thing", c.Thing, "size", p.Size, "bytes", len(p.JPEG), "took", time.Since(began))
-	return uri, c.link.Publish(ctx, mqttlink.Message{Topic: c.topics["finished"], QoS: 1, Payload: finishedPayload(uri)})
+	return uri, c.link.Publish(ctx, mqttlink.Message{Topic: c.topics["finished"], QoS: 1, Payload: c.Extra.add(finishedPayload(uri))})
 }
 
 // Watch implements flow.Device: a camera has no events.

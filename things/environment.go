@@ -119,10 +119,11 @@ type quantity struct {
 type EnvironmentOptions struct {
 	Thing    string
 	Topics   map[string]string // overrides of EnvironmentTopics
-	Bus      string            // the I²C bus, for example "1"
-	Address  uint16            // 0x76 or 0x77; 0 tries both
-	Interval time.Duration     // between measurements
-	Only     string            // publish this quantity alone, and no state
+	Extra    Extra
+	Bus      string        // the I²C bus, for example "1"
+	Address  uint16        // 0x76 or 0x77; 0 tries both
+	Interval time.Duration // between measurements
+	Only     string        // publish this quantity alone, and no state
 	Schema   Schema
 	Sensor   bme680.Opts
 }
@@ -220,7 +221,7 @@ func (e *Environment) publish(ctx context.Context, r Reading) error {
 		if e.Only != "" && q.name != e.Only {
 			continue
 		}
-		m := mqttlink.Message{Topic: e.topics[q.name], QoS: 1, Payload: e.Schema.Payload(q.name, q.value, r.Time, sequence)}
+		m := mqttlink.Message{Topic: e.topics[q.name], QoS: 1, Payload: e.Extra.add(e.Schema.Payload(q.name, q.value, r.Time, sequence))}
 		if err := e.link.Publish(ctx, m); err != nil {
 			return err
 		}
@@ -228,7 +229,7 @@ func (e *Environment) publish(ctx context.Context, r Reading) error {
 	if e.Only != "" {
 		return nil
 	}
-	return e.link.Publish(ctx, mqttlink.Message{Topic: e.topics["state"], QoS: 1, Payload: r.State()})
+	return e.link.Publish(ctx, mqttlink.Message{Topic: e.topics["state"], QoS: 1, Payload: e.Extra.add(r.State())})
 }
 
 // Sensor is a BME680 on a bus that it owns.

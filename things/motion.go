@@ -49,8 +49,9 @@ type Motion struct {
 type MotionOptions struct {
 	Thing  string
 	Topics map[string]string // overrides of MotionTopics
-	Pin    string            // the input line, for example "GPIO17"
-	Both   bool              // publish the end of motion too
+	Extra  Extra
+	Pin    string // the input line, for example "GPIO17"
+	Both   bool   // publish the end of motion too
 	Sensor hcsr501.Opts
 }
 
@@ -123,7 +124,7 @@ func (m *Motion) publish(ctx context.Context, detected bool) {
 	if !detected && !m.Both {
 		return
 	}
-	err := m.link.Publish(ctx, mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Payload: MotionPayload(detected)})
+	err := m.link.Publish(ctx, mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Payload: m.Extra.add(MotionPayload(detected))})
 	if err != nil && ctx.Err() == nil {
 		m.log.Error("motion not published", "thing", m.Thing, "err", err)
 	}

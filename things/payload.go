@@ -17,6 +17,13 @@ import (
 // bytes.
 type object struct{ strings.Builder }
 
+// newObject goes on with an object that has been written.
+func newObject(written []byte) *object {
+	o := new(object)
+	o.Write(bytes.TrimSuffix(written, []byte("}")))
+	return o
+}
+
 func (o *object) key(name string) *object {
 	if o.Len() == 0 {
 		o.WriteByte('{')

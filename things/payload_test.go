@@ -20,6 +20,7 @@ func TestPayloads(t *testing.T) {
 		want string
 	}{
 		"motion":               {MotionPayload(true), `{"isMotionDetected": true}`},
+		"motion, extra keys":   {Extra{"room": "hall", "b": "\"x\""}.add(MotionPayload(true)), `{"isMotionDetected": true, "b": "\"x\"", "room": "hall"}`},
 		"end of motion":        {MotionPayload(false), `{"isMotionDetected": false}`},
 		"finished":             {finishedPayload("https://host/a.jpg?x=1&y=<2>"), `{"lastClickedImage": "https://host/a.jpg?x=1&y=<2>"}`},
 		"display":              {displayPayload("https://host/a.jpg"), `{"imageUri":"https://host/a.jpg"}`},
@@ -125,6 +126,17 @@ func TestDecodeErrors(t *testing.T) {
 		var c displayCommand
 		if err := decode([]byte(in), &c); err == nil || err.Error() != want {
 			t.Errorf("%.20q: %v, want %s", in, err, want)
+		}
+	}
+}
+
+func TestExtraKeys(t *testing.T) {
+	if err := (Extra{"room": "hall"}).Validate(); err != nil {
+		t.Error(err)
+	}
+	for _, k := range []string{"", "isMotionDetected", "value", "utc_timestamp"} {
+		if (Extra{k: "x"}).Validate() == nil {
+			t.Errorf("%q is taken", k)
 		}
 	}
 }

@@ -115,6 +115,8 @@ type Thing struct {
 	// Topics has the template of every topic of the thing's contract, by role;
 	// Topic expands one.
 	Topics map[string]string `json:"topics" jsonschema:"topics by their role; {thing} stands for the thing's name"`
+	// Extra are keys that the thing's payloads have beside the documented ones.
+	Extra map[string]string `json:"extra" jsonschema:"texts added to every payload that the thing publishes, by key; without them payloads are exactly the documented ones"`
 	// MQTT is the thing's own connection, completely filled in; nil shares
 	// Config.MQTT.
 	MQTT *MQTT `json:"mqtt,omitempty" jsonschema:"the thing's own connection; what it does not give is that of the shared one, but for client_id and will"`

@@ -162,7 +162,7 @@ func fill(p any) {
 
 // newThing returns a thing with the defaults of its type, which must be known.
 func newThing(kind string) Thing {
-	t := Thing{Type: kind, Topics: map[string]string{}}
+	t := Thing{Type: kind, Topics: map[string]string{}, Extra: map[string]string{}}
 	switch kind {
 	case MotionType:
 		t.Motion = new(Motion)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"pithings/things"
 )
 
 // roles are the things that each built-in flow needs, by role.
@@ -34,6 +36,9 @@ func (d *decoder) validate(c *Config) {
 	for i := range c.Things {
 		if t := &c.Things[i]; t.Type != "" {
 			d.device(c, i)
+			if err := things.Extra(t.Extra).Validate(); err != nil {
+				d.bad(fmt.Sprintf("things[%d].extra", i), "%v", err)
+			}
 			if t.Screen != nil {
 				d.fetch(&t.Screen.Fetch, fmt.Sprintf("things[%d].fetch", i))
 			}
