@@ -57,7 +57,7 @@ func TestReconnects(t *testing.T) {
 		s := &script{}
 		o := options("broker:1883")
 		o.Backoff = Backoff{random: top}
-		o.dial = func(ctx context.Context, n, a string) (net.Conn, error) {
+		o.Dial = func(ctx context.Context, n, a string) (net.Conn, error) {
 			i := len(attempts)
 			attempts = append(attempts, time.Since(start))
 			if i >= len(hold) || hold[i] == 0 {
@@ -112,7 +112,7 @@ func TestAnHourOffline(t *testing.T) {
 		o := options("broker:1883")
 		o.Log = log.logger()
 		o.Backoff = Backoff{}
-		o.dial = func(context.Context, string, string) (net.Conn, error) {
+		o.Dial = func(context.Context, string, string) (net.Conn, error) {
 			n++
 			if n%3 == 0 {
 				return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
@@ -168,7 +168,7 @@ func TestDrainRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{}
 		o := options("broker:1883")
-		o.dial, o.Drain = s.pipe, 2
+		o.Dial, o.Drain = s.pipe, 2
 		l, err := New(o)
 		if err != nil {
 			t.Fatal(err)
@@ -202,7 +202,7 @@ func TestWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: func(int, int) bool { return false }}
 		o := options("broker:1883")
-		o.dial, o.Window, o.AckTimeout = s.pipe, 3, time.Hour
+		o.Dial, o.Window, o.AckTimeout = s.pipe, 3, time.Hour
 		l, err := New(o)
 		if err != nil {
 			t.Fatal(err)
@@ -240,7 +240,7 @@ func TestSlowLinkGetsThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: func(int, int) bool { time.Sleep(30 * time.Second); return true }}
 		o := options("broker:1883")
-		o.dial, o.Window = s.pipe, 1
+		o.Dial, o.Window = s.pipe, 1
 		l, err := New(o)
 		if err != nil {
 			t.Fatal(err)
@@ -270,7 +270,7 @@ func TestHalfOpenConnection(t *testing.T) {
 		}}
 		var log logBuffer
 		o := options("broker:1883")
-		o.dial, o.Log = s.pipe, log.logger()
+		o.Dial, o.Log = s.pipe, log.logger()
 		l, err := New(o)
 		if err != nil {
 			t.Fatal(err)
@@ -297,7 +297,7 @@ func TestLogEndsWithTheTruth(t *testing.T) {
 		s := &script{}
 		var log logBuffer
 		o := options("broker:1883")
-		o.dial, o.Log = s.pipe, log.logger()
+		o.Dial, o.Log = s.pipe, log.logger()
 		s.onConnect = func(session int, c net.Conn) {
 			if session < 200 {
 				time.AfterFunc(time.Second, func() { c.Close() })

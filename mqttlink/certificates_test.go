@@ -193,7 +193,7 @@ func TestConnectionFailures(t *testing.T) {
 				tt.change(&o)
 			}
 			if tt.name == "no such host" {
-				o.dial = func(context.Context, string, string) (net.Conn, error) {
+				o.Dial = func(context.Context, string, string) (net.Conn, error) {
 					return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "host.invalid", IsNotFound: true}}
 				}
 			}
@@ -265,7 +265,7 @@ func TestALPNAndSNI(t *testing.T) {
 			o.Endpoint = "mqtts://broker.example:443"
 			o.CA = ca.file
 			tt.change(&o)
-			o.dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			o.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, addr)
 			}
 			l := run(t, o)

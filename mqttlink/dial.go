@@ -15,7 +15,7 @@ import (
 
 // dialer opens a network connection. It goes straight to the address: proxies
 // named in the environment (all_proxy, https_proxy) are not used.
-type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // dial opens the connection over which MQTT is spoken.
 func dial(ctx context.Context, open dialer, e Endpoint, c *tls.Config) (net.Conn, error) {

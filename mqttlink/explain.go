@@ -24,6 +24,7 @@ type about struct {
 	certFile string
 	ca       string // file or folder of authorities; "" for the system's
 	password bool   // a user name is sent
+	limits   Limits // for the words in which the broker's policy is written
 }
 
 // stageError says how far an attempt had come. The stages are worded so that
@@ -92,6 +93,16 @@ func explainRefusal(err error, a about, _ string) *Fault {
 		line = fmt.Sprintf("return code %d, which MQTT 3.1.1 does not know: look at the broker's log", r.Code)
 	}
 	return fault(ConnectRefused, err, "%s refuses the client: %s", a.endpoint, line)
+}
+
+// permissions names what must be allowed for filters, joined by commas, to be
+// subscribed to.
+func (a about) permissions(filters string) string {
+	var p []string
+	for f := range strings.SplitSeq(filters, ", ") {
+		p = append(p, a.limits.permission(f, true))
+	}
+	return strings.Join(p, ", ")
 }
 
 func quoteID(id string) string { return fmt.Sprintf("client id %q", clip(id)) }
@@ -285,7 +296,7 @@ func explainLost(err error, a about, lived time.Duration, subscribing string) *F
 	case strings.Contains(err.Error(), "pingresp not received"):
 		return fault(Timeout, err, "%s no longer answers; the connection is opened again: check the network", a.endpoint)
 	case subscribing != "":
-		return fault(Lost, err, "%s closed the connection upon SUBSCRIBE to %s: check that the broker's policy allows it", a.endpoint, clip(subscribing))
+		return fault(Lost, err, "%s closed the connection upon SUBSCRIBE to %s: check that the broker's policy for %s allows it: %s", a.endpoint, clip(subscribing), quoteID(a.clientID), a.permissions(subscribing))
 	case lived < 5*time.Second:
 		return fault(Lost, err, "%s closed the connection after %s: another client with %s may have taken it over, or the policy forbids a topic", a.endpoint, lived.Round(time.Millisecond), quoteID(a.clientID))
 	}

@@ -56,6 +56,7 @@ type Link struct {
 	box      outbox.Box
 	quiet    *quietLog
 	subs     subscriptions
+	throttle throttle // the sender's; sessions never overlap
 
 	running atomic.Bool
 	ctx     context.Context // the life of the handlers; ends with Run
@@ -90,6 +91,7 @@ type Stats struct {
 	Acked     uint64    // messages that left the outbox because they were delivered
 	Resent    uint64    // messages sent once more after a loss
 	Dropped   uint64    // messages that gave way in the outbox
+	Throttled uint64    // messages that waited so as to keep the broker's rate
 	Queued    int       // messages in the outbox
 	Received  uint64    // messages from the broker
 	Missed    uint64    // messages that gave way because a handler was slow
@@ -108,7 +110,7 @@ func New(o Options) (*Link, error) {
 	}
 	l := &Link{
 		o: o, endpoint: e, box: o.Outbox, quiet: newQuietLog(o.Log),
-		kick: make(chan struct{}, 1), emptied: make(chan struct{}), untold: true,
+		kick: make(chan struct{}, 1), emptied: make(chan struct{}), untold: true, throttle: newThrottle(o.Limits),
 	}
 	l.subs.init()
 	if l.box == nil {
@@ -322,6 +324,7 @@ func (l *Link) Run(ctx context.Context) error {
 		return errors.New("the link is running already, or has ended")
 	}
 	for failed := 0; ctx.Err() == nil; failed++ {
+		began := time.Now()
 		lived, err := l.attempt(ctx)
 		if ctx.Err() != nil {
 			break
@@ -331,7 +334,7 @@ func (l *Link) Run(ctx context.Context) error {
 		if lived >= l.o.Backoff.Stable {
 			failed = 0
 		}
-		wait := l.o.Backoff.wait(failed)
+		wait := max(l.o.Backoff.wait(failed), time.Until(began.Add(l.o.Limits.ConnectEvery)))
 		l.o.Log.Debug("next attempt", "endpoint", l.endpoint.String(), "in", wait.Round(time.Millisecond))
 		select {
 		case <-time.After(wait):

@@ -139,7 +139,7 @@ func TestWill(t *testing.T) {
 	kill := make(chan net.Conn, 10)
 	o := options(b.Addr())
 	o.Will = &Message{Topic: "status", Payload: []byte("offline"), QoS: 1}
-	o.dial = func(ctx context.Context, n, a string) (net.Conn, error) {
+	o.Dial = func(ctx context.Context, n, a string) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, n, a)
 		if err == nil {
 			kill <- c
@@ -416,7 +416,7 @@ func TestNothingStaysBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left in it
 		s := &script{drop: func(_, n int) bool { return n == 10 }}
 		o := options("broker:1883")
-		o.dial = s.pipe
+		o.Dial = s.pipe
 		l, err := New(o)
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package mqttlink
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -48,8 +49,10 @@ type Options struct {
 	Log     *slog.Logger // nil: nothing is logged
 	OnState func(State)  // called at each change, in order; must return soon
 
-	dial dialer           // net.Dialer's if nil
-	now  func() time.Time // time.Now if nil; for certificates only
+	// Dial opens the network connection below TLS and WebSocket; net.Dialer's if nil.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	now func() time.Time // time.Now if nil; for certificates only
 }
 
 // DefaultOptions returns the options to start from.
@@ -106,6 +109,12 @@ func (o *Options) check() (Endpoint, error) {
 	if o.MaxInbound <= 0 {
 		o.MaxInbound = 1 << 20
 	}
+	if max := o.Limits.MaxUnacked; max > 0 && o.Window > max {
+		return e, fault(BadOption, nil, "%v", o.Limits.exceeded("the window", "messages", o.Window, max))
+	}
+	if max := o.Limits.MaxKeepAlive; max > 0 && o.KeepAlive > max {
+		return e, fault(BadOption, nil, "%v", o.Limits.exceeded("the keep-alive", "seconds", int(o.KeepAlive/time.Second), int(max/time.Second)))
+	}
 	if err := o.checkIdentity(); err != nil {
 		return e, err
 	}
@@ -120,8 +129,8 @@ func (o *Options) check() (Endpoint, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.dial == nil {
-		o.dial = (&net.Dialer{}).DialContext
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
 	}
 	if o.now == nil {
 		o.now = time.Now
@@ -143,7 +152,12 @@ func (o *Options) checkIdentity() error {
 		return fault(BadOption, err, "client id: %v", err)
 	}
 	if max := o.Limits.MaxClientID; max > 0 && len(o.ClientID) > max {
-		return fault(BadOption, nil, "%v", &LimitError{What: "client id " + clip(o.ClientID), Unit: "bytes", Got: len(o.ClientID), Max: max, By: o.Limits.By})
+		return fault(BadOption, nil, "%v", o.Limits.exceeded("client id "+clip(o.ClientID), "bytes", len(o.ClientID), max))
+	}
+	if r := o.Limits.Rules; r != nil {
+		if err := r.CheckClientID(o.ClientID); err != nil {
+			return fault(BadOption, err, "%v", err)
+		}
 	}
 	if len(o.Username) > maxString || len(o.Password) > maxString {
 		return fault(BadOption, nil, "user name and password may have %d bytes each at most", maxString)

@@ -62,7 +62,7 @@ func (l *Link) connect(ctx context.Context) (*session, error) {
 		slots: make(chan struct{}, l.o.Window), flights: make(chan flight, l.o.Window),
 		about: about{
 			endpoint: l.endpoint, clientID: l.o.ClientID, timeout: l.o.ConnectTimeout,
-			certFile: l.o.Cert, ca: l.o.CA, password: l.o.Username != "",
+			certFile: l.o.Cert, ca: l.o.CA, password: l.o.Username != "", limits: l.o.Limits,
 		},
 	}
 	tc, leaf, err := l.o.tlsConfig(l.endpoint)
@@ -80,7 +80,7 @@ func (l *Link) connect(ctx context.Context) (*session, error) {
 		close(s.gone)
 	})
 	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
-		conn, err := dial(ctx, l.o.dial, l.endpoint, tc)
+		conn, err := dial(ctx, l.o.Dial, l.endpoint, tc)
 		if err != nil {
 			return nil, err
 		}
@@ -232,6 +232,9 @@ func (s *session) send() {
 			s.flights <- flight{seq: r.Seq} // at most once: it only waits for those before it
 			continue
 		}
+		if !s.throttled(r) {
+			return
+		}
 		if r.Seq <= l.sent {
 			l.count(func(st *Stats) { st.Resent++ })
 		}
@@ -262,37 +265,6 @@ func (s *session) next(pos uint64, pace *pacer) (r outbox.Record, ok bool) {
 		case <-s.ended:
 			return r, false
 		}
-	}
-}
-
-// pacer spaces the messages of a backlog: those sent until the outbox has once
-// been found empty.
-type pacer struct {
-	rate   float64 // a second; 0: not at all
-	caught bool
-	last   time.Time
-}
-
-// rest notes that there is nothing to send.
-func (p *pacer) rest() { p.caught = true }
-
-// wait waits for the next message's turn. It returns false if ended came first.
-func (p *pacer) wait(ended <-chan struct{}) bool {
-	if p.rate <= 0 || p.caught {
-		return true
-	}
-	now := time.Now()
-	due := p.last.Add(time.Duration(float64(time.Second) / p.rate))
-	if p.last.IsZero() || !due.After(now) {
-		p.last = now
-		return true
-	}
-	p.last = due
-	select {
-	case <-time.After(due.Sub(now)):
-		return true
-	case <-ended:
-		return false
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *subscriptions) add(ctx context.Context, filters []string, qos byte, h H
 	}
 	if limits.MaxSubscriptions > 0 && want > max(limits.MaxSubscriptions, len(s.asked)) {
 		sub.inbox.Stop()
-		return nil, &LimitError{What: "subscription to " + strings.Join(filters, ", "), Unit: "filters", Got: want, Max: limits.MaxSubscriptions, By: limits.By}
+		return nil, limits.exceeded("subscription to "+strings.Join(filters, ", "), "filters", want, limits.MaxSubscriptions)
 	}
 	s.subs = append(slices.Clip(s.subs), sub)
 	s.gen++

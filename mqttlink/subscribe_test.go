@@ -18,7 +18,7 @@ func TestResubscribes(t *testing.T) {
 	b := startBroker(t)
 	conns := make(chan net.Conn, 10)
 	o := options(b.Addr())
-	o.dial = func(ctx context.Context, n, a string) (net.Conn, error) {
+	o.Dial = func(ctx context.Context, n, a string) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, n, a)
 		if err == nil {
 			conns <- c
@@ -155,7 +155,7 @@ func TestHandlerThatBlocks(t *testing.T) {
 			}
 		}}
 		o := options("broker:1883")
-		o.dial = s.pipe
+		o.Dial = s.pipe
 		l, err := New(o)
 		if err != nil {
 			t.Fatal(err)
