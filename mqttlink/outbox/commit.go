@@ -101,6 +101,23 @@ func (d *Disk) encode(r *Record, seq uint64) {
 	g.buf = appendMessage(b, r, seq, n, w.seed)
 	g.next = seq + 1
 	w.end = g.off + int64(len(g.buf))
+	w.next = seq + 1
+}
+
+// encodeDropped puts into the group that a message, which had its number already,
+// was dropped before it was written.
+func (d *Disk) encodeDropped(h *held) {
+	w, g := d.tail, &d.groups[d.fill]
+	if len(g.buf) == 0 {
+		g.off = w.end
+	}
+	start := len(g.buf)
+	b := le.AppendUint64(begin(g.buf), uint64(h.Class))
+	b = le.AppendUint64(b, uint64(h.size))
+	g.buf = finish(b, start, head{low: uint32(h.Seq), flags: kindMark}, seedOf(0, w.seg.nonce))
+	g.next = h.Seq + 1
+	w.end = g.off + int64(len(g.buf))
+	w.next = h.Seq + 1
 }
 
 // settle waits until the message seq, which stage has just put into a group, is
@@ -227,6 +244,13 @@ func (d *Disk) roll(need int64) error {
 			s.before.remove(d.held[i].Class, d.held[i].size)
 		}
 	}
+	s.follows = 1
+	switch n := len(d.segs); {
+	case old != nil:
+		s.follows = old.next
+	case n > 0:
+		s.follows = d.segs[n-1].end
+	}
 	spare := ""
 	if n := len(d.spares); n > 0 && firstRecord+need <= d.o.segment {
 		spare = d.spares[n-1]
@@ -236,6 +260,9 @@ func (d *Disk) roll(need int64) error {
 	d.tail = nil // nobody adds to it any more
 	d.mu.Unlock()
 	err := d.own()
+	if err == nil {
+		err = d.undo()
+	}
 	if err == nil && syncOld {
 		err = old.f.Sync()
 	}
@@ -259,6 +286,11 @@ func (d *Disk) roll(need int64) error {
 		old.dirty = false
 		old.seg.end = s.base
 		old.f.Close()
+	}
+	// What is held again is not in those any more that had it.
+	for n := len(d.segs); n > 0 && d.segs[n-1].base >= s.base; n-- {
+		d.spent = append(d.spent, d.segs[n-1])
+		d.segs = d.segs[:n-1]
 	}
 	d.segs = append(d.segs, s)
 	d.tail = w

@@ -21,7 +21,8 @@ type platter struct {
 
 	fail  error // of all that writes
 	blind error // of all that reads
-	after int   // so many more writes are good
+	trace func(format string, a ...any)
+	after int // so many more writes are good
 }
 
 type inode struct {
@@ -30,7 +31,7 @@ type inode struct {
 }
 
 func newPlatter() *platter {
-	return &platter{names: map[string]*inode{}, durable: map[string]*inode{}}
+	return &platter{trace: func(string, ...any) {}, names: map[string]*inode{}, durable: map[string]*inode{}}
 }
 
 func (p *platter) setFail(err error, after int) {
@@ -90,6 +91,7 @@ func (p *platter) rename(from, to string) error {
 	if _, ok := p.names[from]; !ok {
 		return os.ErrNotExist
 	}
+	p.trace("rename %s %s", from, to)
 	p.change(func(m map[string]*inode) {
 		m[to] = m[from]
 		delete(m, from)
@@ -103,6 +105,7 @@ func (p *platter) remove(name string) error {
 	if err := p.writing(); err != nil {
 		return err
 	}
+	p.trace("remove %s", name)
 	p.change(func(m map[string]*inode) { delete(m, name) })
 	return nil
 }
@@ -122,6 +125,7 @@ func (p *platter) syncDir() error {
 	if err := p.writing(); err != nil {
 		return err
 	}
+	p.trace("sync folder")
 	p.durable, p.pending = maps.Clone(p.names), nil
 	return nil
 }
@@ -237,8 +241,7 @@ func (h *handle) Sync() error {
 	}
 	err := h.p.writing()
 	if err == nil {
-		d := make([]byte, len(h.n.data))
-		copy(d, h.n.durable)
+		d := append(h.n.durable, make([]byte, max(0, len(h.n.data)-len(h.n.durable)))...)[:len(h.n.data)]
 		for i := range h.n.dirty {
 			if i*sector < len(d) {
 				copy(d[i*sector:min((i+1)*sector, len(d))], h.n.data[i*sector:])

@@ -47,6 +47,10 @@ type cursor struct {
 	holes []hole // found, and not yet fetched by the owner
 }
 
+// maxGap is the largest number of messages in a row that can be damaged: more do
+// not fit into a segment.
+const maxGap = maxSegment / headSize
+
 // name is the topic of a number, if its record could be read.
 type name struct {
 	s  string
@@ -180,7 +184,7 @@ func (c *cursor) record(limit int64) (e entry, kind kindOf, err error) {
 func (c *cursor) plausible(b []byte, e *entry, limit int64) (ok bool) {
 	e.head, ok = readHead(b)
 	e.seq = e.head.seq(c.seq)
-	return ok && e.seq-c.seq < maxJump && e.size() <= limit-c.off
+	return ok && e.seq-c.seq < maxGap && e.size() <= limit-c.off
 }
 
 // pass moves behind a message.
@@ -213,12 +217,30 @@ func (c *cursor) control(e *entry) {
 			*n = name{string(e.body), true}
 		}
 	case kindMark:
-		if len(e.body) == 8 {
+		switch len(e.body) {
+		case droppedLength:
+			if e.seq > c.seq {
+				c.lose(c.seq, e.seq-1)
+			}
+			c.seq = e.seq + 1
+		case 8:
 			c.seed = seedOf(c.nonce, le.Uint64(e.body))
 			c.lastSeq = 0 // its checksum had another seed
 		}
 	}
 	c.off += e.size()
+}
+
+// droppedLength is the length of the body of a mark that stands for a message
+// that was dropped before it was written.
+const droppedLength = 16
+
+// dropped returns what such a mark says.
+func (e *entry) dropped() (c Class, size int64, ok bool) {
+	if e.kind() != kindMark || len(e.body) != droppedLength || le.Uint64(e.body) >= uint64(classes) {
+		return 0, 0, false
+	}
+	return Class(le.Uint64(e.body)), int64(le.Uint64(e.body[8:])), true
 }
 
 // lose notes that messages cannot be read.

@@ -125,7 +125,9 @@ type Disk struct {
 	segs   []*segment // the log, oldest first
 	tail   *writer    // of the last of segs; nil: the next append begins a new one
 	serial uint64     // of the latest file
-	spent  []spent    // segments for the keeper to recycle
+	spent  []*segment // without live messages, for the keeper to recycle
+	undone []*segment // at the end, and without any messages: to be removed before another is begun
+	hollow []*segment // the same, but others before them have: for it to cut down
 	spares []string   // prepared files
 
 	next     uint64 // sequence number of the next message
@@ -150,12 +152,6 @@ type Disk struct {
 	aside   int
 
 	keeper keeper
-}
-
-// spent is a segment without live messages.
-type spent struct {
-	*segment
-	middle bool // messages before it are still in the box
 }
 
 var _ Box = (*Disk)(nil)
@@ -262,10 +258,11 @@ func (d *Disk) Ack(seq uint64) error {
 	d.advance(min(seq, d.visible()-1))
 	moved := d.pos.acked != before
 	d.mu.Unlock()
-	if !moved {
-		return nil
+	if moved {
+		// If that cannot be written now, it is when it can; it costs duplicates only.
+		_ = d.savePosition(false)
 	}
-	return d.savePosition(false)
+	return nil
 }
 
 // visible returns the first sequence number that Next cannot return yet.
@@ -276,13 +273,12 @@ func (d *Disk) visible() uint64 {
 	return d.safe
 }
 
-// savePosition writes down what was delivered. While the disk cannot be written
-// that is no error: it is done when it can.
+// savePosition writes down what was delivered.
 func (d *Disk) savePosition(sync bool) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	d.mu.Lock()
-	p, failing := d.pos, d.err != nil
+	p := d.pos
 	d.moved = false
 	d.mu.Unlock()
 	err := d.slots.save(&p, sync)
@@ -292,9 +288,6 @@ func (d *Disk) savePosition(sync bool) error {
 	d.mu.Lock()
 	d.moved = true
 	d.mu.Unlock()
-	if failing || unwritable(err) {
-		return nil
-	}
 	return fmt.Errorf("outbox %s: %w", d.dir, err)
 }
 
@@ -341,11 +334,13 @@ func (d *Disk) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := Stats{Dropped: d.dropped, Held: len(d.held), HeldBytes: d.heldBytes, Err: d.err, Torn: d.torn, Damaged: d.damaged, SetAside: d.aside}
+	if !d.closed {
+		if f, ok := d.front(); ok {
+			s.Oldest = f.time
+		}
+	}
 	s.Messages, s.Bytes = d.live(allClasses)
 	s.Alarms, _ = d.live(1 << Alarm)
-	if f, ok := d.find(&d.walker, allClasses, d.pos.acked+1); ok && !d.closed {
-		s.Oldest = f.time
-	}
 	return s
 }
 

@@ -10,7 +10,8 @@ import (
 // held is a message in memory, because the disk cannot be written.
 type held struct {
 	Record
-	size int64 // as it counts; the payload of one that was dropped is gone
+	size int64 // as it counts
+	dead bool  // was dropped, and has no payload any more
 }
 
 // hold takes r into memory. d.mu is held.
@@ -19,7 +20,7 @@ func (d *Disk) hold(r *Record) (uint64, error) {
 		d.dropped++
 		return 0, fmt.Errorf("%w: the disk cannot be written, and what is held in memory has reached its limit: %w", ErrFull, d.err)
 	}
-	h := held{*r, r.size()}
+	h := held{Record: *r, size: r.size()}
 	h.Payload = slices.Clone(r.Payload)
 	h.Seq = d.next
 	d.next++
@@ -80,9 +81,11 @@ func (d *Disk) fail(cause error, g *group) {
 		w.seg.end = d.safe
 		w.f.Close()
 		d.tail = nil
-		if n := len(d.segs); w.seg.base >= d.safe && n > 0 && d.segs[n-1] == w.seg {
+		// One with messages that are held again stays: the kernel may still have them
+		// when this process has been killed.
+		if n := len(d.segs); w.seg.limit == firstRecord && n > 0 && d.segs[n-1] == w.seg {
 			d.segs = d.segs[:n-1]
-			d.spent = append(d.spent, spent{segment: w.seg})
+			d.spent = append(d.spent, w.seg)
 		}
 	}
 	for i := range d.groups {
@@ -109,7 +112,7 @@ func (d *Disk) takeBack(w *writer) {
 	var back []held
 	for _, r := range rs {
 		if r.Seq > d.pos.acked && r.Seq < d.safe {
-			back = append(back, held{r, r.size()})
+			back = append(back, held{Record: r, size: r.size()})
 			d.heldBytes += r.size()
 		}
 	}
@@ -126,7 +129,7 @@ func (d *Disk) takeGroup(w *writer, g *group) {
 	}
 	rs, _ := w.decode(slices.Clone(g.buf), false)
 	for _, r := range rs {
-		d.held = append(d.held, held{r, r.size()})
+		d.held = append(d.held, held{Record: r, size: r.size()})
 		d.heldBytes += r.size()
 	}
 	g.buf = g.buf[:0]
@@ -159,11 +162,12 @@ func (d *Disk) heal() {
 		d.mu.Lock()
 	}
 	for d.err != nil {
-		room := int64(0)
+		room, next := int64(0), d.next
 		if len(d.held) > 0 {
-			room = need(&d.held[0].Record)
+			room, next = need(&d.held[0].Record), d.held[0].Seq
 		}
-		if d.tail == nil || d.tail.end+room > d.tail.size {
+		// What was delivered meanwhile is never written: it leaves a gap.
+		if d.tail == nil || d.tail.next != next || d.tail.end+room > d.tail.size {
 			if err := d.roll(room); err != nil {
 				d.healLater(err)
 				return
@@ -193,7 +197,11 @@ func (d *Disk) heal() {
 			if d.tail.end+need(r) > d.tail.size || len(d.groups[d.fill].buf) > maxGroupBuffer {
 				break
 			}
-			d.encode(r, r.Seq)
+			if d.held[i].dead {
+				d.encodeDropped(&d.held[i])
+			} else {
+				d.encode(r, r.Seq)
+			}
 		}
 		if d.commit(false); d.tail == nil {
 			d.healLater(d.err)

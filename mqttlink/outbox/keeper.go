@@ -81,9 +81,13 @@ func (d *Disk) tend(now time.Time) time.Duration {
 	d.mu.Lock()
 	dirty := d.o.Sync == SyncInterval && d.tail != nil && d.tail.dirty
 	failing, retryAt := d.err != nil, d.retryAt
+	moved := d.moved && !failing
 	make1 := d.o.Sync != SyncNever && !failing && len(d.segs) > 0 && len(d.spares) == 0 && (d.tail != nil && d.tail.marked || k.making != nil)
 	d.mu.Unlock()
 
+	if moved {
+		_ = d.savePosition(false)
+	}
 	switch {
 	case !dirty:
 		k.syncAt = time.Time{}
@@ -179,41 +183,56 @@ func (d *Disk) recycle() {
 	d.reading.Lock() // what is being read stays
 	defer d.reading.Unlock()
 	d.mu.Lock()
-	todo := d.spent
-	d.spent = nil
+	todo, hollow := d.spent, d.hollow
+	d.spent, d.hollow = nil, nil
 	spares := len(d.spares)
-	if d.reader.seg != nil && len(todo) > 0 {
+	if d.reader.seg != nil && len(todo)+len(hollow) > 0 {
 		d.reader.close()
 	}
 	d.mu.Unlock()
-	if len(todo) == 0 {
-		return
-	}
-	for _, s := range todo {
-		if s.middle {
-			// Otherwise they would seem lost, when the box is opened again.
-			_ = d.savePosition(d.o.Sync != SyncNever)
-			break
+	for _, s := range hollow {
+		if f, err := d.fs.open(s.name(), os.O_RDWR); err == nil {
+			_ = f.Truncate(firstRecord) // otherwise it takes room until it is trimmed
+			f.Close()
 		}
 	}
+	// First what was delivered, so that a power cut does not bring back a part.
+	if len(todo) == 0 || d.savePosition(d.o.Sync != SyncNever) != nil {
+		d.notSpent(todo)
+		return
+	}
+	var made []string
 	for _, s := range todo {
 		if s.damaged {
 			d.setAside(s.name())
 			continue
 		}
-		spare := ""
-		if d.o.Sync != SyncNever && spares < maxSpares && d.isWhole(s.name()) {
-			spare = spareName(s.serial)
+		var err error
+		if spare := spareName(s.serial); d.o.Sync != SyncNever && spares < maxSpares && d.isWhole(s.name()) {
+			if err = d.fs.rename(s.name(), spare); err == nil {
+				spares++
+				made = append(made, spare)
+			}
+		} else {
+			err = d.fs.remove(s.name())
 		}
-		if spare == "" || d.fs.rename(s.name(), spare) != nil {
-			_ = d.fs.remove(s.name())
-			continue
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			d.notSpent([]*segment{s})
 		}
-		spares++
+	}
+	// Nothing is written to a file that still has its old name after a power cut.
+	if len(made) > 0 && d.fs.syncDir() == nil {
 		d.mu.Lock()
-		d.spares = append(d.spares, spare)
+		d.spares = append(d.spares, made...)
 		d.mu.Unlock()
 	}
+}
+
+// notSpent keeps segments to be recycled later.
+func (d *Disk) notSpent(s []*segment) {
+	d.mu.Lock()
+	d.spent = append(d.spent, s...)
+	d.mu.Unlock()
 }
 
 func spareName(serial uint64) string { return fmt.Sprintf("%08x%s", serial, spareSuffix) }

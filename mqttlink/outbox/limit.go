@@ -17,10 +17,15 @@ func (d *Disk) makeRoom(r *Record) room {
 	if l.Messages <= 0 && l.Bytes <= 0 {
 		return enough
 	}
-	for {
+	for looked := false; ; {
 		n, bytes := d.live(set)
 		if (l.Messages <= 0 || n < l.Messages) && (l.Bytes <= 0 || bytes+r.size() <= l.Bytes) {
 			return enough
+		}
+		if !looked { // the counts may be too high
+			d.front()
+			looked = true
+			continue
 		}
 		if l.Drop != DropOldest || l.Bytes > 0 && r.size() > l.Bytes {
 			return noRoom
@@ -37,15 +42,16 @@ func (d *Disk) makeRoom(r *Record) room {
 // dropFirst drops the oldest message of the set; if before is not zero, only if
 // it was made before that. It reports whether there was one.
 func (d *Disk) dropFirst(set classSet, before time.Time) bool {
-	from, c := d.pos.acked+1, &d.walker
 	class := Reading
-	if set != allClasses {
-		if set.has(Alarm) {
-			class = Alarm
-		}
-		from, c = d.pos.floors[class], &d.droppers[class]
+	if !set.has(Reading) {
+		class = Alarm
 	}
-	f, ok := d.find(c, set, from)
+	f, ok := found{}, false
+	if set == allClasses {
+		f, ok = d.front()
+	} else {
+		f, ok = d.find(&d.droppers[class], set, d.pos.floors[class])
+	}
 	if !ok || !before.IsZero() && (f.time.IsZero() || !f.time.Before(before)) {
 		return false
 	}
@@ -57,7 +63,8 @@ func (d *Disk) dropFirst(set classSet, before time.Time) bool {
 	d.leave(f)
 	d.pos.floors[class] = f.seq + 1
 	if f.seg == nil {
-		d.held[d.heldIndex(f.seq)].Payload = nil
+		h := &d.held[d.heldIndex(f.seq)]
+		h.dead, h.Payload = true, nil
 	} else if f.seg.base == f.seq || f.seg.end == f.seq+1 {
 		d.trimMiddle()
 	}
@@ -67,17 +74,13 @@ func (d *Disk) dropFirst(set classSet, before time.Time) bool {
 // trimMiddle gives segments to the keeper that have no live messages although
 // others before them have.
 func (d *Disk) trimMiddle() {
-	kept := d.segs[:0]
 	for i, s := range d.segs {
-		if i > 0 && i+1 < len(d.segs) && d.dead(s, d.segs[i+1]) {
-			d.spent = append(d.spent, spent{s, true})
+		if i > 0 && i+1 < len(d.segs) && !s.hollow && d.dead(s, d.segs[i+1]) {
+			s.hollow = true
+			d.hollow = append(d.hollow, s)
 			d.keeper.wake()
-			continue
 		}
-		kept = append(kept, s)
 	}
-	clear(d.segs[len(kept):])
-	d.segs = kept
 }
 
 // dead reports whether a segment has no live messages, as far as is known.

@@ -67,7 +67,6 @@ func (d *Disk) load() error {
 	if err != nil {
 		return err
 	}
-	slices.Sort(names) // by sequence number, then by age
 	for _, n := range names {
 		switch base, serial, ok := parseName(n); {
 		case ok:
@@ -85,40 +84,60 @@ func (d *Disk) load() error {
 			d.aside++
 		}
 	}
+	slices.SortFunc(d.segs, func(a, b *segment) int { return cmp.Compare(a.serial, b.serial) })
 	if d.pos, err = d.slots.load(); errors.Is(err, ErrVersion) {
 		return err
 	} else if err != nil {
 		d.o.Log.Error("outbox: "+err.Error(), "dir", d.dir)
 	}
+	last, err := d.loadLast()
+	if err != nil {
+		return err
+	}
+	d.supersede()
 	if err := d.loadFirst(); err != nil {
 		return err
 	}
-	if err := d.loadLast(); err != nil {
-		return err
-	}
+	d.fitNumbers(last)
 	d.finishLoad()
 	return nil
+}
+
+// supersede takes out the segments whose messages are in later ones too: the disk
+// failed while they were written.
+func (d *Disk) supersede() {
+	kept := d.segs[:0]
+	for _, s := range d.segs {
+		for len(kept) > 0 && kept[len(kept)-1].base >= s.base {
+			d.spent = append(d.spent, kept[len(kept)-1])
+			kept = kept[:len(kept)-1]
+		}
+		kept = append(kept, s)
+	}
+	d.segs = kept
+	for i := range max(len(d.segs)-1, 0) {
+		d.segs[i].end = d.segs[i+1].base
+	}
 }
 
 // loadFirst forgets the segments that are done with, and reads the head of the
 // first that is left: it says how much was appended before.
 func (d *Disk) loadFirst() error {
-	for i := range d.segs[:max(len(d.segs)-1, 0)] {
-		d.segs[i].end = d.segs[i+1].base
-	}
 	for len(d.segs) > 1 && d.segs[0].end <= d.pos.acked+1 {
-		d.spent = append(d.spent, spent{segment: d.segs[0]})
+		d.spent = append(d.spent, d.segs[0])
 		d.segs = d.segs[1:]
 	}
 	for len(d.segs) > 0 {
 		s := d.segs[0]
-		ok, err := d.loadHead(s)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			d.segs = d.segs[1:]
-			continue
+		if s.nonce == 0 {
+			ok, err := d.loadHead(s)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				d.segs = d.segs[1:]
+				continue
+			}
 		}
 		if s.base > d.pos.acked+1 {
 			for c := range classes {
@@ -150,7 +169,7 @@ func (d *Disk) loadHead(s *segment) (ok bool, err error) {
 		// A prepared file that had got its new head, but not its new name, when
 		// the power was cut. All that was in it had been delivered.
 		d.o.Log.Debug("outbox: an interrupted recycling is undone", "dir", d.dir, "file", s.name())
-		d.spent = append(d.spent, spent{segment: s})
+		d.spent = append(d.spent, s)
 		return false, nil
 	case errors.Is(err, errHead), errors.Is(err, fs.ErrNotExist):
 		d.o.Log.Error("outbox: a file cannot be read: what was in it is not delivered", "dir", d.dir, "file", s.name(), "error", err)
@@ -160,148 +179,209 @@ func (d *Disk) loadHead(s *segment) (ok bool, err error) {
 	return false, err
 }
 
-// loadLast reads the last segment with anything in it, to be appended to.
-func (d *Disk) loadLast() error {
+// loadLast reads the last segment with anything in it, and returns what it has
+// found. One without a message was begun when the disk failed, or the power: what
+// is in the one before it still counts. Nor is it sure that its name is on the disk.
+func (d *Disk) loadLast() (r scanned, err error) {
 	c := cursor{fs: d.fs, block: readBlock}
 	defer c.close()
-	d.next, d.appended = d.pos.acked+1, d.pos.gone
 	for len(d.segs) > 0 {
 		s := d.segs[len(d.segs)-1]
-		s.end = 0
 		ok, err := d.loadHead(s)
 		if err != nil {
-			return err
+			return r, err
 		}
 		if ok {
-			err = c.load(s)
-		}
-		if err != nil {
-			return err
-		}
-		first := len(d.segs) == 1
-		if ok {
-			w, messages, err := d.scan(&c)
-			if err != nil {
-				return err
+			if err := c.load(s); err != nil {
+				return r, err
 			}
-			// One without a message was begun when the disk failed, or the power: what
-			// is in the one before it still counts.
-			if messages > 0 || first {
-				d.next = max(d.next, c.seq)
-				d.reopen(w, &c)
-				return nil
+			if r, err = d.scan(&c); err != nil {
+				return r, err
 			}
-			d.spent = append(d.spent, spent{segment: s})
+			if r.messages > 0 {
+				r.seg, r.names, r.nonce = s, slices.Clone(c.names), c.nonce
+				r.clean = r.clean && len(d.undone) == 0
+				return r, nil
+			}
+			d.undone = append(d.undone, s)
 		}
 		c.close()
 		d.segs = d.segs[:len(d.segs)-1]
 		d.next = max(d.next, s.base)
 	}
+	return scanned{}, nil
+}
+
+// fitNumbers makes numbers that are not used yet, whatever was lost, follow what
+// the log has, and goes on with its last segment.
+func (d *Disk) fitNumbers(last scanned) {
+	d.appended = d.pos.gone
+	if last.seg != nil {
+		d.appended = last.appended
+	}
+	d.next = max(d.next, last.next, d.pos.floors[Reading], d.pos.floors[Alarm], 1)
+	for c := range classes {
+		// Messages that were delivered, but are not in the log any more, if they ever were.
+		if d.appended.messages[c] < d.pos.gone.messages[c] || d.appended.bytes[c] < d.pos.gone.bytes[c] {
+			d.appended.messages[c], d.appended.bytes[c] = d.pos.gone.messages[c], d.pos.gone.bytes[c]
+			last.clean = false // the next segment says so
+		}
+	}
+	if last.seg != nil && slices.Contains(d.segs, last.seg) {
+		d.reopen(last)
+	}
+}
+
+// undo removes the segments at the end that have nothing in them. Unless they are
+// gone before another is begun, they hide the end of the one before them.
+func (d *Disk) undo() error {
+	for _, s := range d.undone {
+		if err := d.fs.remove(s.name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	d.undone = nil
 	return nil
 }
 
+// scanned is what a scan has found in the last segment.
+type scanned struct {
+	messages int
+	end      int64  // of the records
+	next     uint64 // sequence number behind the last message
+	appended tally
+	unsure   int64 // from here on nothing says that it is on the disk
+	clean    bool  // it can be appended to
+
+	seg   *segment
+	names []name
+	nonce uint32
+}
+
 // scan reads a segment to its end.
-func (d *Disk) scan(c *cursor) (w *writer, messages int, err error) {
+func (d *Disk) scan(c *cursor) (r scanned, err error) {
 	s := c.seg
-	w = &writer{seg: s, size: s.limit, topics: map[string]uint16{}}
-	d.appended = s.before
-	damaged := false // there is a gap that had been on the disk before what follows
-	for gap := false; ; {
+	r = scanned{end: c.off, next: c.seq, appended: s.before, unsure: firstRecord, clean: true}
+	cut := r // at the first gap
+	gap := false
+	for {
 		e, kind, err := c.record(s.limit)
 		if kind == bad {
 			found, err2 := c.resync(s.limit)
 			if err := cmp.Or(err2, err); !found && err != nil {
-				return nil, 0, err
+				return r, err
 			}
 			if !found {
 				break
 			}
-			gap = true
+			if !gap && !s.damaged {
+				gap, cut = true, r
+			}
 			continue
 		}
-		damaged = damaged || gap && e.flags&flagSynced != 0
+		if e.flags&flagSynced != 0 {
+			// What is missing had been on the disk before this was written.
+			s.damaged = s.damaged || gap
+			r.unsure = c.off
+		}
 		if kind == control {
 			c.control(&e)
-			continue
-		}
-		c.pass(&e)
-		messages++
-		if c.known(&e) {
-			d.appended.add(e.class(), e.bytes())
+			if class, size, ok := e.dropped(); ok {
+				r.appended.add(class, size)
+				r.messages++
+			}
 		} else {
-			c.lose(e.seq, e.seq)
+			c.pass(&e)
+			r.messages++
+			if c.known(&e) {
+				r.appended.add(e.class(), e.bytes())
+			} else {
+				c.lose(e.seq, e.seq)
+			}
 		}
+		r.end, r.next = c.off, c.seq
 	}
-	d.noteTorn(c, damaged)
-	return w, messages, nil
-}
-
-// noteTorn counts what a scan could not read. Unless it is known to have been on
-// the disk, writing it was interrupted.
-func (d *Disk) noteTorn(c *cursor, damaged bool) {
-	if damaged {
+	if s.damaged {
 		d.noteHoles(c)
-		return
+		r.clean = false
+		return r, nil
 	}
-	n := uint64(0)
-	for _, h := range c.holes {
-		if h.from = max(h.from, d.pos.acked+1); h.from <= h.to {
-			d.holes = append(d.holes, h)
-			n += h.to - h.from + 1
-		}
+	// Writing was interrupted here, and something behind had already got through.
+	torn := uint64(0)
+	if gap {
+		torn = max(1, r.next-cut.next)
+		r = cut
+		r.clean = false
 	}
-	c.holes = c.holes[:0]
+	c.holes, c.seq = c.holes[:0], r.next
 	var e entry
-	if b, _ := c.window(c.off, headSize, c.seg.limit); b != nil && le.Uint64(b) != 0 && c.plausible(b, &e, c.seg.limit) {
-		n++
+	if b, _ := c.window(r.end, headSize, s.limit); torn == 0 && b != nil && le.Uint64(b) != 0 && c.plausible(b, &e, s.limit) {
+		torn = 1
 	}
-	if n > 0 {
-		d.torn += n
-		d.o.Log.Warn("outbox: writing was interrupted: what had not reached the disk is cut off", "dir", d.dir, "file", c.seg.name(), "messages", n)
+	if torn > 0 {
+		d.torn += torn
+		d.o.Log.Warn("outbox: writing was interrupted: what had not reached the disk is cut off", "dir", d.dir, "file", s.name(), "messages", torn)
 	}
+	return r, nil
 }
-
-// maxJump is the largest distance of sequence numbers inside a segment.
-const maxJump = 1 << 24
 
 // reopen makes the segment that was scanned the one to append to. If it cannot be
-// written, the next append begins a new one.
-func (d *Disk) reopen(w *writer, c *cursor) {
-	s := w.seg
-	s.limit = c.off
-	if s.damaged || d.next-c.seq >= maxJump {
-		s.end = d.next
-		return
-	}
+// written, or its end is not what it should be, the next append begins a new one.
+func (d *Disk) reopen(r scanned) {
+	s := r.seg
+	s.end, s.limit = r.next, r.end
 	f, err := d.fs.open(s.name(), os.O_RDWR)
 	if err != nil {
-		s.end = d.next
 		return
 	}
-	w.f, w.end, w.syncedOff, w.dirty = f, c.off, c.off, true
-	w.epoch = random()
-	w.seed = seedOf(c.nonce, w.epoch)
-	for i, n := range c.names {
+	size, err := f.Size()
+	if err == nil {
+		err = writeAgain(f, r.unsure, r.end)
+	}
+	if err != nil || !r.clean || d.next != r.next {
+		if r.unsure < r.end && d.o.Sync != SyncNever {
+			_ = f.Sync()
+		}
+		f.Close()
+		return
+	}
+	w := &writer{seg: s, f: f, size: size, end: r.end, next: r.next, topics: map[string]uint16{}, syncedOff: r.end, dirty: true, epoch: random()}
+	w.seed = seedOf(r.nonce, w.epoch)
+	for i, n := range r.names {
 		w.names = append(w.names, n.s)
 		if n.ok {
 			w.topics[n.s] = uint16(i)
 		}
 	}
+	s.end = 0
 	d.tail = w
 }
 
-// finishLoad makes the numbers fit, whatever was lost.
-func (d *Disk) finishLoad() {
-	d.next = max(d.next, d.pos.floors[Reading], d.pos.floors[Alarm], 1)
-	d.safe = d.next
-	for c := range classes {
-		d.appended.messages[c] = max(d.appended.messages[c], d.pos.gone.messages[c])
-		d.appended.bytes[c] = max(d.appended.bytes[c], d.pos.gone.bytes[c])
+// writeAgain writes what an earlier process may not have got to the disk: if a
+// sync of its has failed, the kernel has it, but will not write it.
+func writeAgain(f file, from, to int64) error {
+	b := make([]byte, max(min(readBlock, to-from), 0))
+	for from < to {
+		b = b[:min(int64(len(b)), to-from)]
+		if _, err := f.ReadAt(b, from); err != nil {
+			return err
+		}
+		if _, err := f.WriteAt(b, from); err != nil {
+			return err
+		}
+		from += int64(len(b))
 	}
+	return nil
+}
+
+// finishLoad ends the loading.
+func (d *Disk) finishLoad() {
+	d.safe = d.next
 	d.setAcked(d.pos.acked)
 	if d.pos.acked+1 >= d.next {
 		d.pos.gone = d.appended
 	}
+	_ = d.undo() // or when the disk can be written
 	d.trim()
 	if n, bytes := d.live(allClasses); n > 0 {
 		d.o.Log.Info("outbox has messages of an earlier run", "dir", d.dir, "messages", n, "bytes", bytes)

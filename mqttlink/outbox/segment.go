@@ -54,9 +54,11 @@ type segment struct {
 	limit  int64  // nothing of ours is behind
 
 	// Known when the head has been read.
-	nonce  uint64
-	before tally // all that was appended before it
+	nonce   uint64
+	before  tally  // all that was appended before it
+	follows uint64 // messages from here to base were delivered before they were ever written
 
+	hollow  bool // without live messages, but between others: cut down to its head
 	damaged bool // to be set aside instead of recycled
 }
 
@@ -87,6 +89,7 @@ func (s *segment) head() []byte {
 		b = le.AppendUint64(b, s.before.messages[c])
 		b = le.AppendUint64(b, s.before.bytes[c])
 	}
+	b = le.AppendUint64(b, s.follows)
 	b = append(b, make([]byte, headLength-4-len(b))...)
 	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
@@ -124,8 +127,10 @@ func (s *segment) readHead(f file) error {
 		s.before.messages[c] = le.Uint64(b[32+16*c:])
 		s.before.bytes[c] = le.Uint64(b[40+16*c:])
 	}
+	s.follows = le.Uint64(b[32+16*classes:])
 	if s.limit == 0 {
 		s.limit = n
+		s.hollow = n == firstRecord
 	}
 	return nil
 }
@@ -135,7 +140,8 @@ type writer struct {
 	seg    *segment
 	f      file
 	size   int64
-	end    int64 // where the next record goes; behind what is still in memory
+	end    int64  // where the next record goes; behind what is still in memory
+	next   uint64 // sequence number of that: a segment has no gaps
 	seed   uint32
 	marked bool // this process has begun its part
 	epoch  uint64
@@ -204,7 +210,7 @@ func create(fs files, s *segment, spare string, small, need int64, sync bool) (w
 	if f, err = fs.open(s.name(), os.O_RDWR); err != nil {
 		return nil, err
 	}
-	w = &writer{seg: s, f: f, size: size, end: firstRecord, topics: map[string]uint16{}, syncedOff: firstRecord, fenced: sync}
+	w = &writer{seg: s, f: f, size: size, end: firstRecord, next: s.base, topics: map[string]uint16{}, syncedOff: firstRecord, fenced: sync}
 	w.seed, w.marked = seedOf(0, s.nonce), true // it is ours from its beginning
 	s.limit = firstRecord
 	f = nil

@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"os"
+	"slices"
 	"sort"
 	"time"
 )
@@ -32,6 +33,9 @@ func (d *Disk) place(seq uint64) place {
 		return place{end: min(d.segs[0].base, d.safe)}
 	}
 	s := d.segs[i]
+	if s.hollow && s.end != 0 {
+		return place{end: min(s.end, d.safe)}
+	}
 	p := place{seg: s, from: seq, end: d.safe, limit: s.limit}
 	if s.end != 0 {
 		p.end = min(s.end, d.safe)
@@ -85,8 +89,10 @@ func (d *Disk) noteHoles(c *cursor) {
 // are gone already.
 func (d *Disk) noteHole(h hole, err error) {
 	h.from = max(h.from, d.pos.acked+1)
-	// Segments without live messages are removed between others.
-	h.from = max(h.from, min(d.pos.floors[Reading], d.pos.floors[Alarm]))
+	if h.seg != nil && h.seg.hollow {
+		return
+	}
+	h.to = d.notWritten(h)
 	if h.from > h.to || d.inHole(h.from) && d.inHole(h.to) {
 		return
 	}
@@ -103,6 +109,28 @@ func (d *Disk) noteHole(h hole, err error) {
 		d.o.Log.Error("outbox: messages are damaged and cannot be delivered; the file is kept aside when the rest is", "dir", d.dir,
 			"file", h.seg.name(), "from", h.from, "to", h.to, "error", err)
 	}
+}
+
+// notWritten returns where a hole ends if the messages at the end of its segment
+// were never written.
+func (d *Disk) notWritten(h hole) (to uint64) {
+	i := slices.Index(d.segs, h.seg)
+	if i < 0 || h.seg.end != h.to+1 || i+1 >= len(d.segs) {
+		return h.to
+	}
+	next := d.segs[i+1]
+	if next.nonce == 0 {
+		f, err := d.fs.open(next.name(), os.O_RDONLY)
+		if err != nil {
+			return h.to
+		}
+		err = next.readHead(f)
+		f.Close()
+		if err != nil {
+			return h.to
+		}
+	}
+	return min(h.to, next.follows-1)
 }
 
 func (d *Disk) inHole(seq uint64) bool {
@@ -165,11 +193,24 @@ func (d *Disk) find(c *cursor, set classSet, seq uint64) (f found, ok bool) {
 	return f, false
 }
 
+// front returns the first live message. It also corrects the counts, if messages
+// before it could not be read or were never written.
+func (d *Disk) front() (found, bool) {
+	f, ok := d.find(&d.walker, allClasses, d.pos.acked+1)
+	if ok && f.seg != nil && f.seq == f.seg.base {
+		for c := range classes {
+			if d.pos.floors[c] <= f.seq {
+				d.pos.gone.messages[c], d.pos.gone.bytes[c] = f.seg.before.messages[c], f.seg.before.bytes[c]
+			}
+		}
+	}
+	return f, ok
+}
+
 // advance takes the messages up to seq, which are visible, out of the box.
 func (d *Disk) advance(seq uint64) {
 	for d.pos.acked < seq {
-		d.settleTally()
-		f, ok := d.find(&d.walker, allClasses, d.pos.acked+1)
+		f, ok := d.front()
 		if !ok || f.seq > seq {
 			break // the rest was dropped or cannot be read
 		}
@@ -184,8 +225,6 @@ func (d *Disk) advance(seq uint64) {
 	}
 	if d.pos.acked+1 >= d.next {
 		d.pos.gone = d.appended
-	} else {
-		d.settleTally()
 	}
 	d.trim()
 }
@@ -209,28 +248,11 @@ func (d *Disk) setAcked(seq uint64) {
 	}
 }
 
-// settleTally corrects the counts where a segment begins, which knows what was
-// appended before it: messages that could not be read leave here.
-func (d *Disk) settleTally() {
-	p := place{}
-	if d.pos.acked+1 < d.safe {
-		p = d.place(d.pos.acked + 1)
-	}
-	if p.seg == nil || p.seg.base != d.pos.acked+1 || d.walker.seek(p.seg, p.seg.base) != nil {
-		return
-	}
-	for c := range classes {
-		if d.pos.floors[c] <= p.seg.base {
-			d.pos.gone.messages[c], d.pos.gone.bytes[c] = p.seg.before.messages[c], p.seg.before.bytes[c]
-		}
-	}
-}
-
 // trim gives the segments without live messages to the keeper.
 func (d *Disk) trim() {
 	n := 0
 	for n < len(d.segs) && d.segs[n].end != 0 && d.segs[n].end <= d.pos.acked+1 {
-		d.spent = append(d.spent, spent{segment: d.segs[n]})
+		d.spent = append(d.spent, d.segs[n])
 		n++
 	}
 	if n > 0 {
