@@ -3,7 +3,11 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // open returns an empty box of each implementation; the tests below are the
@@ -108,6 +112,92 @@ func TestLimits(t *testing.T) {
 				}
 				if got := contents(t, b); got != tt.want || refused != tt.refused || b.Stats().Dropped != tt.dropped {
 					t.Errorf("contents %s, refused %d, dropped %d; want %s, %d, %d", got, refused, b.Stats().Dropped, tt.want, tt.refused, tt.dropped)
+				}
+			})
+		})
+	}
+}
+
+// Readings and alarms can have limits of their own: then alarms stay while older
+// and newer readings give way.
+func TestClasses(t *testing.T) {
+	l := Limits{Messages: 3, Drop: DropOldest, Alarms: &Limits{Messages: 2}}
+	each(t, l, func(t *testing.T, b Box) {
+		for _, p := range []string{"a", "B", "c", "d", "E", "f", "G", "h"} {
+			r := Record{Topic: "t", Payload: []byte(p)}
+			if p < "a" {
+				r.Class = Alarm
+			}
+			if _, err := b.Append(r); p == "G" != errors.Is(err, ErrFull) {
+				t.Errorf("append %s: %v", p, err)
+			}
+		}
+		if got := contents(t, b); got != "BdEfh" {
+			t.Errorf("contents %s", got)
+		}
+		if s := b.Stats(); s.Messages != 5 || s.Alarms != 2 || s.Bytes != 10 || s.Dropped != 3 {
+			t.Errorf("%+v", s)
+		}
+		if err := b.Ack(4); err != nil { // B, dropped c, d
+			t.Fatal(err)
+		}
+		if got := contents(t, b); got != "Efh" || b.Len() != 3 {
+			t.Errorf("contents %s, length %d", got, b.Len())
+		}
+	})
+}
+
+// Every field comes back.
+func TestFields(t *testing.T) {
+	want := Record{
+		Topic: "a/b", Payload: []byte(`{"time":null}`), QoS: 2, Retain: true, Class: Alarm,
+		Time: time.UnixMilli(1786000000123), Life: 90 * time.Second,
+		Stamp: Stamp{Boot: [16]byte{1, 2, 3}, Mono: 17 * time.Second},
+		Field: TimeField{Offset: 8, Length: 4, Format: 2},
+	}
+	each(t, Limits{}, func(t *testing.T, b Box) {
+		seq, err := b.Append(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := b.Next(0)
+		w := want
+		w.Seq = seq
+		if err != nil || !reflect.DeepEqual(got, w) {
+			t.Errorf("%v, got\n%+v, want\n%+v", err, got, w)
+		}
+		if o := b.Stats().Oldest; !o.Equal(w.Time) {
+			t.Errorf("oldest of %v", o)
+		}
+	})
+}
+
+func TestTooLarge(t *testing.T) {
+	each(t, Limits{}, func(t *testing.T, b Box) {
+		if _, err := b.Append(Record{Topic: strings.Repeat("t", 65536)}); !errors.Is(err, ErrTooLarge) {
+			t.Error(err)
+		}
+	})
+}
+
+// What is too old gives way, with the clock that a test moves.
+func TestAge(t *testing.T) {
+	for name := range open {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				l := Limits{Age: time.Hour}
+				var b Box = NewMemory(l)
+				if name != "memory" {
+					b = openDisk(t, dir, DiskOptions{Limits: l})
+				}
+				put(t, b, "a")
+				time.Sleep(40 * time.Minute)
+				put(t, b, "b")
+				time.Sleep(30 * time.Minute)
+				synctest.Wait()
+				if got := contents(t, b); got != "b" || b.Len() != 1 || b.Stats().Dropped != 1 {
+					t.Errorf("contents %s, %+v", got, b.Stats())
 				}
 			})
 		})

@@ -3,6 +3,7 @@ package outbox
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // Memory is a Box that lives as long as the process.
@@ -10,55 +11,118 @@ type Memory struct {
 	limits Limits
 
 	mu      sync.Mutex
-	records []Record // records[head:] are in the box
+	entries []entryInMemory // entries[head:] are in the box
 	head    int
 	next    uint64 // sequence number of the next Append
-	bytes   int64
+	count   [classes]int
+	bytes   [classes]int64
 	dropped uint64
 	closed  bool
 }
 
+// entryInMemory is a message, or the place of one that was dropped.
+type entryInMemory struct {
+	Record
+	since time.Time // by the clock that is never set
+	dead  bool
+}
+
 // NewMemory returns an empty box in memory.
 func NewMemory(limits Limits) *Memory {
+	if limits.Alarms != nil {
+		a := *limits.Alarms
+		limits.Alarms = &a
+	}
 	return &Memory{limits: limits, next: 1}
 }
 
 // Append implements Box.
 func (m *Memory) Append(r Record) (uint64, error) {
+	if len(r.Topic) > maxTopic || len(r.Payload) > maxPayload {
+		return 0, ErrTooLarge
+	}
 	r.Payload = slices.Clone(r.Payload)
+	now := time.Now()
+	if r.Time.IsZero() {
+		r.Time = now.Round(0)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return 0, ErrClosed
 	}
-	if !m.makeRoom(r.size()) {
+	m.age(now)
+	if !m.makeRoom(&r) {
 		m.dropped++
 		return 0, ErrFull
 	}
 	r.Seq = m.next
 	m.next++
-	m.bytes += r.size()
-	m.records = append(m.records, r)
+	m.count[r.Class]++
+	m.bytes[r.Class] += r.size()
+	m.entries = append(m.entries, entryInMemory{Record: r, since: now})
 	return r.Seq, nil
 }
 
-// makeRoom reports whether a record of n bytes fits, after dropping from the
-// front if that is the policy. A record larger than the whole box never fits,
-// and does not empty the box for nothing.
-func (m *Memory) makeRoom(n int64) bool {
-	tooMany := func() bool { return m.limits.Messages > 0 && m.len() >= m.limits.Messages }
-	tooLarge := func() bool { return m.limits.Bytes > 0 && m.bytes+n > m.limits.Bytes }
-	if !tooMany() && !tooLarge() {
+// live counts what is in the box.
+func (m *Memory) live(set classSet) (n int, bytes int64) {
+	for c := range classes {
+		if set.has(c) {
+			n += m.count[c]
+			bytes += m.bytes[c]
+		}
+	}
+	return n, bytes
+}
+
+// makeRoom reports whether a record fits, after dropping from the front if that
+// is the policy. A record larger than the whole box never fits, and does not
+// empty the box for nothing.
+func (m *Memory) makeRoom(r *Record) bool {
+	l, set := m.limits.of(r.Class)
+	for {
+		n, bytes := m.live(set)
+		if (l.Messages <= 0 || n < l.Messages) && (l.Bytes <= 0 || bytes+r.size() <= l.Bytes) {
+			return true
+		}
+		if l.Drop != DropOldest || l.Bytes > 0 && r.size() > l.Bytes || !m.dropFirst(set, time.Time{}) {
+			return false
+		}
+	}
+}
+
+// age drops what has been here for too long.
+func (m *Memory) age(now time.Time) {
+	m.limits.each(func(l *Limits, set classSet) {
+		for l.Age > 0 && m.dropFirst(set, now.Add(-l.Age)) {
+		}
+	})
+}
+
+// dropFirst drops the oldest record of the set; if before is not zero, only if it
+// has been here since before that.
+func (m *Memory) dropFirst(set classSet, before time.Time) bool {
+	for i := m.head; i < len(m.entries); i++ {
+		e := &m.entries[i]
+		if e.dead || !set.has(e.Class) {
+			continue
+		}
+		if !before.IsZero() && !e.since.Before(before) {
+			return false
+		}
+		m.kill(e)
+		m.dropped++
+		m.compact()
 		return true
 	}
-	if m.limits.Drop != DropOldest || m.limits.Bytes > 0 && n > m.limits.Bytes {
-		return false
-	}
-	for m.len() > 0 && (tooMany() || tooLarge()) {
-		m.pop()
-		m.dropped++
-	}
-	return true
+	return false
+}
+
+// kill takes a record out, and leaves its place.
+func (m *Memory) kill(e *entryInMemory) {
+	m.count[e.Class]--
+	m.bytes[e.Class] -= e.size()
+	*e = entryInMemory{Record: Record{Seq: e.Seq}, dead: true}
 }
 
 // Next implements Box.
@@ -68,15 +132,21 @@ func (m *Memory) Next(from uint64) (Record, bool, error) {
 	if m.closed {
 		return Record{}, false, ErrClosed
 	}
-	if m.len() == 0 || from >= m.next {
+	m.age(time.Now())
+	if m.head == len(m.entries) || from >= m.next {
 		return Record{}, false, nil
 	}
 	// Sequence numbers in the box have no gaps, so the place is arithmetic.
 	i := m.head
-	if first := m.records[m.head].Seq; from > first {
+	if first := m.entries[m.head].Seq; from > first {
 		i += int(from - first)
 	}
-	return m.records[i], true, nil
+	for ; i < len(m.entries); i++ {
+		if !m.entries[i].dead {
+			return m.entries[i].Record, true, nil
+		}
+	}
+	return Record{}, false, nil
 }
 
 // Ack implements Box.
@@ -86,52 +156,64 @@ func (m *Memory) Ack(seq uint64) error {
 	if m.closed {
 		return ErrClosed
 	}
-	for m.len() > 0 && m.records[m.head].Seq <= seq {
-		m.pop()
+	for i := m.head; i < len(m.entries) && m.entries[i].Seq <= seq; i++ {
+		if e := &m.entries[i]; !e.dead {
+			m.kill(e)
+		}
 	}
+	m.compact()
 	return nil
 }
 
-// pop removes the first record and, now and then, the room it took.
-func (m *Memory) pop() {
-	m.bytes -= m.records[m.head].size()
-	m.records[m.head] = Record{}
-	m.head++
+// compact removes dead records from the front and, now and then, the room that
+// they took.
+func (m *Memory) compact() {
+	for m.head < len(m.entries) && m.entries[m.head].dead {
+		m.head++
+	}
 	switch {
-	case m.head == len(m.records):
+	case m.head == len(m.entries):
 		m.head = 0
-		if cap(m.records) > 1024 {
-			m.records = nil // give back what a long outage took
+		if cap(m.entries) > 1024 {
+			m.entries = nil // give back what a long outage took
 		} else {
-			m.records = m.records[:0]
+			m.entries = m.entries[:0]
 		}
-	case m.head >= 64 && m.head > len(m.records)/2:
-		n := copy(m.records, m.records[m.head:])
-		clear(m.records[n:])
-		m.records, m.head = m.records[:n], 0
+	case m.head >= 64 && m.head > len(m.entries)/2:
+		n := copy(m.entries, m.entries[m.head:])
+		clear(m.entries[n:])
+		m.entries, m.head = m.entries[:n], 0
 	}
 }
-
-func (m *Memory) len() int { return len(m.records) - m.head }
 
 // Len implements Box.
 func (m *Memory) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.len()
+	n, _ := m.live(allClasses)
+	return n
 }
 
 // Stats implements Box.
 func (m *Memory) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return Stats{Messages: m.len(), Bytes: m.bytes, Dropped: m.dropped}
+	s := Stats{Dropped: m.dropped, Alarms: m.count[Alarm]}
+	s.Messages, s.Bytes = m.live(allClasses)
+	for i := m.head; i < len(m.entries); i++ {
+		if !m.entries[i].dead {
+			s.Oldest = m.entries[i].Time
+			break
+		}
+	}
+	return s
 }
 
 // Close implements Box.
 func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed, m.records, m.head, m.bytes = true, nil, 0, 0
+	m.closed, m.entries, m.head = true, nil, 0
+	m.count, m.bytes = [classes]int{}, [classes]int64{}
 	return nil
 }

@@ -118,8 +118,8 @@ type Record struct {
 	Class   Class
 
 	// Time is when the message was made, kept to the millisecond; it is what
-	// Limits.Age counts from and never decides the order. If it is zero, the box
-	// sets it when it knows the time.
+	// Limits.Age of a box on disk counts from, and it never decides the order. If
+	// it is zero, the box sets it when it knows the time.
 	Time time.Time
 	// Life is how long after its making the message is worth being delivered; 0
 	// for ever. The box keeps it; who delivers heeds it.
@@ -151,8 +151,9 @@ func (r *Record) size() int64 { return int64(len(r.Topic) + len(r.Payload)) }
 type Stats struct {
 	Messages int
 	Bytes    int64
-	Alarms   int    // of Messages
-	Dropped  uint64 // messages given up under Limits since the box was opened
+	Alarms   int       // of Messages
+	Dropped  uint64    // messages given up under Limits since the box was opened
+	Oldest   time.Time // when the first one was made; zero: there is none, or it was not known
 
 	// Only a box on disk has the rest.
 
@@ -162,7 +163,6 @@ type Stats struct {
 	Torn      uint64 // messages cut off at the end of the log, where writing was interrupted
 	Damaged   uint64 // messages that could not be read back
 	SetAside  int    // files kept aside because of that
-	Oldest    time.Time
 }
 
 // Box is an ordered queue of messages. Its methods may be called from several
