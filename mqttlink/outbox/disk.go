@@ -145,6 +145,7 @@ type Disk struct {
 	retryAt   time.Time
 	retryWait time.Duration
 
+	blind   error // of the last attempt to read the front of the box
 	holes   []hole
 	dropped uint64
 	torn    uint64
@@ -322,8 +323,8 @@ func (d *Disk) Len() int {
 func (d *Disk) live(set classSet) (n int, bytes int64) {
 	for c := range classes {
 		if set.has(c) {
-			n += int(d.appended.messages[c] - d.pos.gone.messages[c])
-			bytes += int64(d.appended.bytes[c] - d.pos.gone.bytes[c])
+			n += max(0, int(d.appended.messages[c]-d.pos.gone.messages[c]))
+			bytes += max(0, int64(d.appended.bytes[c]-d.pos.gone.bytes[c]))
 		}
 	}
 	return n, bytes

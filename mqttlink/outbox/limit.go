@@ -34,7 +34,17 @@ func (d *Disk) makeRoom(r *Record) room {
 			if d.visible() < d.next {
 				return roomLater
 			}
-			return noRoom // the disk cannot be read
+			if d.blind != nil {
+				return noRoom
+			}
+			for c := range classes { // there is nothing, whatever the counts say
+				if set.has(c) {
+					d.pos.gone.messages[c], d.pos.gone.bytes[c] = d.appended.messages[c], d.appended.bytes[c]
+				}
+			}
+			if n, _ := d.live(set); n > 0 {
+				return noRoom
+			}
 		}
 	}
 }

@@ -167,7 +167,7 @@ func (d *Disk) find(c *cursor, set classSet, seq uint64) (f found, ok bool) {
 		e, ok, err := p.read(c)
 		d.noteHoles(c)
 		if err != nil {
-			if d.unreadable(p, err) != nil {
+			if d.blind = d.unreadable(p, err); d.blind != nil {
 				return f, false
 			}
 			ok = false
@@ -176,6 +176,7 @@ func (d *Disk) find(c *cursor, set classSet, seq uint64) (f found, ok bool) {
 			seq = p.end
 			continue
 		}
+		d.blind = nil
 		if class := e.class(); set.has(class) && e.seq >= d.pos.floors[class] {
 			f = found{seq: e.seq, class: class, size: e.bytes(), seg: p.seg}
 			if e.time != 0 {
@@ -199,7 +200,7 @@ func (d *Disk) front() (found, bool) {
 	f, ok := d.find(&d.walker, allClasses, d.pos.acked+1)
 	if ok && f.seg != nil && f.seq == f.seg.base {
 		for c := range classes {
-			if d.pos.floors[c] <= f.seq {
+			if d.pos.floors[c] <= f.seq && f.seg.before.messages[c] <= d.appended.messages[c] && f.seg.before.bytes[c] <= d.appended.bytes[c] {
 				d.pos.gone.messages[c], d.pos.gone.bytes[c] = f.seg.before.messages[c], f.seg.before.bytes[c]
 			}
 		}
