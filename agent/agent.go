@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -123,6 +122,9 @@ func (a *Agent) ports() int {
 
 // listenWeb binds the web server. Only a camera cannot do without.
 func (a *Agent) listenWeb() error {
+	if len(a.o.Config.Things) == 0 {
+		return nil // a process that only runs flows leaves the port to those with pictures
+	}
 	w, err := newWeb(a.o.Config.HTTP.Listen, a.ports(), a.log)
 	if err != nil {
 		for _, t := range a.o.Config.Things {
@@ -130,7 +132,7 @@ func (a *Agent) listenWeb() error {
 				return err
 			}
 		}
-		a.log.Warn("no web server, so no /healthz and no screen mirror", "err", err)
+		a.log.Info("no web server, so no /healthz and no screen mirror", "err", err)
 		return nil
 	}
 	a.web = w
@@ -265,8 +267,11 @@ func (a *Agent) pictures(thing string) (*store.Disk, error) {
 // warnOfLoopback tells that others cannot fetch our pictures, if there are any
 // others: the broker is on another host and our URLs say 127.0.0.1.
 func (a *Agent) warnOfLoopback() {
-	ip := a.web.Addr().IP
-	if a.o.Config.HTTP.BaseURL != "" || !ip.IsLoopback() {
+	host := a.web.Addr().IP.String()
+	if u, err := url.Parse(a.o.Config.HTTP.BaseURL); err == nil && u.Host != "" {
+		host = u.Host
+	}
+	if !localName(host) {
 		return
 	}
 	for i := range a.o.Config.Things {
@@ -277,7 +282,7 @@ func (a *Agent) warnOfLoopback() {
 		u, err := url.Parse(a.links.endpoint(a.o.Config.Connection(t)))
 		if err == nil && !localName(u.Host) {
 			a.log.Warn("the broker is on another host, but only this one can fetch the pictures; set http.listen (--listen 0.0.0.0:8080) or http.base_url",
-				"thing", t.Name, "broker", u.Host, "pictures", fmt.Sprintf("http://%s/pictures/", a.web.Addr()))
+				"thing", t.Name, "broker", u.Host, "pictures", host)
 			return
 		}
 	}

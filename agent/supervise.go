@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -34,7 +35,7 @@ func supervise(ctx context.Context, t things.Thing, h *Health, log *slog.Logger)
 			return
 		}
 		if err == nil {
-			err = fmt.Errorf("%s: stopped by itself", t.Name())
+			err = errors.New("stopped by itself")
 		}
 		report(err)
 		select {
@@ -50,7 +51,7 @@ func supervise(ctx context.Context, t things.Thing, h *Health, log *slog.Logger)
 func run(ctx context.Context, t things.Thing, report func(error)) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: internal error, please report it: %v", t.Name(), p)
+			err = fmt.Errorf("internal error, please report it: %v", p)
 		}
 	}()
 	return t.Run(ctx, report)

@@ -39,6 +39,7 @@ type Engine struct {
 	d       Deployment
 	log     *slog.Logger
 	waiting chan Values
+	failure string // of the execution before
 	stats   struct{ started, succeeded, failed, dropped atomic.Uint64 }
 }
 
@@ -106,6 +107,7 @@ func (e *Engine) execute(ctx context.Context, event Values) Status {
 	switch {
 	case err == nil:
 		e.stats.succeeded.Add(1)
+		e.failure = ""
 		e.log.Info("EXECUTION_SUCCEEDED", "took", time.Since(began).Round(time.Millisecond))
 		return Succeeded
 	case ctx.Err() != nil:
@@ -113,7 +115,12 @@ func (e *Engine) execute(ctx context.Context, event Values) Status {
 		return Aborted
 	default:
 		e.stats.failed.Add(1)
-		e.log.Error("EXECUTION_FAILED", "err", err)
+		level := slog.LevelError
+		if err.Error() == e.failure { // a camera that is away: once is enough
+			level = slog.LevelDebug
+		}
+		e.failure = err.Error()
+		e.log.Log(ctx, level, "EXECUTION_FAILED", "err", err)
 		return Failed
 	}
 }

@@ -44,12 +44,12 @@ type CameraOptions struct {
 // Camera is a camera on MQTT.
 type Camera struct {
 	CameraOptions
-	topics  Topics
-	link    mqttlink.Client
-	camera  *camera.Camera
-	store   store.Store
-	log     *slog.Logger
-	recheck chan struct{} // a capture failed: look at the device now
+	topics Topics
+	link   mqttlink.Client
+	camera *camera.Camera
+	store  store.Store
+	log    *slog.Logger
+	use    *usage
 }
 
 // NewCamera returns a thing that takes pictures with cam and puts them into st.
@@ -59,7 +59,7 @@ func NewCamera(o CameraOptions, cam *camera.Camera, st store.Store, link mqttlin
 		return nil, err
 	}
 	return &Camera{CameraOptions: o, topics: topics, link: link, camera: cam, store: st, log: log,
-		recheck: make(chan struct{}, 1)}, nil
+		use: newUsage()}, nil
 }
 
 // Name implements Thing.
@@ -73,8 +73,9 @@ func (c *Camera) Attach() (func(), error) {
 	taking := job{log: c.log}
 	take := func(ctx context.Context) {
 		if _, err := c.capture(ctx); err != nil && ctx.Err() == nil {
-			c.log.Error("no picture", "thing", c.Thing, "err", err)
-			c.look()
+			if c.use.went(err) {
+				c.log.Error("no picture; further failures of this kind are not logged", "thing", c.Thing, "err", err)
+			}
 		}
 	}
 	cancel, err := c.link.Subscribe(c.topics["capture"], 1, func(ctx context.Context, m mqttlink.Message) {
@@ -100,6 +101,7 @@ func (c *Camera) capture(ctx context.Context) (uri string, err error) {
 	if uri, err = c.store.Put(ctx, p.JPEG, p.Taken); err != nil {
 		return "", fmt.Errorf("storing the picture: %w", err)
 	}
+	c.use.went(nil)
 	c.log.Debug("picture taken", "thing", c.Thing, "size", p.Size, "bytes", len(p.JPEG), "took", time.Since(began))
 	return uri, c.link.Publish(ctx, mqttlink.Message{Topic: c.topics["finished"], QoS: 1, Payload: c.Extra.add(finishedPayload(uri))})
 }
@@ -117,21 +119,16 @@ func (c *Camera) Call(ctx context.Context, action string, _ map[string]any) (map
 	}
 	uri, err := c.capture(ctx)
 	if err != nil {
-		c.look()
+		if ctx.Err() == nil {
+			c.use.went(err) // the flow logs it
+		}
 		return nil, err
 	}
 	return map[string]any{"lastClickedImage": uri}, nil
 }
 
-// look has Run look at the device.
-func (c *Camera) look() {
-	select {
-	case c.recheck <- struct{}{}:
-	default:
-	}
-}
-
-// Run implements Thing: it looks whether the camera is there.
+// Run implements Thing: it looks whether the camera is there. One that is there
+// and gives no pictures does not work until it gives one.
 func (c *Camera) Run(ctx context.Context, report func(error)) error {
-	return keepChecking(ctx, c.camera.Check, c.recheck, report)
+	return keepChecking(ctx, c.camera.Check, c.use, report)
 }

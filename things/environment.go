@@ -2,7 +2,6 @@ package things
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math"
 	"time"
@@ -59,13 +58,21 @@ func failed(t time.Time) Reading {
 
 // NewReading converts a measurement taken at t. Values are rounded to the
 // sensor's resolution: 0.01 °C, 0.001 %RH, 0.01 hPa, 1 Ω.
-func NewReading(t time.Time, m *bme680.Measurement) Reading {
+//
+// Quantities that o switches off have no value.
+func NewReading(t time.Time, m *bme680.Measurement, o *bme680.Opts) Reading {
 	r := Reading{
 		Time:        t,
 		Temperature: round(float64(m.Temperature-physic.ZeroCelsius)/float64(physic.Kelvin), 100),
 		Humidity:    round(float64(m.Humidity)/float64(physic.PercentRH), 1000),
 		Pressure:    round(float64(m.Pressure)/float64(100*physic.Pascal), 100),
 		Gas:         math.NaN(),
+	}
+	if o.Humidity == bme680.Off {
+		r.Humidity = math.NaN()
+	}
+	if o.Pressure == bme680.Off {
+		r.Pressure = math.NaN()
 	}
 	if m.GasValid && m.HeaterStable {
 		r.Gas = math.Round(float64(m.Gas) / float64(physic.Ohm))
@@ -199,7 +206,7 @@ func (e *Environment) measure(ctx context.Context, sensor **Sensor) (Reading, er
 	if *sensor == nil {
 		s, err := OpenSensor(e.board, e.Bus, e.Address, &e.Sensor)
 		if err != nil {
-			return failed(now), fmt.Errorf("%s: %w", e.Thing, err)
+			return failed(now), err
 		}
 		e.log.Info("sensor found", "thing", e.Thing, "sensor", s.String())
 		*sensor = s
@@ -209,7 +216,7 @@ func (e *Environment) measure(ctx context.Context, sensor **Sensor) (Reading, er
 	defer context.AfterFunc(ctx, func() { dev.Halt() })()
 	r, err := (*sensor).Read()
 	if err != nil {
-		return failed(now), fmt.Errorf("%s: %w", e.Thing, err)
+		return failed(now), err
 	}
 	return r, nil
 }
@@ -218,7 +225,7 @@ func (e *Environment) publish(ctx context.Context, r Reading) error {
 	sequence := e.sequence
 	e.sequence++
 	for _, q := range r.quantities() {
-		if e.Only != "" && q.name != e.Only {
+		if e.Only != "" && q.name != e.Only || e.off(q.name) {
 			continue
 		}
 		m := mqttlink.Message{Topic: e.topics[q.name], QoS: 1, Payload: e.Extra.add(e.Schema.Payload(q.name, q.value, r.Time, sequence))}
@@ -232,14 +239,33 @@ func (e *Environment) publish(ctx context.Context, r Reading) error {
 	return e.link.Publish(ctx, mqttlink.Message{Topic: e.topics["state"], QoS: 1, Payload: e.Extra.add(r.State())})
 }
 
-// Sensor is a BME680 on a bus that it owns.
-type Sensor struct {
-	bus i2c.BusCloser
-	dev *bme680.Dev
+// off tells whether a quantity is not measured: it has no messages of its own,
+// and is null in the combined one.
+func (e *Environment) off(quantity string) bool {
+	switch quantity {
+	case "humidity":
+		return e.Sensor.Humidity == bme680.Off
+	case "pressure":
+		return e.Sensor.Pressure == bme680.Off
+	case "gas":
+		return e.Sensor.HeaterDuration == 0 || e.Sensor.HeaterTemperature == 0
+	}
+	return false
 }
 
-// OpenSensor opens the bus and finds the chip on it.
+// Sensor is a BME680 on a bus that it owns.
+type Sensor struct {
+	bus  i2c.BusCloser
+	dev  *bme680.Dev
+	opts bme680.Opts
+}
+
+// OpenSensor opens the bus and finds the chip on it. o may be nil for the
+// driver's defaults.
 func OpenSensor(board hw.Board, bus string, address uint16, o *bme680.Opts) (*Sensor, error) {
+	if o == nil {
+		o = &bme680.DefaultOpts
+	}
 	b, err := board.OpenBus(bus)
 	if err != nil {
 		return nil, err
@@ -249,7 +275,7 @@ func OpenSensor(board hw.Board, bus string, address uint16, o *bme680.Opts) (*Se
 		b.Close()
 		return nil, err
 	}
-	return &Sensor{b, dev}, nil
+	return &Sensor{b, dev, *o}, nil
 }
 
 // String names the chip and where it was found.
@@ -262,7 +288,7 @@ func (s *Sensor) Read() (Reading, error) {
 	if err := s.dev.Sense(&m); err != nil {
 		return failed(t), err
 	}
-	return NewReading(t, &m), nil
+	return NewReading(t, &m, &s.opts), nil
 }
 
 // Close puts the chip to sleep and releases the bus. A nil Sensor is closed.

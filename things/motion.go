@@ -75,12 +75,12 @@ func (m *Motion) Attach() (func(), error) { return func() {}, nil }
 func (m *Motion) Run(ctx context.Context, report func(error)) error {
 	pin, err := m.board.OpenPin(m.Pin)
 	if err != nil {
-		return fmt.Errorf("%s: %w", m.Thing, err)
+		return err
 	}
 	sensor, err := hcsr501.New(pin, m.sensorOpts())
 	if err != nil {
 		pin.Halt()
-		return fmt.Errorf("%s: %w", m.Thing, err)
+		return err
 	}
 	defer sensor.Halt()
 	report(nil)
@@ -88,7 +88,7 @@ func (m *Motion) Run(ctx context.Context, report func(error)) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", m.Thing, err)
+	return err
 }
 
 // sensorOpts counts the warm-up from the first time on: a line that went and
@@ -114,7 +114,7 @@ func (m *Motion) tell(ctx context.Context, e hcsr501.Event, report func(error)) 
 	case hcsr501.Ended:
 		m.publish(ctx, false)
 	case hcsr501.Stuck:
-		report(fmt.Errorf("%s: %s has been high for %v; check the sensor's wiring, its time knob and what moves before it", m.Thing, m.Pin, m.Sensor.StuckHigh))
+		report(fmt.Errorf("%s has been high for %v; check the sensor's wiring, its time knob and what moves before it", m.Pin, m.Sensor.StuckHigh))
 	case hcsr501.Unstuck:
 		report(nil)
 	}

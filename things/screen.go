@@ -2,11 +2,13 @@ package things
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 
 	"pithings/display"
+	"pithings/hw"
 	"pithings/mqttlink"
 )
 
@@ -41,11 +43,11 @@ type ScreenOptions struct {
 // Screen is a screen on MQTT.
 type Screen struct {
 	ScreenOptions
-	topics  Topics
-	link    mqttlink.Client
-	screen  *display.Screen
-	log     *slog.Logger
-	recheck chan struct{} // a picture could not be drawn: look at the device now
+	topics Topics
+	link   mqttlink.Client
+	screen *display.Screen
+	log    *slog.Logger
+	use    *usage
 }
 
 // NewScreen returns a thing that shows pictures on s.
@@ -54,7 +56,7 @@ func NewScreen(o ScreenOptions, s *display.Screen, link mqttlink.Client, log *sl
 	if err != nil {
 		return nil, err
 	}
-	return &Screen{o, topics, link, s, log, make(chan struct{}, 1)}, nil
+	return &Screen{o, topics, link, s, log, newUsage()}, nil
 }
 
 // Name implements Thing.
@@ -88,22 +90,23 @@ func (s *Screen) Attach() (func(), error) {
 	return func() { cancel(); shown.stop() }, nil
 }
 
-// did logs a failure, unless a newer command is its cause, and has the screen
-// looked at.
+// did logs a failure, unless a newer command is its cause, or it is the same as
+// that of the command before.
 func (s *Screen) did(ctx context.Context, what string, err error) {
-	if err == nil || ctx.Err() != nil {
-		return
+	if ctx.Err() == nil && s.used(err) {
+		s.log.Error(what, "thing", s.Thing, "err", err)
 	}
-	s.log.Error(what, "thing", s.Thing, "err", err)
-	s.look()
 }
 
-// look has Run look at the device.
-func (s *Screen) look() {
-	select {
-	case s.recheck <- struct{}{}:
-	default:
+// used notes how a command went. A picture that cannot be fetched or read is
+// its sender's fault and says nothing about the screen.
+func (s *Screen) used(err error) (news bool) {
+	if err != nil && !errors.Is(err, hw.ErrGone) && !errors.Is(err, hw.ErrNotFound) &&
+		!errors.Is(err, hw.ErrPermission) && !errors.Is(err, hw.ErrBusy) {
+		s.use.went(nil)
+		return true
 	}
+	return s.use.went(err)
 }
 
 // Watch implements flow.Device: a screen has no events.
@@ -118,14 +121,22 @@ func (s *Screen) Call(ctx context.Context, action string, input map[string]any) 
 	if action != "display" || !ok {
 		return nil, fmt.Errorf("thing %s has the action display with imageUri, a string", s.Thing)
 	}
-	if err := s.screen.Show(ctx, strings.TrimSpace(uri)); err != nil {
-		s.look()
-		return nil, err
+	err := s.screen.Show(ctx, strings.TrimSpace(uri))
+	if ctx.Err() == nil {
+		s.used(err)
 	}
-	return nil, nil
+	return nil, err
 }
 
 // Run implements Thing: it opens the screen and looks whether it is still there.
+// One that is there works, whatever the last command met.
 func (s *Screen) Run(ctx context.Context, report func(error)) error {
-	return keepChecking(ctx, s.screen.Check, s.recheck, report)
+	check := func(ctx context.Context) error {
+		err := s.screen.Check(ctx)
+		if err == nil {
+			s.use.forget()
+		}
+		return err
+	}
+	return keepChecking(ctx, check, s.use, report)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -56,10 +57,10 @@ func (t Topics) roles() []string {
 // whether they are still there.
 const checkEvery = 10 * time.Second
 
-// keepChecking reports check's result at once, then every checkEvery, and when
-// wake fires. The first failure after a success, or at the start, ends it with
-// that error, so that the caller's back-off governs the next attempts.
-func keepChecking(ctx context.Context, check func(context.Context) error, wake <-chan struct{}, report func(error)) error {
+// keepChecking looks at a part at once, then every checkEvery, and when wake
+// fires, and reports how its last use went. A part that is not there ends it
+// with check's error, so that the caller's back-off governs the next attempts.
+func keepChecking(ctx context.Context, check func(context.Context) error, use *usage, report func(error)) error {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
@@ -70,12 +71,51 @@ func keepChecking(ctx context.Context, check func(context.Context) error, wake <
 		if err != nil {
 			return err
 		}
-		report(nil)
+		report(use.last())
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		case <-wake:
+		case <-use.wake:
 		}
 	}
+}
+
+// usage is how the last use of a part went.
+type usage struct {
+	wake chan struct{} // has a token when that changed: the part is looked at again
+	mu   sync.Mutex
+	err  error
+}
+
+func newUsage() *usage { return &usage{wake: make(chan struct{}, 1)} }
+
+// went notes a use. It tells whether the failure is another than before: one
+// that goes on is logged once.
+func (u *usage) went(err error) (news bool) {
+	u.mu.Lock()
+	before := u.err
+	u.err = err
+	u.mu.Unlock()
+	if err == nil && before == nil {
+		return false
+	}
+	select {
+	case u.wake <- struct{}{}:
+	default:
+	}
+	return err != nil && (before == nil || before.Error() != err.Error())
+}
+
+// forget drops the last failure.
+func (u *usage) forget() {
+	u.mu.Lock()
+	u.err = nil
+	u.mu.Unlock()
+}
+
+func (u *usage) last() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.err
 }

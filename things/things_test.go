@@ -283,6 +283,50 @@ func TestCamera(t *testing.T) {
 	})
 }
 
+// TestCameraWithoutPictures: one that is there and gives none does not work.
+func TestCameraWithoutPictures(t *testing.T) {
+	onBench(t, mock.Options{}, func(b *bench) {
+		c, closeCamera := b.camera()
+		defer closeCamera()
+		defer b.run(c)()
+		if err := b.last(); err != nil {
+			t.Errorf("at the start: %v", err)
+		}
+		b.board.Video("/dev/video0").Spoil(mock.Garbage, -1)
+		b.inject("TG_Camera/capture", "{}", false)
+		time.Sleep(30 * time.Second)
+		if b.last() == nil {
+			t.Error("a camera whose pictures are all garbage works")
+		}
+		b.board.Video("/dev/video0").Spoil(mock.Sound, 0)
+		b.inject("TG_Camera/capture", "{}", false)
+		time.Sleep(30 * time.Second)
+		if err := b.last(); err != nil {
+			t.Errorf("after a good picture: %v", err)
+		}
+	})
+}
+
+// TestQuantitiesSwitchedOff have no messages, and null in the combined one.
+func TestQuantitiesSwitchedOff(t *testing.T) {
+	onBench(t, mock.Options{}, func(b *bench) {
+		e := b.environment(EnvironmentOptions{Schema: Tutorial})
+		e.Sensor.Pressure, e.Sensor.Humidity, e.Sensor.HeaterDuration = bme680.Off, bme680.Off, 0
+		stop := b.run(e)
+		time.Sleep(time.Second)
+		stop()
+		for _, q := range []string{"pressure", "humidity", "gas"} {
+			if m := b.link.Published("bme680/" + q); len(m) != 0 {
+				t.Errorf("%s: %s", q, m[0].Payload)
+			}
+		}
+		m := b.link.Published("bme680/state")
+		if len(m) != 1 || !strings.Contains(string(m[0].Payload), `"humidity": null, "pressure": null, "gas_resistance": null, "status": "success"`) {
+			t.Errorf("state: %v", m)
+		}
+	})
+}
+
 func TestScreen(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
 		s := display.New(b.board, "/dev/fb0", display.Opts{ClearAfter: 10 * time.Second}, quiet)

@@ -72,6 +72,6 @@ func newConfigCheck() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().StringVarP(&file, "config", "f", "", "the file, as run takes it")
+	c.Flags().StringVarP(&file, "config", "f", os.Getenv("PITHINGS_CONFIG"), "the file, as run takes it")
 	return c
 }

@@ -78,7 +78,12 @@ func (f *seedConn) link(id string, log *slog.Logger) (*mqttlink.Link, error) {
 		return nil, err
 	}
 	o := mqttlink.DefaultOptions()
-	o.Endpoint, o.CA, o.Cert, o.Key = endpoint, f.ca, f.cert, f.key
+	o.Endpoint = endpoint
+	if e, err := mqttlink.ParseEndpoint(endpoint); err == nil && e.TLS() {
+		o.CA, o.Cert, o.Key = f.ca, f.cert, f.key
+	} else if f.ca != "" || f.cert != "" {
+		log.Warn("the connection is not encrypted, so -r, -c and -k are not used; write mqtts://", "endpoint", endpoint)
+	}
 	o.ClientID, o.Log = id, log
 	if o.Username, o.Password, err = f.password(); err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ things of the file are run with every part simulated.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.config, "config", "f", "", "configuration file (see: pithings config example)")
+	f.StringVarP(&o.config, "config", "f", os.Getenv("PITHINGS_CONFIG"), "configuration file (see: pithings config example; or PITHINGS_CONFIG)")
 	f.StringVarP(&o.endpoint, "endpoint", "e", "", "the broker, instead of the configuration's: HOST (mqtts on 8883) or mqtt://HOST:1883, …")
 	o.add(f)
 	f.StringVar(&o.level, "log", "", "least level logged: debug, info, warn or error")

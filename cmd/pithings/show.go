@@ -44,10 +44,11 @@ ten seconds (--for), and gives the screen back to the console.`,
 			if err := opts.Validate(); err != nil {
 				return usageError{err}
 			}
-			uri := args[0]
+			// A file that the user names, the user may see.
+			uri := strings.TrimPrefix(args[0], "file://")
 			if !strings.Contains(uri, "://") && !strings.HasPrefix(uri, "data:") {
 				var folder string
-				if uri, folder, err = fileURI(args[0]); err != nil {
+				if uri, folder, err = fileURI(uri); err != nil {
 					return err
 				}
 				opts.Fetch.AllowFolders = []string{folder}
@@ -94,7 +95,7 @@ ten seconds (--for), and gives the screen back to the console.`,
 }
 
 // fileURI returns the file: URI of a path, and its folder, which has to be
-// allowed: the user named the file, so the user may see it.
+// allowed.
 func fileURI(path string) (uri, folder string, err error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,7 +33,7 @@ func newSingle(use, short, name string, s *single, flags func(*pflag.FlagSet)) *
   pithings %[1]s -e mqtt://127.0.0.1:1883 --mock`, use, name),
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := s.config()
+			cfg, err := s.config(c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -55,7 +58,7 @@ func (o *runOptions) add(f *pflag.FlagSet) {
 
 // config is the configuration with the one thing, read like a file, so that the
 // same rules and messages hold.
-func (s *single) config() (*config.Config, error) {
+func (s *single) config(stderr io.Writer) (*config.Config, error) {
 	mqtt, err := s.conn.mqtt()
 	if err != nil {
 		return nil, err
@@ -70,7 +73,24 @@ func (s *single) config() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, _, err := config.Parse("command line", text, os.Environ())
+	// The connection is the command line's alone; other variables hold.
+	said := []string{"PITHINGS_MQTT_ENDPOINT", "PITHINGS_MQTT_CLIENT_ID", "PITHINGS_MQTT_CA", "PITHINGS_MQTT_CERT",
+		"PITHINGS_MQTT_KEY", "PITHINGS_MQTT_USERNAME", "PITHINGS_MQTT_PASSWORD", "PITHINGS_MQTT_PASSWORD_FILE"}
+	if s.run.listen != "" {
+		said = append(said, "PITHINGS_HTTP_LISTEN")
+	}
+	if s.run.state != "" {
+		said = append(said, "PITHINGS_STATE")
+	}
+	env := slices.DeleteFunc(os.Environ(), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains(said, name)
+	})
+	cfg, warnings, err := config.Parse("command line", text, env)
+	for _, w := range warnings {
+		w.Line = 0
+		fmt.Fprintln(stderr, "pithings: warning:", w)
+	}
 	var problems *config.Error
 	if errors.As(err, &problems) {
 		for i := range problems.Problems { // places in a text that nobody wrote

@@ -62,7 +62,7 @@ finding out what is going on, and writes nothing to the broker.`,
 }
 
 // localBroker is where the embedded broker of a running agent listens.
-const localBroker = "mqtt://127.0.0.1:1883"
+const localBroker = "mqtt://127.0.0.1"
 
 // watcher prints messages, one at a time.
 type watcher struct {

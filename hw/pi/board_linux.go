@@ -67,7 +67,7 @@ func Open(log *slog.Logger) (*Board, error) {
 		log.Debug("periph driver not usable", "driver", f.D.String(), "reason", f.Err)
 	}
 	if os.Geteuid() == 0 {
-		log.Warn("running as root is not needed: use a user in the groups gpio, i2c and video")
+		log.Info("running as root is not needed: use a user in the groups gpio, i2c and video")
 	}
 	return b, nil
 }
