@@ -48,7 +48,10 @@ func (d *Disk) stage(r *Record) (uint64, error) {
 			continue
 		}
 		d.busy = true
-		d.commit(false)
+		// Others may add to the old segment while it is written.
+		for d.err == nil && len(d.groups[d.fill].buf) > 0 {
+			d.commit(false)
+		}
 		if d.err == nil {
 			if err := d.roll(need(r)); err != nil {
 				d.fail(err, nil)
@@ -237,7 +240,7 @@ func (w *writer) firstSeed(b []byte) uint32 {
 func (d *Disk) roll(need int64) error {
 	old := d.tail
 	d.serial++
-	s := &segment{base: d.next, serial: d.serial, nonce: random(), before: d.appended}
+	s := &segment{base: d.next, serial: d.serial, segmentHead: segmentHead{nonce: random(), before: d.appended}}
 	if len(d.held) > 0 {
 		s.base = d.held[0].Seq
 		for i := range d.held {
@@ -303,5 +306,5 @@ func (d *Disk) roll(need int64) error {
 func random() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // it never fails
-	return le.Uint64(b[:])
+	return max(le.Uint64(b[:]), 1)
 }

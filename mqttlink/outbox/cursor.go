@@ -29,7 +29,8 @@ type cursor struct {
 	block int  // bytes read at a time
 	fresh bool // each block is new memory, so that payloads stay
 
-	seg   *segment
+	seg   *segment // of which it reads what never changes only: the box may change the rest
+	head  segmentHead
 	f     file
 	seq   uint64 // least sequence number that the next message can have
 	off   int64  // of the next record
@@ -73,11 +74,12 @@ func (c *cursor) load(s *segment) error {
 	if err != nil {
 		return err
 	}
-	if err := s.readHead(f); err != nil {
+	h, err := s.readHead(f)
+	if err != nil {
 		f.Close()
 		return err
 	}
-	c.f = f
+	c.f, c.head = f, h
 	c.rewind(s)
 	return nil
 }
@@ -85,7 +87,7 @@ func (c *cursor) load(s *segment) error {
 // rewind goes to the beginning of the segment that is open.
 func (c *cursor) rewind(s *segment) {
 	c.seg, c.seq, c.off = s, s.base, firstRecord
-	c.nonce = seedOf(0, s.nonce)
+	c.nonce = seedOf(0, c.head.nonce)
 	c.seed = c.nonce
 	c.names = c.names[:0]
 	c.lastSeq = 0

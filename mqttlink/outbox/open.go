@@ -159,7 +159,11 @@ func (d *Disk) loadFirst() error {
 func (d *Disk) loadHead(s *segment) (ok bool, err error) {
 	f, err := d.fs.open(s.name(), os.O_RDONLY)
 	if err == nil {
-		err = s.readHead(f)
+		var h segmentHead
+		h, err = s.readHead(f)
+		if err == nil {
+			s.learn(h)
+		}
 		f.Close()
 	}
 	switch {

@@ -53,13 +53,18 @@ type segment struct {
 	end    uint64 // messages from here on are in the next segment; 0: this is the last
 	limit  int64  // nothing of ours is behind
 
-	// Known when the head has been read.
-	nonce   uint64
-	before  tally  // all that was appended before it
-	follows uint64 // messages from here to base were delivered before they were ever written
+	segmentHead // known when it has been read: when nonce is not 0
 
 	hollow  bool // without live messages, but between others: cut down to its head
 	damaged bool // to be set aside instead of recycled
+}
+
+// segmentHead is what the first bytes of the file say.
+type segmentHead struct {
+	nonce   uint64 // what makes the checksums unlike those of other segments
+	before  tally  // all that was appended before it
+	follows uint64 // messages from here to base were delivered before they were ever written
+	size    int64  // of the file
 }
 
 func (s *segment) name() string { return fmt.Sprintf("%016x-%08x%s", s.base, s.serial, segSuffix) }
@@ -100,39 +105,47 @@ var (
 	errNotOurs = errors.New("the segment's name and head differ: its recycling was interrupted")
 )
 
-// readHead reads nonce and tallies.
-func (s *segment) readHead(f file) error {
-	n, err := f.Size()
-	if err != nil {
-		return err
+// readHead reads the head of the segment's file.
+func (s *segment) readHead(f file) (h segmentHead, err error) {
+	if h.size, err = f.Size(); err != nil {
+		return h, err
 	}
-	if n < firstRecord || n > maxSegment {
-		return fmt.Errorf("%w: it has %d bytes", errHead, n)
+	if h.size < firstRecord || h.size > maxSegment {
+		return h, fmt.Errorf("%w: it has %d bytes", errHead, h.size)
 	}
 	var b [headLength]byte
 	if _, err := f.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return h, err
 	}
 	if string(b[:7]) != magic || crc32.Checksum(b[:headLength-4], castagnoli) != le.Uint32(b[headLength-4:]) {
-		return errHead
+		return h, errHead
 	}
 	if b[7] != version {
-		return ErrVersion
+		return h, ErrVersion
 	}
 	if le.Uint64(b[8:]) != s.base || le.Uint64(b[16:]) != s.serial {
-		return errNotOurs
+		return h, errNotOurs
 	}
-	s.nonce = le.Uint64(b[24:])
+	h.nonce = le.Uint64(b[24:])
+	if h.nonce == 0 {
+		return h, errHead
+	}
 	for c := range classes {
-		s.before.messages[c] = le.Uint64(b[32+16*c:])
-		s.before.bytes[c] = le.Uint64(b[40+16*c:])
+		h.before.messages[c] = le.Uint64(b[32+16*c:])
+		h.before.bytes[c] = le.Uint64(b[40+16*c:])
 	}
-	s.follows = le.Uint64(b[32+16*classes:])
-	if s.limit == 0 {
-		s.limit = n
-		s.hollow = n == firstRecord
+	h.follows = max(le.Uint64(b[32+16*classes:]), 1)
+	return h, nil
+}
+
+// learn keeps what the head says.
+func (s *segment) learn(h segmentHead) {
+	if s.nonce != 0 {
+		return
 	}
-	return nil
+	s.segmentHead = h
+	s.limit = h.size
+	s.hollow = h.size == firstRecord
 }
 
 // writer is the last segment, while it can be appended to.

@@ -53,7 +53,7 @@ func (p *place) read(c *cursor) (e entry, ok bool, err error) {
 	}
 	limit := p.limit
 	if limit == 0 {
-		limit = p.seg.limit // known since it was loaded
+		limit = c.head.size
 	}
 	return c.next(p.from, p.end, limit)
 }
@@ -65,8 +65,8 @@ func (d *Disk) unreadable(p place, err error) error {
 	if !lost && p.next != nil {
 		// Is it the disk, or only this place on it?
 		if f, err := d.fs.open(p.next.name(), os.O_RDONLY); err == nil {
-			s := *p.next
-			lost = s.readHead(f) == nil
+			_, err := p.next.readHead(f)
+			lost = err == nil
 			f.Close()
 		}
 	}
@@ -79,6 +79,9 @@ func (d *Disk) unreadable(p place, err error) error {
 
 // noteHoles fetches what a cursor could not read.
 func (d *Disk) noteHoles(c *cursor) {
+	if c.seg != nil {
+		c.seg.learn(c.head)
+	}
 	for _, h := range c.holes {
 		d.noteHole(h, nil)
 	}
@@ -124,11 +127,12 @@ func (d *Disk) notWritten(h hole) (to uint64) {
 		if err != nil {
 			return h.to
 		}
-		err = next.readHead(f)
+		head, err := next.readHead(f)
 		f.Close()
 		if err != nil {
 			return h.to
 		}
+		next.learn(head)
 	}
 	return min(h.to, next.follows-1)
 }

@@ -1,0 +1,115 @@
+package outbox
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// tmpfs mounts a small file system, or says why not.
+func tmpfs(t *testing.T, options string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("outbox-test", dir, "tmpfs", 0, options); err != nil {
+		if os.Getenv("CI") != "" && os.Geteuid() == 0 {
+			t.Fatalf("mount: %v", err)
+		}
+		t.Skipf("mounting a small tmpfs needs root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	return dir
+}
+
+// A real disk that is full, in every mode: nothing is lost or out of order, and
+// it heals when there is room.
+func TestDiskFull(t *testing.T) {
+	for _, mode := range []Sync{SyncAlways, SyncInterval, SyncNever} {
+		t.Run(mode.String(), func(t *testing.T) {
+			mount := tmpfs(t, "size=3m")
+			ballast := filepath.Join(mount, "ballast")
+			if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(mount, "box")
+			d := openDisk(t, dir, DiskOptions{Sync: mode, Retry: 10 * time.Millisecond})
+			var held []uint64
+			n := 0
+			for ; len(held) < 100 && n < 10000; n++ {
+				seq, err := d.Append(Record{Topic: "t", Payload: []byte(strings.Repeat("x", 1000))})
+				if errors.Is(err, ErrHeld) {
+					held = append(held, seq)
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(held) == 0 || !errors.Is(d.Stats().Err, syscall.ENOSPC) {
+				t.Fatalf("the disk is not full: %+v", d.Stats())
+			}
+			if found := payloads(t, d); len(found) != n {
+				t.Fatalf("%d messages, want %d", len(found), n)
+			}
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Safe(t.Context(), held[len(held)-1]); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			d = openDisk(t, dir, DiskOptions{})
+			if found := payloads(t, d); len(found) != n || d.Len() != n {
+				t.Errorf("%d messages found, want %d: %+v", len(found), n, d.Stats())
+			}
+		})
+	}
+}
+
+// A file system that becomes read-only, and one that is when the box is opened.
+func TestReadOnly(t *testing.T) {
+	dir := tmpfs(t, "size=3m")
+	remount := func(flags uintptr) {
+		t.Helper()
+		if err := syscall.Mount("outbox-test", dir, "tmpfs", syscall.MS_REMOUNT|flags, "size=3m"); err != nil {
+			t.Skipf("remount: %v", err) // a file is open for writing
+		}
+	}
+	d, err := Open(dir, DiskOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, d, "a")
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	remount(syscall.MS_RDONLY)
+	d = openDisk(t, dir, DiskOptions{Sync: SyncAlways, Retry: 10 * time.Millisecond})
+	if got := contents(t, d); got != "a" {
+		t.Errorf("contents %s", got)
+	}
+	seq, err := d.Append(Record{Topic: "t", Payload: []byte("b")})
+	if !errors.Is(err, ErrHeld) || !errors.Is(err, syscall.EROFS) {
+		t.Fatalf("append: %v", err)
+	}
+	if got := contents(t, d); got != "ab" {
+		t.Errorf("contents %s", got)
+	}
+	remount(0)
+	if err := d.Safe(t.Context(), seq); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, openDisk(t, dir, DiskOptions{})); got != "ab" {
+		t.Errorf("contents %s", got)
+	}
+}
