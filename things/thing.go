@@ -69,6 +69,7 @@ func keepChecking(ctx context.Context, check func(context.Context) error, use *u
 			return nil
 		}
 		if err != nil {
+			use.forget() // this explains it
 			return err
 		}
 		report(use.last())
