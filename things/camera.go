@@ -2,6 +2,7 @@ package things
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -130,5 +131,12 @@ func (c *Camera) Call(ctx context.Context, action string, _ map[string]any) (map
 // Run implements Thing: it looks whether the camera is there. One that is there
 // and gives no pictures does not work until it gives one.
 func (c *Camera) Run(ctx context.Context, report func(error)) error {
-	return keepChecking(ctx, c.camera.Check, c.use, report)
+	check := func(ctx context.Context) error {
+		err := c.camera.Check(ctx)
+		if last := c.use.last(); err == nil && !errors.Is(last, camera.ErrNoFrame) && !errors.Is(last, camera.ErrCorrupt) {
+			c.use.forget()
+		}
+		return err
+	}
+	return keepChecking(ctx, check, c.use, report)
 }
