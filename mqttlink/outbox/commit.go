@@ -68,7 +68,7 @@ func (d *Disk) stage(r *Record) (uint64, error) {
 
 // need is an upper bound of the room that r takes in an empty segment.
 func need(r *Record) int64 {
-	return align(headSize+int64(len(r.Topic))) + align(headSize+255+int64(len(r.Payload))) + headSize + 8
+	return align(headSize+int64(len(r.Topic))) + align(headSize+255+int64(len(r.Payload))) + headSize + 8 + page/4
 }
 
 // need is an upper bound of the room that r takes in this segment.
@@ -84,6 +84,9 @@ func (d *Disk) encode(r *Record, seq uint64) {
 	w, g := d.tail, &d.groups[d.fill]
 	if len(g.buf) == 0 {
 		g.off = w.end
+	}
+	if d.o.Sync == SyncAlways && len(g.buf) == 0 {
+		g.startPage(w, seq, headSize+int64(len(r.Payload)))
 	}
 	b := g.buf
 	if !w.marked {
@@ -179,7 +182,7 @@ func (d *Disk) commit(yield bool) {
 		setSynced(g.buf, w.firstSeed(g.buf))
 	}
 	if len(g.buf) > padFrom {
-		g.pad(w)
+		g.pad(w, g.next)
 	}
 	d.fill ^= 1
 	d.mu.Unlock()
@@ -212,8 +215,9 @@ func (g *group) end() {
 	g.done.Broadcast()
 }
 
-// pad fills the last page of the group.
-func (g *group) pad(w *writer) {
+// pad fills the last page of what is written, so that the next begins one. The
+// head of the padding needs room too: if there is too little, nothing is done.
+func (g *group) pad(w *writer, next uint64) {
 	room := (page - w.end%page) % page
 	if room < headSize || w.end+room > w.size {
 		return
@@ -221,8 +225,16 @@ func (g *group) pad(w *writer) {
 	start := len(g.buf)
 	b := begin(g.buf)
 	b = append(b, zeros[:room-headSize]...)
-	g.buf = finish(b, start, head{low: uint32(g.next), flags: kindPad}, w.seed)
+	g.buf = finish(b, start, head{low: uint32(next), flags: kindPad}, w.seed)
 	w.end += room
+}
+
+// startPage begins a new page for a record of about n bytes that would lie on two:
+// what is synced by itself then costs one page and not two.
+func (g *group) startPage(w *writer, next uint64, n int64) {
+	if w.marked && n <= page/4 && w.end%page+n > page {
+		g.pad(w, next)
+	}
 }
 
 var zeros [page]byte

@@ -1,0 +1,77 @@
+package outbox
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"pithings/mqttlink/outbox"
+)
+
+// BenchmarkAlways compares one message a sync.
+func BenchmarkAlways(b *testing.B) { compare(b, 1, 40) }
+
+// BenchmarkBatch compares a hundred messages a sync.
+func BenchmarkBatch(b *testing.B) { compare(b, 100, 10) }
+
+func compare(b *testing.B, n, rounds int) {
+	limit, end, err := Limit(b.TempDir(), n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer end()
+	box, end2, err := Outbox(b.TempDir(), n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer end2()
+	device := DeviceOf(b.TempDir())
+	time.Sleep(time.Second) // what the making has left for the kernel to write
+	for b.Loop() {
+		rs, err := Alternate(device, rounds, 50, limit, box)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(rs[1].P50)/float64(rs[0].P50), "p50/limit")
+		b.ReportMetric(float64(rs[0].P50)/1e3, "limit-µs")
+		b.ReportMetric(rs[1].Written, "devB/msg")
+		b.ReportMetric(rs[0].Written, "limit-devB/msg")
+		b.ReportMetric(rs[1].Written/Payload, "devB/payload")
+	}
+	b.ReportMetric(0, "ns/op") // says nothing here
+}
+
+// BenchmarkProducers compares eight producers with one, in alternating blocks.
+func BenchmarkProducers(b *testing.B) {
+	d, err := outbox.Open(b.TempDir(), outbox.DiskOptions{Sync: outbox.SyncAlways})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	r := outbox.Record{Topic: "bench/topic", Payload: make([]byte, Payload), QoS: 1}
+	run := func(producers, each int) time.Duration {
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range producers {
+			wg.Go(func() {
+				for range each {
+					if _, err := d.Append(r); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		return time.Since(began)
+	}
+	run(8, 4000) // into prepared segments
+	for b.Loop() {
+		var one, eight time.Duration
+		for range 20 {
+			one += run(1, 50)
+			eight += run(8, 50)
+		}
+		b.ReportMetric(8*float64(one)/float64(eight), "times-one")
+	}
+	b.ReportMetric(0, "ns/op")
+}
