@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -229,9 +228,7 @@ func explainWire(err error, a about, stage string) *Fault {
 		}
 		return fault(NotMQTT, err, "%s does not answer in MQTT (%s): check host and port", a.endpoint, talk.what)
 	}
-	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) || strings.Contains(err.Error(), "forcibly closed")
-	if !closed {
+	if !hungUp(err) {
 		return nil
 	}
 	if f := explainValidity("client certificate "+a.certFile, a.leaf, a.now, err); f != nil {

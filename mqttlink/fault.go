@@ -35,6 +35,8 @@ const (
 	NoAck          Kind = "no-ack"         // PUBACK or SUBACK did not come in time
 	Lost           Kind = "lost"           // an established connection ended
 	Protocol       Kind = "protocol"       // the broker broke MQTT's rules
+	Poison         Kind = "poison"         // a message ended session after session
+	TakenOver      Kind = "client-id"      // another client uses the client id
 )
 
 // Fault is a failure in one line that says what to do about it. Unwrap gives the

@@ -107,6 +107,9 @@ func (l Limits) check(m Message) error {
 	if m.QoS > 1 {
 		return fmt.Errorf("publish to %s with QoS %d: %w", m.Topic, m.QoS, ErrQoS)
 	}
+	if m.Life < 0 {
+		return fmt.Errorf("publish to %s: its life is %s: give a positive time, or 0 for ever", clip(m.Topic), m.Life)
+	}
 	if err := l.checkTopic("topic", m.Topic); err != nil {
 		return err
 	}

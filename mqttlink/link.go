@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,9 @@ var stateNames = [...]string{"offline", "connecting", "online", "ended"}
 var (
 	// ErrFull says that the outbox is at its limit: the message was not taken.
 	ErrFull = outbox.ErrFull
+	// ErrHeld says that the message was taken, but is in memory only until the disk
+	// can be written again.
+	ErrHeld = outbox.ErrHeld
 	// ErrOffline says that there is no connection and that the options allow no
 	// queueing: the message was not taken.
 	ErrOffline = errors.New("no connection to the broker, and queueing is switched off (MaxQueued 0): publish again later, or allow a queue")
@@ -56,6 +60,7 @@ type Link struct {
 	box      outbox.Box
 	quiet    *quietLog
 	subs     subscriptions
+	lives    lives
 	throttle throttle // the sender's; sessions never overlap
 
 	running atomic.Bool
@@ -71,6 +76,10 @@ type Link struct {
 	sent    uint64 // highest record sent at all
 	unacked int    // sessions in a row that ended without any acknowledgement
 	untold  bool   // the log's last word is that there is no connection
+	trial   trial  // why sessions end
+	fresh   bool   // what stood in the way is gone: the back-off starts anew
+
+	takenOver bool // the log has told that another client uses the id, and not that it has ended
 
 	publishing sync.RWMutex // held to write when Run ends: no Publish slips in after the last look
 	ended      bool
@@ -78,6 +87,11 @@ type Link struct {
 	mu      sync.Mutex
 	emptied chan struct{} // closed, and made anew, when an acknowledgement empties the outbox
 	stats   Stats
+
+	offending  atomic.Int32         // number of offenders, to be read without the lock
+	offenders  map[string]*offender // by topic
+	asides     []Aside
+	asideBytes int
 }
 
 // Stats is a link at one moment; counts are since New.
@@ -89,6 +103,8 @@ type Stats struct {
 	Accepted  uint64    // messages taken by Publish
 	Refused   uint64    // messages not taken because the outbox was full or queueing off
 	Acked     uint64    // messages that left the outbox because they were delivered
+	Expired   uint64    // messages dropped because their life had passed
+	Aside     uint64    // messages set aside because the broker closes the connection upon them
 	Resent    uint64    // messages sent once more after a loss
 	Dropped   uint64    // messages that gave way in the outbox
 	Throttled uint64    // messages that waited so as to keep the broker's rate
@@ -98,6 +114,8 @@ type Stats struct {
 	TooLarge  uint64    // messages from the broker larger than Options.MaxInbound
 	LastError string    // in one line; "" while online
 	Refusals  []string  // filters that the broker refuses
+	Barred    []string  // topics whose messages are set aside without being sent
+	TakenOver bool      // another client uses the client id
 }
 
 // New checks the options without using the network and returns a link that
@@ -110,11 +128,14 @@ func New(o Options) (*Link, error) {
 	}
 	l := &Link{
 		o: o, endpoint: e, box: o.Outbox, quiet: newQuietLog(o.Log),
-		kick: make(chan struct{}, 1), emptied: make(chan struct{}), untold: true, throttle: newThrottle(o.Limits),
+		kick: make(chan struct{}, 1), emptied: make(chan struct{}), untold: true, throttle: newThrottle(o.Limits), offenders: make(map[string]*offender),
 	}
 	l.subs.init()
 	if l.box == nil {
 		l.box = outbox.NewMemory(outbox.Limits{Messages: max(o.MaxQueued, 0), Drop: o.Drop})
+	}
+	if b, ok := l.box.(handedBox); ok {
+		l.handed = b.Handed()
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.stats.Since = time.Now()
@@ -142,12 +163,15 @@ func (l *Link) Publish(ctx context.Context, m Message) error {
 	}
 	err := ErrOffline
 	if l.o.MaxQueued != 0 || l.Connected() {
-		_, err = l.box.Append(outbox.Record{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain})
+		_, err = l.lives.append(l.box, outbox.Record{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain, Life: m.Life})
 	}
 	if err != nil {
+		err = fmt.Errorf("publish to %s: %w", m.Topic, err)
+	}
+	if err != nil && !errors.Is(err, ErrHeld) {
 		l.count(func(s *Stats) { s.Refused++ })
-		l.quiet.say(slog.LevelWarn, "publish "+err.Error(), "message not taken", "topic", m.Topic, "error", Explain(err))
-		return fmt.Errorf("publish to %s: %w", m.Topic, err)
+		l.quiet.say(slog.LevelWarn, "publish "+errors.Unwrap(err).Error(), "message not taken", "topic", m.Topic, "error", Explain(err))
+		return err
 	}
 	l.count(func(s *Stats) { s.Accepted++ })
 	if l.o.Drop == outbox.DropOldest {
@@ -157,7 +181,7 @@ func (l *Link) Publish(ctx context.Context, m Message) error {
 	case l.kick <- struct{}{}:
 	default: // the sender has been told already
 	}
-	return nil
+	return err
 }
 
 // noteDropped says that messages gave way in the outbox.
@@ -250,6 +274,12 @@ func (l *Link) Stats() Stats {
 	defer l.mu.Unlock()
 	s := l.stats
 	s.State, s.Queued, s.Dropped = l.State(), b.Messages, b.Dropped
+	for topic, o := range l.offenders {
+		if time.Now().Before(o.until) {
+			s.Barred = append(s.Barred, topic)
+		}
+	}
+	slices.Sort(s.Barred)
 	s.Missed, s.Refusals = l.subs.missed.Load(), l.subs.refusals()
 	return s
 }
@@ -281,22 +311,6 @@ func (l *Link) Flush(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// acked takes the records up to seq out of the outbox.
-func (l *Link) acked(seq uint64) {
-	if err := l.box.Ack(seq); err != nil {
-		l.quiet.say(slog.LevelError, "ack", "outbox cannot note what was delivered: it will be sent again", "error", err)
-		return
-	}
-	empty := l.box.Len() == 0
-	l.mu.Lock()
-	l.stats.Acked++
-	if empty {
-		close(l.emptied)
-		l.emptied = make(chan struct{})
-	}
-	l.mu.Unlock()
 }
 
 // ackTimeout is how long to wait for an acknowledgement. After a session that
@@ -331,10 +345,10 @@ func (l *Link) Run(ctx context.Context) error {
 		}
 		l.report(err)
 		l.setState(Offline)
-		if lived >= l.o.Backoff.Stable {
-			failed = 0
+		if lived >= l.o.Backoff.Stable || l.fresh {
+			failed, l.fresh = 0, false
 		}
-		wait := max(l.o.Backoff.wait(failed), time.Until(began.Add(l.o.Limits.ConnectEvery)))
+		wait := max(l.o.Backoff.wait(failed), l.trial.pause(), time.Until(began.Add(l.o.Limits.ConnectEvery)))
 		l.o.Log.Debug("next attempt", "endpoint", l.endpoint.String(), "in", wait.Round(time.Millisecond))
 		select {
 		case <-time.After(wait):
@@ -359,7 +373,7 @@ func (l *Link) attempt(ctx context.Context) (lived time.Duration, err error) {
 	l.setState(Online)
 	// As often as the losses are told, so that the last line is never the wrong one.
 	level := slog.LevelDebug
-	if l.untold {
+	if l.untold && !l.takenOver {
 		level, l.untold = slog.LevelInfo, false
 	}
 	l.o.Log.Log(ctx, level, "connected", "endpoint", l.endpoint.String(), "client_id", l.o.ClientID, "queued", l.box.Len())
@@ -375,6 +389,10 @@ func (l *Link) report(err error) {
 	var f *Fault
 	if errors.As(err, &f) {
 		kind = f.Kind
+	}
+	if kind == TakenOver {
+		l.noteTakenOver(line)
+		return
 	}
 	if l.quiet.say(slog.LevelWarn, string(kind)+steady(line), "no connection", "reason", line, "kind", string(kind), "queued", l.box.Len()) {
 		l.untold = true

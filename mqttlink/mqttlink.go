@@ -1,6 +1,9 @@
 package mqttlink
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Message is an MQTT application message.
 type Message struct {
@@ -8,6 +11,10 @@ type Message struct {
 	Payload []byte
 	QoS     byte // 0 or 1
 	Retain  bool // to publish: keep at the broker; received: was kept by the broker
+
+	// Life is how long after Publish the message is worth being sent: if it is still
+	// in the outbox then, it is dropped. 0 is for ever. Received messages have none.
+	Life time.Duration
 }
 
 // Handler takes a received message. It is called in the order of arrival, one
@@ -20,7 +27,8 @@ type Handler func(ctx context.Context, m Message)
 // hand in linktest's, which keeps the messages in memory.
 type Client interface {
 	// Publish returns when m is safe: in the outbox. An error says that m was
-	// refused (too large, bad topic, outbox full) and will never be sent.
+	// refused (too large, bad topic, outbox full) and will never be sent, unless
+	// it wraps ErrHeld: then m is in memory only, and is sent all the same.
 	Publish(ctx context.Context, m Message) error
 	// Subscribe calls h for each message whose topic matches filter, now and
 	// after every reconnect. It returns as soon as the subscription is noted;

@@ -43,6 +43,13 @@ type Options struct {
 	Drop      outbox.Drop
 	Outbox    outbox.Box // instead of one in memory with the above limit; Run does not close it
 
+	// PoisonAfter is how many sessions in a row a message must have ended before it
+	// is set aside, so that the others can pass: 3; at least 2, or -1 for never.
+	PoisonAfter int
+	// SetAside, if not nil, is handed what is set aside, to keep it. If it fails the
+	// link keeps the message in memory (see Asides). It must return soon.
+	SetAside func(Aside) error
+
 	Limits     Limits
 	MaxInbound int // largest message handed to a handler, in bytes, 1 MiB; larger ones are dropped and told
 
@@ -102,6 +109,12 @@ func (o *Options) check() (Endpoint, error) {
 	}
 	if !(o.Drain >= 0 && o.Drain <= 1e6) {
 		return e, fault(BadOption, nil, "the drain rate is %v messages a second: use 0 (no limit) or more", o.Drain)
+	}
+	if o.PoisonAfter == 0 {
+		o.PoisonAfter = 3
+	}
+	if o.PoisonAfter < -1 || o.PoisonAfter == 1 {
+		return e, fault(BadOption, nil, "a message is set aside after %d sessions: use at least 2, or -1 for never", o.PoisonAfter)
 	}
 	if o.MaxQueued < -1 {
 		return e, fault(BadOption, nil, "the queue holds %d messages: use -1 (no limit), 0 (none) or a number", o.MaxQueued)

@@ -11,8 +11,6 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
-
-	"pithings/mqttlink/outbox"
 )
 
 // session is one connection from CONNACK to its end. It has three goroutines:
@@ -29,27 +27,23 @@ type session struct {
 
 	ended chan struct{} // closed with the first reason to end
 	once  sync.Once
-	err   error // that reason; read after ended is closed
+	err   error     // that reason; read after ended is closed
+	over  time.Time // when it came
 
-	slots   chan struct{} // one token for each message on its way
-	flights chan flight   // in the order sent; closed when the sender ends
+	slots   chan struct{} // one token for each flight
+	flights chan flight   // in the order of the outbox; closed when the sender ends
+	probe   probe         // the sender's
+	handed  uint64        // the last record with QoS 0 that earlier sessions gave to the network
 
 	// Read when run's goroutines have ended.
 	acks     int      // PUBACKs in this session
-	stranded []flight // what was not acknowledged at its end
+	stranded []flight // what had not landed at its end
 
 	mu          sync.Mutex
 	subscribing string        // filters asked for and not answered
+	unconfirmed []flight      // QoS 0, and not known to have been written yet
 	settled     uint64        // generation of the subscriptions that is in effect
 	settling    chan struct{} // closed, and made anew, when settled changes
-}
-
-// flight is a message on its way.
-type flight struct {
-	seq  uint64
-	qos  byte
-	tok  mqtt.Token // nil: was handed over in an earlier session
-	sent time.Time
 }
 
 // errEnding ends a session because the link ends.
@@ -105,6 +99,7 @@ func (l *Link) connect(ctx context.Context) (*session, error) {
 		return nil, explainConnect(err, s.about)
 	}
 	s.began = time.Now()
+	s.probe.until, s.handed = l.sent, l.handed
 	if !stopped { // the context ended just as the CONNACK came
 		s.end(ctx.Err())
 	}
@@ -151,7 +146,7 @@ func (s *session) giveUp(err error) {
 // end notes why the session ends. Only the first reason counts.
 func (s *session) end(err error) {
 	s.once.Do(func() {
-		s.err = err
+		s.err, s.over = err, time.Now()
 		close(s.ended)
 	})
 }
@@ -162,10 +157,18 @@ func (s *session) run(ctx context.Context) error {
 	wg.Go(s.send)
 	wg.Go(s.acknowledge)
 	wg.Go(s.keepSubscriptions)
-	select {
-	case <-s.ended:
-	case <-ctx.Done():
-		s.flush()
+	held := time.NewTimer(kickedStill)
+	defer held.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-s.ended:
+			waiting = false
+		case <-held.C:
+			s.l.noteHeld()
+		case <-ctx.Done():
+			s.flush()
+			waiting = false
+		}
 	}
 	s.end(errEnding)
 	if errors.Is(s.err, errEnding) {
@@ -181,13 +184,18 @@ func (s *session) run(ctx context.Context) error {
 	case <-time.After(2 * s.l.o.WriteTimeout):
 		s.l.o.Log.Debug("the client library is slow to wind up a lost connection")
 	}
-	s.settleStranded()
+	s.noteHanded()
 	s.l.noteTimeouts(s.err, s.acks)
 	s.about.now = s.l.o.now()
 	s.mu.Lock()
 	subscribing := s.subscribing
 	s.mu.Unlock()
-	return explainLost(s.err, s.about, time.Since(s.began), subscribing)
+	lived := s.over.Sub(s.began)
+	f := s.judge(lived, subscribing)
+	if f != nil {
+		return f
+	}
+	return explainLost(s.err, s.about, lived, subscribing)
 }
 
 // flush gives the outbox a bounded time to empty at the end.
@@ -209,135 +217,6 @@ func (s *session) flush() {
 	s.l.close()
 	_ = s.l.Flush(ctx)
 	cancel()
-}
-
-// send publishes from the outbox, from the first unacknowledged record on.
-func (s *session) send() {
-	defer close(s.flights)
-	l := s.l
-	pace := pacer{rate: l.o.Drain}
-	handed := l.handed // by earlier sessions
-	for pos := uint64(0); ; {
-		select {
-		case s.slots <- struct{}{}:
-		case <-s.ended:
-			return
-		}
-		r, ok := s.next(pos, &pace)
-		if !ok {
-			return
-		}
-		pos = r.Seq + 1
-		if r.QoS == 0 && r.Seq <= handed {
-			s.flights <- flight{seq: r.Seq} // at most once: it only waits for those before it
-			continue
-		}
-		if !s.throttled(r) {
-			return
-		}
-		if r.Seq <= l.sent {
-			l.count(func(st *Stats) { st.Resent++ })
-		}
-		l.sent = max(l.sent, r.Seq)
-		tok := s.client.Publish(r.Topic, r.QoS, r.Retain, r.Payload)
-		s.flights <- flight{seq: r.Seq, qos: r.QoS, tok: tok, sent: time.Now()}
-	}
-}
-
-// next waits for the record at pos, for the subscriptions made before it, and for
-// its turn while a backlog is drained at a given rate.
-func (s *session) next(pos uint64, pace *pacer) (r outbox.Record, ok bool) {
-	for {
-		r, ok, err := s.l.box.Next(pos)
-		switch {
-		case err != nil:
-			s.end(fault(Lost, err, "the outbox cannot be read (%v): the connection is opened again", err))
-			return r, false
-		case ok:
-			if !s.waitSettled() {
-				return r, false
-			}
-			return r, pace.wait(s.ended)
-		}
-		pace.rest()
-		select {
-		case <-s.l.kick:
-		case <-s.ended:
-			return r, false
-		}
-	}
-}
-
-// acknowledge waits at the head of the flights and takes what is acknowledged
-// out of the outbox. When the session ends it goes on with what has arrived, up
-// to the first gap.
-func (s *session) acknowledge() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	progress := s.began
-	gap := false
-	for f := range s.flights {
-		if !gap && s.arrived(f, progress, timer) {
-			if f.qos > 0 {
-				s.acks++
-			}
-			progress = time.Now()
-			s.l.acked(f.seq)
-			<-s.slots
-			continue
-		}
-		gap = true
-		s.stranded = append(s.stranded, f)
-	}
-}
-
-// settleStranded finds out, when nothing is written any more, which of the QoS 0
-// messages behind a gap were handed to the network all the same: those must not
-// be sent again with the rest.
-func (s *session) settleStranded() {
-	for _, f := range s.stranded {
-		if f.tok != nil && f.qos == 0 && done(f.tok) && f.tok.Error() == nil {
-			s.l.handed = max(s.l.handed, f.seq)
-		}
-	}
-}
-
-// arrived waits until the flight has landed. If it has not, the session ends.
-func (s *session) arrived(f flight, progress time.Time, timer *time.Timer) bool {
-	if f.tok == nil {
-		return true
-	}
-	if !done(f.tok) {
-		if f.sent.After(progress) {
-			progress = f.sent
-		}
-		limit := s.l.ackTimeout()
-		timer.Reset(time.Until(progress.Add(limit)))
-		select {
-		case <-f.tok.Done():
-		case <-s.ended:
-		case <-timer.C:
-			s.end(fault(NoAck, nil, "%s did not acknowledge a message within %s; the connection is opened again and the message repeated: if that does not end, the broker throttles or forbids it",
-				s.about.endpoint, limit))
-		}
-		if !done(f.tok) {
-			return false
-		}
-	}
-	if err := f.tok.Error(); err != nil {
-		s.end(err)
-		return false
-	}
-	return true
-}
-
-func done(t mqtt.Token) bool {
-	select {
-	case <-t.Done():
-		return true
-	default:
-		return false
-	}
 }
 
 // receive hands a message to its subscriptions. It is called on the library's

@@ -243,8 +243,9 @@ func (w *wire) Write(p []byte) (int, error) {
 		return n, w.broken(err)
 	}
 	// TLS may have to write while it reads (a key update): an old deadline
-	// must not make that fail.
-	return n, w.Conn.SetWriteDeadline(time.Time{})
+	// must not make that fail. Whatever comes of it, the packet has been sent.
+	_ = w.Conn.SetWriteDeadline(time.Time{})
+	return n, nil
 }
 
 // SetWriteDeadline does nothing: Write sets its own.

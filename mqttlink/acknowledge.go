@@ -1,0 +1,126 @@
+package mqttlink
+
+import (
+	"log/slog"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+// handedBox is an outbox that remembers, beyond the end of the process, which
+// messages with QoS 0 have been given to the network although they are still in
+// the box, behind others.
+type handedBox interface {
+	SetHanded(seq uint64) // saved with the next Ack
+	Handed() uint64
+}
+
+// acknowledge waits at the head of the flights and takes what has landed out of
+// the outbox. When the session ends it goes on with what has arrived, up to the
+// first gap.
+func (s *session) acknowledge() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	progress := s.began
+	gap := false
+	for f := range s.flights {
+		if !gap && s.arrived(f, progress, timer) {
+			if f.fate == sent && f.r.QoS > 0 {
+				s.acks++
+			}
+			progress = time.Now()
+			s.noteHanded()
+			s.l.landed(f)
+			<-s.slots
+			continue
+		}
+		gap = true
+		s.stranded = append(s.stranded, f)
+	}
+}
+
+// noteHanded finds out which messages with QoS 0 have been given to the network:
+// those must not be sent again, also if they are behind one that must.
+func (s *session) noteHanded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for ; n < len(s.unconfirmed) && done(s.unconfirmed[n].tok); n++ {
+		if f := s.unconfirmed[n]; f.tok.Error() == nil && f.r.Seq > s.l.handed {
+			s.l.handed = f.r.Seq
+			if b, ok := s.l.box.(handedBox); ok {
+				b.SetHanded(f.r.Seq)
+			}
+		}
+	}
+	s.unconfirmed = s.unconfirmed[:copy(s.unconfirmed, s.unconfirmed[n:])]
+}
+
+// arrived waits until the flight has landed. If it has not, the session ends.
+func (s *session) arrived(f flight, progress time.Time, timer *time.Timer) bool {
+	if f.fate != sent {
+		return true
+	}
+	if !done(f.tok) {
+		if f.sent.After(progress) {
+			progress = f.sent
+		}
+		limit := s.l.ackTimeout()
+		timer.Reset(time.Until(progress.Add(limit)))
+		select {
+		case <-f.tok.Done():
+		case <-s.ended:
+		case <-timer.C:
+			s.end(fault(NoAck, nil, "%s did not acknowledge a message within %s; the connection is opened again and the message repeated: if that does not end, the broker throttles or forbids it",
+				s.about.endpoint, limit))
+		}
+		if !done(f.tok) {
+			return false
+		}
+	}
+	if err := f.tok.Error(); err != nil {
+		s.end(err)
+		return false
+	}
+	return true
+}
+
+func done(t mqtt.Token) bool {
+	select {
+	case <-t.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// landed takes a record out of the outbox.
+func (l *Link) landed(f flight) {
+	if f.fate == barred {
+		l.setAside(f.r, "its topic is barred for the time being, because the broker closed the connection upon earlier messages to it: "+l.o.Limits.permission(f.r.Topic, false)+" is most likely not allowed", 0)
+	}
+	if err := l.box.Ack(f.r.Seq); err != nil {
+		l.quiet.say(slog.LevelError, "ack", "outbox cannot note what was delivered: it will be sent again", "error", err)
+		return
+	}
+	l.lives.forget(f.r)
+	if f.fate == sent && f.r.QoS > 0 {
+		l.pardon(f.r.Topic)
+	}
+	empty := l.box.Len() == 0
+	l.mu.Lock()
+	switch f.fate {
+	case sent, handed:
+		l.stats.Acked++
+	case expired:
+		l.stats.Expired++
+	}
+	if empty {
+		close(l.emptied)
+		l.emptied = make(chan struct{})
+	}
+	l.mu.Unlock()
+	if f.fate == expired {
+		l.quiet.say(slog.LevelInfo, "expired", "message dropped: its life had passed before it could be sent", "topic", clip(f.r.Topic), "life", f.r.Life)
+	}
+}
