@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pithings/agent/config"
+	"pithings/awsiot"
 	"pithings/mqttlink"
 	"pithings/mqttlink/outbox"
 )
@@ -70,6 +71,12 @@ func (l *links) open(m *config.MQTT, id string, log *slog.Logger) (*mqttlink.Lin
 		o.ClientID = id
 	}
 	o.Log = log
+	if limits, drain, ok := awsiot.Limits(o.Endpoint); ok {
+		o.Limits = limits
+		if o.Drain == 0 || o.Drain > drain {
+			o.Drain = drain
+		}
+	}
 	return mqttlink.New(o)
 }
 

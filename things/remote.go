@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"pithings/mqttlink"
 )
@@ -101,7 +102,7 @@ func (r *Remote) Call(ctx context.Context, action string, input map[string]any) 
 		if !ok {
 			return nil, fmt.Errorf("display on %s needs imageUri, a string", r.thing)
 		}
-		return nil, r.link.Publish(ctx, mqttlink.Message{Topic: r.topics["display"], QoS: 1, Payload: displayPayload(uri)})
+		return nil, r.command(ctx, "display", displayPayload(uri))
 	}
 	return nil, fmt.Errorf("thing %s has no action %q", r.thing, action)
 }
@@ -116,7 +117,7 @@ func (r *Remote) capture(ctx context.Context) (map[string]any, error) {
 	answer := make(chan map[string]any, 1)
 	r.await(answer)
 	defer r.await(nil)
-	if err := r.link.Publish(ctx, mqttlink.Message{Topic: r.topics["capture"], QoS: 1, Payload: []byte("{}")}); err != nil {
+	if err := r.command(ctx, "capture", []byte("{}")); err != nil {
 		return nil, err
 	}
 	select {
@@ -125,6 +126,16 @@ func (r *Remote) capture(ctx context.Context) (map[string]any, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// command sends one. It lives as long as somebody waits for its effect: a picture
+// asked for before the network failed is of no use an hour later.
+func (r *Remote) command(ctx context.Context, role string, payload []byte) error {
+	m := mqttlink.Message{Topic: r.topics[role], QoS: 1, Payload: payload}
+	if deadline, ok := ctx.Deadline(); ok {
+		m.Life = max(time.Until(deadline), time.Millisecond)
+	}
+	return r.link.Publish(ctx, m)
 }
 
 func (r *Remote) await(answer chan map[string]any) {
