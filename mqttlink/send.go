@@ -75,7 +75,7 @@ func (s *session) send() {
 			}
 			l.sent = max(l.sent, r.Seq)
 			f.sent = time.Now()
-			f.tok = s.client.Publish(r.Topic, r.QoS, r.Retain, r.Payload)
+			f.tok = s.taken(func() mqtt.Token { return s.client.Publish(r.Topic, r.QoS, r.Retain, r.Payload) })
 			if r.QoS == 0 {
 				s.mu.Lock()
 				s.unconfirmed = append(s.unconfirmed, f)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -125,7 +126,7 @@ func (l *Link) pahoOptions() *mqtt.ClientOptions {
 	o.SetKeepAlive(l.o.KeepAlive)
 	o.SetPingTimeout(min(10*time.Second, l.o.KeepAlive))
 	o.SetConnectTimeout(l.o.ConnectTimeout)
-	o.SetWriteTimeout(l.o.WriteTimeout)
+	o.SetWriteTimeout(handOver) // that of packets is the wire's
 	if w := l.o.Will; w != nil {
 		o.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retain)
 	}
@@ -217,6 +218,27 @@ func (s *session) flush() {
 	s.l.close()
 	_ = s.l.Flush(ctx)
 	cancel()
+}
+
+// handOver is how long the library may keep us waiting to take a packet over. It
+// does so while it writes another, and also when the connection has just been lost
+// and it will never take one again, which it does not tell.
+const handOver = 500 * time.Millisecond
+
+// taken calls a method of the library until it has taken the packet over, or the
+// session has ended.
+func (s *session) taken(call func() mqtt.Token) mqtt.Token {
+	for {
+		tok := call()
+		if !done(tok) || tok.Error() == nil || !strings.HasSuffix(tok.Error().Error(), "was broken by timeout") {
+			return tok
+		}
+		select {
+		case <-s.ended:
+			return tok
+		default:
+		}
+	}
 }
 
 // receive hands a message to its subscriptions. It is called on the library's

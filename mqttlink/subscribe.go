@@ -213,7 +213,7 @@ func (s *session) subscribe(have, want map[string]wish) bool {
 		}
 		s.setSubscribing(strings.Join(filters, ", "))
 		s.wire.codes.Store(int32(len(filters)))
-		tok := s.client.SubscribeMultiple(ask, nil)
+		tok := s.taken(func() mqtt.Token { return s.client.SubscribeMultiple(ask, nil) })
 		if !s.answered(tok, "SUBSCRIBE to "+clip(strings.Join(filters, ", "))) {
 			return false
 		}
@@ -248,7 +248,7 @@ func (s *session) unsubscribe(have, want map[string]wish) bool {
 	}
 	slices.Sort(gone)
 	for filters := range slices.Chunk(gone, s.l.o.Limits.filters()) {
-		if !s.answered(s.client.Unsubscribe(filters...), "UNSUBSCRIBE from "+clip(strings.Join(filters, ", "))) {
+		if !s.answered(s.taken(func() mqtt.Token { return s.client.Unsubscribe(filters...) }), "UNSUBSCRIBE from "+clip(strings.Join(filters, ", "))) {
 			return false
 		}
 		for _, f := range filters {
