@@ -160,6 +160,14 @@ func TestQuietLog(t *testing.T) {
 		if len(q.lines) > quietLines {
 			t.Errorf("%d lines remembered, at most %d", len(q.lines), quietLines)
 		}
+		if n := len(log.lines()); n > 4+quietBurst {
+			t.Errorf("%d lines of different kinds at once", n)
+		}
+		time.Sleep(quietEvery)
+		q.say(slog.LevelInfo, "another", "tells how many were held back")
+		if lines := log.lines(); !strings.Contains(lines[len(lines)-1], "held_back=6") {
+			t.Errorf("the last line: %s", lines[len(lines)-1])
+		}
 	})
 }
 

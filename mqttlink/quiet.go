@@ -10,12 +10,15 @@ import (
 // quietLog writes a line that keeps coming again once, and then ever more
 // rarely: after one minute, two, four … up to an hour. A line that has not come
 // for ten minutes is news again. An hour without a network costs a handful of
-// lines, not a line each attempt.
+// lines, not a line each attempt. And as lines may also be all different (their
+// topics come from others), there are no more than so many in an hour.
 type quietLog struct {
 	log *slog.Logger
 
-	mu    sync.Mutex
-	lines map[string]*quietLine
+	mu     sync.Mutex
+	lines  map[string]*quietLine
+	budget bucket
+	others int // lines held back since the last one because the budget was spent
 }
 
 type quietLine struct {
@@ -30,10 +33,16 @@ const (
 	quietMost   = time.Hour
 	quietForget = 10 * time.Minute
 	quietLines  = 64 // different lines remembered
+
+	quietBurst = 20 // lines at once, and then
+	quietEvery = 3 * time.Minute
 )
 
 func newQuietLog(log *slog.Logger) *quietLog {
-	return &quietLog{log: log, lines: make(map[string]*quietLine)}
+	return &quietLog{
+		log: log, lines: make(map[string]*quietLine),
+		budget: bucket{rate: 1 / quietEvery.Seconds(), size: quietBurst, level: quietBurst},
+	}
 }
 
 // say writes msg and args unless the same key came a short while ago, and
@@ -45,24 +54,33 @@ func (q *quietLog) say(level slog.Level, key, msg string, args ...any) (written 
 	if line != nil && now.Sub(line.last) > quietForget {
 		line = nil
 	}
-	if line != nil {
-		line.last = now
-		if now.Sub(line.written) < line.wait {
-			line.held++
-			q.mu.Unlock()
-			return false
-		}
-		if line.held > 0 {
-			args = append(args, "repeated", line.held)
-		}
-		line.written, line.held = now, 0
-		line.wait = min(2*line.wait, quietMost)
-	} else {
+	if line == nil {
 		if len(q.lines) >= quietLines {
 			q.forget(now)
 		}
-		q.lines[key] = &quietLine{last: now, written: now, wait: quietFirst}
+		line = new(quietLine)
+		q.lines[key] = line
 	}
+	line.last = now
+	if now.Sub(line.written) < line.wait { // has no wait if it is news
+		line.held++
+		q.mu.Unlock()
+		return false
+	}
+	if q.budget.take(1, now) > 0 {
+		line.held++
+		q.others++
+		q.mu.Unlock()
+		return false
+	}
+	if line.held > 0 {
+		args = append(args, "repeated", line.held)
+	}
+	if q.others > 0 {
+		args = append(args, "held_back", q.others)
+	}
+	line.written, line.held, q.others = now, 0, 0
+	line.wait = min(max(2*line.wait, quietFirst), quietMost)
 	q.mu.Unlock()
 	q.log.Log(context.Background(), level, msg, args...)
 	return true
