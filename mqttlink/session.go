@@ -176,6 +176,7 @@ func (s *session) run(ctx context.Context) error {
 		wg.Wait()
 		s.client.Disconnect(uint(min(s.l.o.WriteTimeout, time.Second) / time.Millisecond))
 		s.wire.kill(errEnding) // if the broker did not let DISCONNECT through
+		s.noteHanded()
 		return errEnding
 	}
 	s.wire.kill(s.err)
