@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -19,10 +20,28 @@ type Problem struct {
 
 // String returns "FILE:LINE:COLUMN: message".
 func (p Problem) String() string {
+	message := printable(p.Message)
 	if p.Line == 0 {
-		return p.Source + ": " + p.Message
+		return p.Source + ": " + message
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", p.Source, p.Line, p.Column, p.Message)
+	return fmt.Sprintf("%s:%d:%d: %s", p.Source, p.Line, p.Column, message)
+}
+
+// printable writes characters that a terminal would obey as it would quote them:
+// a message repeats keys and values of a file that may be anybody's.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // Warning is a Problem that does not keep the configuration from being used.
