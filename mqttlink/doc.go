@@ -14,6 +14,15 @@
 // other until there is a connection, leaves it when it has been handed to the
 // network, and is never sent twice.
 //
+// A message may have a life (Message.Life): when it has passed before the message
+// could be sent, the message is dropped in its place in the order, and counted.
+//
+// What a broker does not take (Options.Limits) is refused by Publish and Subscribe
+// with an error that names the limit, and what is published faster than its rate
+// waits. A message upon which the broker hangs up session after session, so that
+// nothing behind it would ever pass, is tried by itself and, if it alone is to
+// blame, set aside (Options.SetAside).
+//
 // A message that is published after Subscribe has returned is sent behind the
 // SUBSCRIBE and its answer, so a reply to it cannot be missed.
 //
@@ -35,5 +44,7 @@
 // Every session is a new client of the underlying library, with the same client
 // id, because the library's own reconnecting ends publications as acknowledged
 // that are not, and reorders them. Proxies named in the environment are not used.
-// A failure is a Fault: one line that says what to do.
+// A failure is a Fault: one line that says what to do. Certificates and keys are
+// read again at every attempt. Two clients that kick each other because they have
+// the same id are recognised; the pauses between attempts are longer then.
 package mqttlink
