@@ -318,6 +318,7 @@ func (l *Link) attempt(ctx context.Context) (lived time.Duration, err error) {
 	l.count(func(s *Stats) { s.Attempts++ })
 	s, err := l.connect(ctx)
 	if err != nil {
+		l.trial.away(err)
 		return 0, err
 	}
 	began := time.Now()

@@ -2,6 +2,7 @@ package mqttlink
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -17,15 +18,26 @@ const (
 	// takes over; once it is recognised, within kickedStill.
 	kickedWithin = 10 * time.Second
 	kickedStill  = 5 * time.Minute
-	kicksNamed   = 4
+	kicksNamed   = 5
 
-	// The pauses while another client uses the id: from kickPause, doubled, to kickPauseMost.
-	kickPause     = 30 * time.Second
+	// The pauses while another client uses the id: from kickPause, doubled, to
+	// kickPauseMost. The first are short: a broker that is restarted again and again
+	// looks alike.
+	kickPause     = 4 * time.Second
 	kickPauseMost = 5 * time.Minute
 )
 
 // named reports whether another client has been recognised.
 func (t *trial) named() bool { return t.kicks >= kicksNamed }
+
+// away notes an attempt that found no broker: then it was the broker that ended
+// the sessions before.
+func (t *trial) away(err error) {
+	var f *Fault
+	if errors.As(err, &f) && (f.Kind == Refused || f.Kind == Unreachable) {
+		t.kicks = 0
+	}
+}
 
 // noteTakenOver tells once that another client uses the client id.
 func (l *Link) noteTakenOver(line string) {
