@@ -118,8 +118,11 @@ func (d *Disk) encodeDropped(h *held) {
 		g.off = w.end
 	}
 	start := len(g.buf)
-	b := le.AppendUint64(begin(g.buf), uint64(h.Class))
-	b = le.AppendUint64(b, uint64(h.size))
+	b := begin(g.buf)
+	if h.logged { // it was counted before, and stays so
+		b = le.AppendUint64(b, uint64(h.Class))
+		b = le.AppendUint64(b, uint64(h.size))
+	}
 	g.buf = finish(b, start, head{low: uint32(h.Seq), flags: kindMark}, seedOf(0, w.seg.nonce))
 	g.next = h.Seq + 1
 	w.end = g.off + int64(len(g.buf))
@@ -196,15 +199,24 @@ func (d *Disk) commit(yield bool) {
 		return
 	}
 	w.seg.limit = g.off + int64(len(g.buf))
-	d.safe = max(d.safe, g.next)
+	d.safe, d.logged = max(d.safe, g.next), g.next
 	switch {
 	case d.o.Sync == SyncAlways:
-		w.syncedOff, w.fenced, w.dirty = w.seg.limit, true, false
+		w.synced(w.seg.limit)
+		w.dirty = false
 	case !w.dirty:
 		w.dirty = true
 		d.keeper.wake()
 	}
 	g.end()
+}
+
+// synced notes that all before off is on the disk.
+func (w *writer) synced(off int64) {
+	w.syncedOff, w.fenced = off, true
+	if w.marked {
+		w.syncedSeed = w.seed
+	}
 }
 
 // end makes the group empty, and tells those who wait for it.
@@ -256,16 +268,12 @@ func (d *Disk) roll(need int64) error {
 	if len(d.held) > 0 {
 		s.base = d.held[0].Seq
 		for i := range d.held {
-			s.before.remove(d.held[i].Class, d.held[i].size)
+			if h := &d.held[i]; !h.dead || h.logged {
+				s.before.remove(h.Class, h.size)
+			}
 		}
 	}
-	s.follows = 1
-	switch n := len(d.segs); {
-	case old != nil:
-		s.follows = old.next
-	case n > 0:
-		s.follows = d.segs[n-1].end
-	}
+	s.follows = min(d.logged, s.base)
 	spare := ""
 	if n := len(d.spares); n > 0 && firstRecord+need <= d.o.segment {
 		spare = d.spares[n-1]
@@ -301,6 +309,11 @@ func (d *Disk) roll(need int64) error {
 		old.dirty = false
 		old.seg.end = s.base
 		old.f.Close()
+	}
+	for i := range d.held {
+		if h := &d.held[i]; !h.dead {
+			h.logged = false // in what counts of the log from now on
+		}
 	}
 	// What is held again is not in those any more that had it.
 	for n := len(d.segs); n > 0 && d.segs[n-1].base >= s.base; n-- {

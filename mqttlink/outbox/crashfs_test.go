@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -139,8 +140,9 @@ func (p *platter) powerCut(r *rand.Rand) *platter {
 	for _, f := range p.pending[:r.IntN(len(p.pending)+1)] {
 		f(m)
 	}
-	all := r.IntN(3) // nothing, everything, or anything of what was not synced
-	for name, n := range m {
+	all := r.IntN(3)                                   // nothing, everything, or anything of what was not synced
+	for _, name := range slices.Sorted(maps.Keys(m)) { // the same for the same seed
+		n := m[name]
 		if n == nil {
 			continue // a rename of something that was never there
 		}

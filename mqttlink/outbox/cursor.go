@@ -39,8 +39,11 @@ type cursor struct {
 	names []name
 
 	// The message returned last, to be returned again if asked for.
-	lastSeq uint64
-	lastOff int64
+	lastSeq    uint64
+	lastOff    int64
+	lastBefore tally // all that was appended before it
+
+	tally tally // all that was appended before seq
 
 	buf []byte // the file from at on
 	at  int64
@@ -91,6 +94,7 @@ func (c *cursor) rewind(s *segment) {
 	c.seed = c.nonce
 	c.names = c.names[:0]
 	c.lastSeq = 0
+	c.tally = c.head.before
 }
 
 // seek goes to where the first message from seq on in s is found by next. Going
@@ -100,7 +104,7 @@ func (c *cursor) seek(s *segment, seq uint64) error {
 	case c.seg != s:
 		return c.load(s)
 	case c.lastSeq != 0 && seq == c.lastSeq:
-		c.seq, c.off = c.lastSeq, c.lastOff
+		c.seq, c.off, c.tally = c.lastSeq, c.lastOff, c.lastBefore
 	case seq < c.seq && (c.lastSeq == 0 || seq <= c.lastSeq):
 		c.rewind(s)
 	}
@@ -133,11 +137,15 @@ func (c *cursor) next(from, end uint64, limit int64) (e entry, ok bool, err erro
 		if kind == data {
 			at := c.off
 			c.pass(&e)
-			if known := c.known(&e); known && e.seq >= from {
-				c.lastSeq, c.lastOff = e.seq, at
-				return e, true, nil
-			} else if !known {
+			if !c.known(&e) {
 				c.lose(e.seq, e.seq)
+				continue
+			}
+			before := c.tally
+			c.tally.add(e.class(), e.bytes())
+			if e.seq >= from {
+				c.lastSeq, c.lastOff, c.lastBefore = e.seq, at, before
+				return e, true, nil
 			}
 			continue
 		}
@@ -220,11 +228,14 @@ func (c *cursor) control(e *entry) {
 		}
 	case kindMark:
 		switch len(e.body) {
-		case droppedLength:
+		case 0, countedLength: // the message of that number was dropped before it was written
 			if e.seq > c.seq {
 				c.lose(c.seq, e.seq-1)
 			}
 			c.seq = e.seq + 1
+			if class, size, ok := e.counted(); ok {
+				c.tally.add(class, size)
+			}
 		case 8:
 			c.seed = seedOf(c.nonce, le.Uint64(e.body))
 			c.lastSeq = 0 // its checksum had another seed
@@ -233,13 +244,13 @@ func (c *cursor) control(e *entry) {
 	c.off += e.size()
 }
 
-// droppedLength is the length of the body of a mark that stands for a message
-// that was dropped before it was written.
-const droppedLength = 16
+// countedLength is the length of the body of a mark for a message that was dropped
+// and counts in the tallies.
+const countedLength = 16
 
-// dropped returns what such a mark says.
-func (e *entry) dropped() (c Class, size int64, ok bool) {
-	if e.kind() != kindMark || len(e.body) != droppedLength || le.Uint64(e.body) >= uint64(classes) {
+// counted returns what such a mark says.
+func (e *entry) counted() (c Class, size int64, ok bool) {
+	if e.kind() != kindMark || len(e.body) != countedLength || le.Uint64(e.body) >= uint64(classes) {
 		return 0, 0, false
 	}
 	return Class(le.Uint64(e.body)), int64(le.Uint64(e.body[8:])), true

@@ -131,7 +131,8 @@ type Disk struct {
 	spares []string   // prepared files
 
 	next     uint64 // sequence number of the next message
-	safe     uint64 // messages below are in the log, those from here on in a group or held
+	safe     uint64 // messages below are in the log or gone, those from here on in a group or held
+	logged   uint64 // sequence number behind the last message in the log
 	appended tally  // all messages below next
 	pos      position
 	moved    bool            // pos has changed since it was saved

@@ -10,8 +10,9 @@ import (
 // held is a message in memory, because the disk cannot be written.
 type held struct {
 	Record
-	size int64 // as it counts
-	dead bool  // was dropped, and has no payload any more
+	size   int64 // as it counts
+	dead   bool  // was dropped, and has no payload any more
+	logged bool  // is in a segment too, which is not trusted any more
 }
 
 // hold takes r into memory. d.mu is held.
@@ -48,6 +49,9 @@ func (d *Disk) heldIndex(seq uint64) int {
 func (d *Disk) popHeld() {
 	n := d.heldIndex(d.safe)
 	for i := range d.held[:n] {
+		if d.held[i].logged { // it was in the log all the same, and counts there
+			d.logged = max(d.logged, d.held[i].Seq+1)
+		}
 		d.heldBytes -= d.held[i].size
 		d.held[i] = held{}
 	}
@@ -61,7 +65,7 @@ func (d *Disk) popHeld() {
 // contain is not safe. d.mu is held, and busy is ours.
 func (d *Disk) fail(cause error, g *group) {
 	w := d.tail
-	if w != nil && d.o.Sync == SyncInterval {
+	if w != nil && d.o.Sync != SyncNever {
 		d.takeBack(w)
 	}
 	if d.err == nil { // otherwise what is in the group is in memory as well
@@ -105,19 +109,21 @@ func (d *Disk) takeBack(w *writer) {
 	if _, err := w.f.ReadAt(b, w.syncedOff); err != nil {
 		return
 	}
-	rs, ok := w.decode(b, true)
+	rs, ok := w.decode(b, w.syncedSeed, true)
 	if !ok {
 		return
 	}
 	var back []held
 	for _, r := range rs {
 		if r.Seq > d.pos.acked && r.Seq < d.safe {
-			back = append(back, held{Record: r, size: r.size()})
+			back = append(back, held{Record: r, size: r.size(), logged: true})
 			d.heldBytes += r.size()
 		}
 	}
 	if len(back) > 0 {
+		w.seg.taken = true
 		d.safe = back[0].Seq
+		d.logged = min(d.logged, d.safe)
 		d.held = append(back, d.held...)
 	}
 }
@@ -127,7 +133,7 @@ func (d *Disk) takeGroup(w *writer, g *group) {
 	if g == nil || len(g.buf) == 0 {
 		return
 	}
-	rs, _ := w.decode(slices.Clone(g.buf), false)
+	rs, _ := w.decode(slices.Clone(g.buf), 0, false)
 	for _, r := range rs {
 		d.held = append(d.held, held{Record: r, size: r.size()})
 		d.heldBytes += r.size()
@@ -135,15 +141,19 @@ func (d *Disk) takeGroup(w *writer, g *group) {
 	g.buf = g.buf[:0]
 }
 
-// decode returns the messages in what this writer has encoded.
-func (w *writer) decode(b []byte, check bool) (rs []Record, ok bool) {
+// decode returns the messages in a part of the segment.
+func (w *writer) decode(b []byte, seed uint32, check bool) (rs []Record, ok bool) {
 	for len(b) >= headSize {
 		h, ok := readHead(b)
 		if !ok || h.size() > int64(len(b)) {
 			return rs, false
 		}
-		if check && !sumOK(b, &h, w.firstSeed(b)) {
+		mark := h.kind() == kindMark
+		if check && (!mark && !sumOK(b, &h, seed) || mark && !sumOK(b, &h, seedOf(0, w.seg.nonce))) {
 			return rs, false
+		}
+		if mark && h.length == 8 {
+			seed = seedOf(seedOf(0, w.seg.nonce), le.Uint64(b[headSize:]))
 		}
 		if h.kind() == kindData && int(h.topic) < len(w.names) {
 			rs = append(rs, h.message(h.seq(w.seg.base), w.names[h.topic], b[headSize:headSize+h.length]))
@@ -184,7 +194,8 @@ func (d *Disk) heal() {
 					d.healLater(err)
 					return
 				}
-				w.dirty, w.fenced, w.syncedOff = false, true, w.seg.limit
+				w.synced(w.seg.limit)
+				w.dirty = false
 				continue
 			}
 			d.o.Log.Info("outbox can be written again", "dir", d.dir)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -147,7 +148,7 @@ func (d *Disk) syncNow() {
 		return
 	}
 	if err == nil {
-		w.syncedOff, w.fenced = off, true
+		w.synced(off)
 		return
 	}
 	w.dirty = true
@@ -185,21 +186,35 @@ func (d *Disk) recycle() {
 	d.mu.Lock()
 	todo, hollow := d.spent, d.hollow
 	d.spent, d.hollow = nil, nil
+	if d.err != nil {
+		todo = slices.DeleteFunc(todo, func(s *segment) bool {
+			if s.taken {
+				d.spent = append(d.spent, s)
+			}
+			return s.taken
+		})
+	}
 	spares := len(d.spares)
 	if d.reader.seg != nil && len(todo)+len(hollow) > 0 {
 		d.reader.close()
 	}
 	d.mu.Unlock()
+	if len(todo)+len(hollow) == 0 {
+		return
+	}
+	// First what was delivered and dropped, so that a power cut does not bring back
+	// a part of it.
+	if d.savePosition(d.o.Sync != SyncNever) != nil {
+		d.mu.Lock()
+		d.spent, d.hollow = append(d.spent, todo...), append(d.hollow, hollow...)
+		d.mu.Unlock()
+		return
+	}
 	for _, s := range hollow {
 		if f, err := d.fs.open(s.name(), os.O_RDWR); err == nil {
 			_ = f.Truncate(firstRecord) // otherwise it takes room until it is trimmed
 			f.Close()
 		}
-	}
-	// First what was delivered, so that a power cut does not bring back a part.
-	if len(todo) == 0 || d.savePosition(d.o.Sync != SyncNever) != nil {
-		d.notSpent(todo)
-		return
 	}
 	var made []string
 	for _, s := range todo {

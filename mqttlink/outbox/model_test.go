@@ -24,19 +24,18 @@ type modelMessage struct {
 
 // model is what a box should be: a slice.
 type model struct {
-	t      *testing.T
-	r      *rand.Rand
-	p      *platter
-	o      DiskOptions
-	d      *Disk
-	box    []modelMessage
-	gone   map[uint64]modelMessage // acknowledged or dropped: may come back after a power cut
-	acked  uint64
-	n      int // of messages ever made
-	now    time.Time
-	log    []string
-	jumped bool // messages were delivered that had never been written
-	bad    bool // the disk cannot be written
+	t     *testing.T
+	r     *rand.Rand
+	p     *platter
+	o     DiskOptions
+	d     *Disk
+	box   []modelMessage
+	gone  map[uint64]modelMessage // acknowledged or dropped: may come back after a power cut
+	acked uint64
+	n     int // of messages ever made
+	now   time.Time
+	log   []string
+	bad   bool // the disk cannot be written
 }
 
 func (m *model) op(format string, a ...any) { m.log = append(m.log, fmt.Sprintf(format, a...)) }
@@ -48,7 +47,7 @@ func (m *model) fatal(format string, a ...any) {
 		segs = append(segs, fmt.Sprintf("%+v", *s))
 	}
 	m.op("log %s", strings.Join(segs, "\n"))
-	m.t.Fatalf("%s: %s\nlast operations:\n%s", m.log[0], fmt.Sprintf(format, a...), strings.Join(m.log[max(0, len(m.log)-40):], "\n"))
+	m.t.Fatalf("%s: %s\nlast operations:\n%s", m.log[0], fmt.Sprintf(format, a...), strings.Join(m.log[max(0, len(m.log)-400):], "\n"))
 }
 
 // Write takes the box's log.
@@ -128,7 +127,6 @@ func (m *model) drop(c Class) {
 			return
 		}
 		m.gone[m.box[first].Seq] = m.box[first]
-		m.jumped = m.jumped || m.d.err != nil
 		m.box = append(m.box[:first:first], m.box[first+1:]...)
 	}
 }
@@ -197,7 +195,6 @@ func (m *model) ack() {
 		i = len(m.box) - 1
 	}
 	seq := m.box[i].Seq
-	m.jumped = m.jumped || m.d.err != nil
 	err := m.d.Ack(seq)
 	m.op("ack %d: %v", seq, err)
 	if err != nil {
@@ -306,9 +303,6 @@ func (m *model) counts() {
 		bytes += b.size()
 	}
 	s := m.d.Stats()
-	if m.jumped && len(m.box) > 0 && s.Messages >= len(m.box) && s.Bytes > bytes {
-		return // what was delivered and never written is counted until it is passed
-	}
 	if s.Messages != len(m.box) || s.Bytes != bytes {
 		m.fatal("%d messages, %d bytes; want %d, %d", s.Messages, s.Bytes, len(m.box), bytes)
 	}
@@ -358,13 +352,15 @@ func (m *model) step() {
 	}
 }
 
+// TestModel does random things to a box and to a slice. OUTBOX_SEEDS says how many
+// times in each mode, OUTBOX_SEED which of them alone.
 func TestModel(t *testing.T) {
 	modes := []DiskOptions{
 		{Sync: SyncAlways}, {Sync: SyncInterval}, {Sync: SyncNever},
 		{Sync: SyncAlways, Limits: Limits{Messages: 70, Drop: DropOldest}},
 		{Sync: SyncInterval, Limits: Limits{Messages: 200, Drop: DropOldest, Alarms: &Limits{Messages: 30, Drop: DropOldest}}},
 	}
-	seeds := 30
+	seeds := 15
 	if s := os.Getenv("OUTBOX_SEEDS"); s != "" {
 		seeds, _ = strconv.Atoi(s)
 	}

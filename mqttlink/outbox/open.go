@@ -231,6 +231,10 @@ func (d *Disk) fitNumbers(last scanned) {
 			last.clean = false // the next segment says so
 		}
 	}
+	d.logged = max(last.next, 1)
+	if last.seg == nil {
+		d.logged = d.next
+	}
 	if last.seg != nil && slices.Contains(d.segs, last.seg) {
 		d.reopen(last)
 	}
@@ -254,8 +258,9 @@ type scanned struct {
 	end      int64  // of the records
 	next     uint64 // sequence number behind the last message
 	appended tally
-	unsure   int64 // from here on nothing says that it is on the disk
-	clean    bool  // it can be appended to
+	unsure   int64  // from here on nothing says that it is on the disk
+	seed     uint32 // of the records there
+	clean    bool   // it can be appended to
 
 	seg   *segment
 	names []name
@@ -265,7 +270,7 @@ type scanned struct {
 // scan reads a segment to its end.
 func (d *Disk) scan(c *cursor) (r scanned, err error) {
 	s := c.seg
-	r = scanned{end: c.off, next: c.seq, appended: s.before, unsure: firstRecord, clean: true}
+	r = scanned{end: c.off, next: c.seq, appended: s.before, unsure: firstRecord, seed: c.seed, clean: true}
 	cut := r // at the first gap
 	gap := false
 	for {
@@ -286,12 +291,14 @@ func (d *Disk) scan(c *cursor) (r scanned, err error) {
 		if e.flags&flagSynced != 0 {
 			// What is missing had been on the disk before this was written.
 			s.damaged = s.damaged || gap
-			r.unsure = c.off
+			r.unsure, r.seed = c.off, c.seed
 		}
 		if kind == control {
 			c.control(&e)
-			if class, size, ok := e.dropped(); ok {
+			if class, size, ok := e.counted(); ok {
 				r.appended.add(class, size)
+			}
+			if e.kind() == kindMark && len(e.body) != 8 {
 				r.messages++
 			}
 		} else {
@@ -349,7 +356,7 @@ func (d *Disk) reopen(r scanned) {
 		f.Close()
 		return
 	}
-	w := &writer{seg: s, f: f, size: size, end: r.end, next: r.next, topics: map[string]uint16{}, syncedOff: r.end, dirty: true, epoch: random()}
+	w := &writer{seg: s, f: f, size: size, end: r.end, next: r.next, topics: map[string]uint16{}, syncedOff: r.unsure, syncedSeed: r.seed, dirty: true, epoch: random()}
 	w.seed = seedOf(r.nonce, w.epoch)
 	for i, n := range r.names {
 		w.names = append(w.names, n.s)

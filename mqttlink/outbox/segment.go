@@ -55,6 +55,7 @@ type segment struct {
 
 	segmentHead // known when it has been read: when nonce is not 0
 
+	taken   bool // some of its messages are held again: it stays until they are written
 	hollow  bool // without live messages, but between others: cut down to its head
 	damaged bool // to be set aside instead of recycled
 }
@@ -162,9 +163,10 @@ type writer struct {
 	names  []string // topics by number
 
 	// What a sync has covered.
-	syncedOff int64
-	fenced    bool // one has
-	dirty     bool // something was written since
+	syncedOff  int64
+	syncedSeed uint32 // of the records there
+	fenced     bool   // one has
+	dirty      bool   // something was written since
 }
 
 // create makes a segment of at least need bytes of records: of a prepared file if
@@ -224,7 +226,7 @@ func create(fs files, s *segment, spare string, small, need int64, sync bool) (w
 		return nil, err
 	}
 	w = &writer{seg: s, f: f, size: size, end: firstRecord, next: s.base, topics: map[string]uint16{}, syncedOff: firstRecord, fenced: sync}
-	w.seed, w.marked = seedOf(0, s.nonce), true // it is ours from its beginning
+	w.seed, w.syncedSeed, w.marked = seedOf(0, s.nonce), seedOf(0, s.nonce), true // it is ours from its beginning
 	s.limit = firstRecord
 	f = nil
 	return w, nil

@@ -3,7 +3,6 @@ package outbox
 import (
 	"errors"
 	"os"
-	"slices"
 	"sort"
 	"time"
 )
@@ -42,8 +41,28 @@ func (d *Disk) place(seq uint64) place {
 	}
 	if i+1 < len(d.segs) {
 		p.next = d.segs[i+1]
+		if d.learn(p.next); p.next.nonce != 0 && p.next.follows < p.end {
+			if p.end = p.next.follows; seq >= p.end {
+				return place{end: min(p.next.base, d.safe)}
+			}
+		}
 	}
 	return p
+}
+
+// learn reads the head of a segment, if that was not done yet.
+func (d *Disk) learn(s *segment) {
+	if s.nonce != 0 {
+		return
+	}
+	f, err := d.fs.open(s.name(), os.O_RDONLY)
+	if err != nil {
+		return // who reads it will tell
+	}
+	defer f.Close()
+	if h, err := s.readHead(f); err == nil {
+		s.learn(h)
+	}
 }
 
 // read returns the first message of the place.
@@ -95,7 +114,6 @@ func (d *Disk) noteHole(h hole, err error) {
 	if h.seg != nil && h.seg.hollow {
 		return
 	}
-	h.to = d.notWritten(h)
 	if h.from > h.to || d.inHole(h.from) && d.inHole(h.to) {
 		return
 	}
@@ -112,29 +130,6 @@ func (d *Disk) noteHole(h hole, err error) {
 		d.o.Log.Error("outbox: messages are damaged and cannot be delivered; the file is kept aside when the rest is", "dir", d.dir,
 			"file", h.seg.name(), "from", h.from, "to", h.to, "error", err)
 	}
-}
-
-// notWritten returns where a hole ends if the messages at the end of its segment
-// were never written.
-func (d *Disk) notWritten(h hole) (to uint64) {
-	i := slices.Index(d.segs, h.seg)
-	if i < 0 || h.seg.end != h.to+1 || i+1 >= len(d.segs) {
-		return h.to
-	}
-	next := d.segs[i+1]
-	if next.nonce == 0 {
-		f, err := d.fs.open(next.name(), os.O_RDONLY)
-		if err != nil {
-			return h.to
-		}
-		head, err := next.readHead(f)
-		f.Close()
-		if err != nil {
-			return h.to
-		}
-		next.learn(head)
-	}
-	return min(h.to, next.follows-1)
 }
 
 func (d *Disk) inHole(seq uint64) bool {
@@ -202,10 +197,11 @@ func (d *Disk) find(c *cursor, set classSet, seq uint64) (f found, ok bool) {
 // before it could not be read or were never written.
 func (d *Disk) front() (found, bool) {
 	f, ok := d.find(&d.walker, allClasses, d.pos.acked+1)
-	if ok && f.seg != nil && f.seq == f.seg.base {
+	if ok && f.seg != nil {
+		b := &d.walker.lastBefore
 		for c := range classes {
-			if d.pos.floors[c] <= f.seq && f.seg.before.messages[c] <= d.appended.messages[c] && f.seg.before.bytes[c] <= d.appended.bytes[c] {
-				d.pos.gone.messages[c], d.pos.gone.bytes[c] = f.seg.before.messages[c], f.seg.before.bytes[c]
+			if d.pos.floors[c] <= f.seq && b.messages[c] <= d.appended.messages[c] && b.bytes[c] <= d.appended.bytes[c] {
+				d.pos.gone.messages[c], d.pos.gone.bytes[c] = b.messages[c], b.bytes[c]
 			}
 		}
 	}
@@ -234,9 +230,14 @@ func (d *Disk) advance(seq uint64) {
 	d.trim()
 }
 
-// leave counts a message as gone.
+// leave counts a message as gone. One that was never written is as if it had
+// never been: the tallies in the files count what is in them.
 func (d *Disk) leave(f found) {
-	d.pos.gone.add(f.class, f.size)
+	if f.seg == nil && !d.held[d.heldIndex(f.seq)].logged {
+		d.appended.remove(f.class, f.size)
+	} else {
+		d.pos.gone.add(f.class, f.size)
+	}
 	d.moved = true
 }
 
