@@ -116,18 +116,18 @@ func (c *cursor) seek(s *segment, seq uint64) error {
 // records end.
 func (c *cursor) next(from, end uint64, limit int64) (e entry, ok bool, err error) {
 	for c.seq < end {
-		e, kind, err := c.record(limit)
+		e, kind, _ := c.record(limit) // a read that fails does so again in resync, and is told there
 		if kind == bad {
-			var found bool
-			if found, err = c.resync(limit); !found {
-				if err != nil {
-					return e, false, err
-				}
-				c.lose(c.seq, end-1)
-				c.seq = end
-				return e, false, nil
+			found, err := c.resync(limit)
+			if found {
+				continue
 			}
-			continue
+			if err != nil {
+				return e, false, err
+			}
+			c.lose(c.seq, end-1)
+			c.seq = end
+			return e, false, nil
 		}
 		if kind == data && e.seq >= end { // replaced by the next segment
 			c.lose(c.seq, end-1)
