@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 )
 
 const sector = 512
@@ -20,10 +21,17 @@ type platter struct {
 	durable map[string]*inode
 	pending []func(map[string]*inode) // changes of the folder since it was synced
 
-	fail  error // of all that writes
-	blind error // of all that reads
-	trace func(format string, a ...any)
-	after int // so many more writes are good
+	fail   error    // of all that writes
+	sector *badPage // one that cannot be read
+	blind  error    // of all that reads
+	trace  func(format string, a ...any)
+	after  int // so many more writes are good
+}
+
+// badPage is a page of a file that the disk does not give back.
+type badPage struct {
+	n   *inode
+	off int64
 }
 
 type inode struct {
@@ -186,6 +194,13 @@ func (h *handle) ReadAt(b []byte, off int64) (int, error) {
 	}
 	if h.p.blind != nil {
 		return 0, h.p.blind
+	}
+	if bad := h.p.sector; bad != nil && h.n == bad.n && off < bad.off+page && off+int64(len(b)) > bad.off {
+		if off >= bad.off {
+			return 0, syscall.EIO
+		}
+		b = b[:bad.off-off]
+		return copy(b, h.n.data[off:]), syscall.EIO
 	}
 	if off >= int64(len(h.n.data)) {
 		return 0, io.EOF

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -116,14 +117,14 @@ func (c *cursor) seek(s *segment, seq uint64) error {
 // records end.
 func (c *cursor) next(from, end uint64, limit int64) (e entry, ok bool, err error) {
 	for c.seq < end {
-		e, kind, _ := c.record(limit) // a read that fails does so again in resync, and is told there
+		e, kind, readErr := c.record(limit)
 		if kind == bad {
 			found, err := c.resync(limit)
 			if found {
 				continue
 			}
-			if err != nil {
-				return e, false, err
+			if err = cmp.Or(readErr, err); err != nil {
+				return e, false, err // another attempt may succeed
 			}
 			c.lose(c.seq, end-1)
 			c.seq = end
@@ -266,10 +267,9 @@ func (c *cursor) lose(from, to uint64) {
 }
 
 // resync looks for the next record behind a damaged one. If there is none the
-// cursor stays where it is. The error says that nothing behind could be read.
+// cursor stays where it is. The error says that something behind could not be read.
 func (c *cursor) resync(limit int64) (found bool, err error) {
 	start := c.off
-	read := false
 	for c.off += alignment; c.off+headSize <= limit; {
 		b, err2 := c.window(c.off, headSize, limit)
 		if b == nil {
@@ -277,7 +277,6 @@ func (c *cursor) resync(limit int64) (found bool, err error) {
 			c.off = c.off/page*page + page // a bad sector: go on behind its page
 			continue
 		}
-		read = true
 		for ; len(b) >= headSize; b = b[alignment:] {
 			// Zeros and what an earlier life left are most of what is looked through.
 			var e entry
@@ -296,9 +295,6 @@ func (c *cursor) resync(limit int64) (found bool, err error) {
 		}
 	}
 	c.off = start
-	if read {
-		err = nil
-	}
 	return false, err
 }
 

@@ -146,8 +146,12 @@ type Disk struct {
 	retryAt   time.Time
 	retryWait time.Duration
 
-	blind   error // of the last attempt to read the front of the box
-	holes   []hole
+	blind error // of the last attempt to read the front of the box
+	holes []hole
+
+	failedAt uint64 // message that could not be read the last time
+	failures int    // how often in a row
+
 	dropped uint64
 	torn    uint64
 	damaged uint64
@@ -366,10 +370,13 @@ func (d *Disk) Close() error {
 	var err error
 	if w := d.tail; w != nil {
 		d.tail = nil
-		if d.o.Sync == SyncInterval {
+		if d.o.Sync != SyncNever && w.dirty {
 			err = w.f.Sync()
 		}
 		err = errors.Join(err, w.f.Close())
+		if d.o.Sync != SyncNever && err == nil {
+			d.pos.synced = w.next
+		}
 	}
 	if n := len(d.held); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%d messages were never written and are lost: %w", n, d.heldErr))

@@ -299,9 +299,55 @@ func TestUnreadable(t *testing.T) {
 		t.Errorf("next: %v", err)
 	}
 	p.blind = nil
+	if _, _, err := d.Next(0); err != nil {
+		t.Errorf("next: %v", err)
+	}
 	if got := contents(t, d); got != "a" || d.Stats().Damaged != 0 {
 		t.Errorf("contents %s, %+v", got, d.Stats())
 	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A bad sector costs the messages in it, after some attempts, and not the rest.
+func TestBadSector(t *testing.T) {
+	p := newPlatter()
+	d, err := Open("platter", DiskOptions{fs: p, still: true, segment: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 1000
+	for i := range n {
+		put(t, d, fmt.Sprintf("%d%s", i, strings.Repeat(" ", 300)))
+	}
+	if len(d.segs) < 3 {
+		t.Fatalf("%d segments", len(d.segs))
+	}
+	s := d.segs[1]
+	for _, off := range []int64{0, 2 * page, s.limit / page * page} {
+		p.sector = &badPage{p.names[s.name()], off}
+		d.reader.close()
+		found, failed := 0, 0
+		for pos := uint64(0); ; {
+			r, ok, err := d.Next(pos)
+			if err != nil {
+				if failed++; failed > 20 {
+					t.Fatalf("page at %d: %v", off, err)
+				}
+				continue
+			}
+			if !ok {
+				break
+			}
+			found++
+			pos = r.Seq + 1
+		}
+		if off == 2*page && (found < n-16 || found >= n || failed > 0) || found < n-int(s.end-s.base) {
+			t.Errorf("page at %d: %d messages found, %d attempts failed", off, found, failed)
+		}
+	}
+	p.sector = nil
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}

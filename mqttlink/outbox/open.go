@@ -278,7 +278,12 @@ func (d *Disk) scan(c *cursor) (r scanned, err error) {
 		if kind == bad {
 			found, err2 := c.resync(s.limit)
 			if err := cmp.Or(err2, err); !found && err != nil {
-				return r, err
+				if r.messages == 0 {
+					return r, err
+				}
+				d.o.Log.Error("outbox: the end of the log cannot be read", "dir", d.dir, "file", s.name(), "error", err)
+				r.clean = false // what comes is written elsewhere
+				break
 			}
 			if !found {
 				break
@@ -345,6 +350,9 @@ func (d *Disk) reopen(r scanned) {
 	if err != nil {
 		return
 	}
+	if d.pos.synced == r.next {
+		r.unsure = r.end
+	}
 	size, err := f.Size()
 	if err == nil {
 		err = writeAgain(f, r.unsure, r.end)
@@ -392,6 +400,7 @@ func (d *Disk) finishLoad() {
 	if d.pos.acked+1 >= d.next {
 		d.pos.gone = d.appended
 	}
+	d.pos.synced = 0
 	_ = d.undo() // or when the disk can be written
 	d.trim()
 	if n, bytes := d.live(allClasses); n > 0 {

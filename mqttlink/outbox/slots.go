@@ -21,6 +21,7 @@ type position struct {
 	floors [classes]uint64 // and those of a class below this; always above acked
 	gone   tally           // how many were appended below their class's floor
 	handed uint64          // see Disk.SetHanded
+	synced uint64          // when the box was closed, all below was on the disk; 0 while it is open
 }
 
 // slots keeps a position in a file, in two places written in turn.
@@ -83,6 +84,7 @@ func (s *slots) decode() (p position, generation uint64, ok bool, err error) {
 		v := b[32+24*int(c):]
 		p.floors[c], p.gone.messages[c], p.gone.bytes[c] = max(le.Uint64(v), p.acked+1), le.Uint64(v[8:]), le.Uint64(v[16:])
 	}
+	p.synced = le.Uint64(b[32+24*classes:])
 	// Larger numbers are none that this program gives.
 	return p, generation, max(p.acked, p.floors[Reading], p.floors[Alarm]) < maxSeq/2, nil
 }
@@ -116,6 +118,7 @@ func (s *slots) save(p *position, sync bool) (err error) {
 		le.PutUint64(v[8:], p.gone.messages[c])
 		le.PutUint64(v[16:], p.gone.bytes[c])
 	}
+	le.PutUint64(b[32+24*classes:], p.synced)
 	le.PutUint32(b[slotLength-4:], crc32.Checksum(b[:slotLength-4], castagnoli))
 	_, err = s.f.WriteAt(b, int64(s.generation&1)*slotStride)
 	if err == nil && sync {

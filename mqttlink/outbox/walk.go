@@ -77,11 +77,17 @@ func (p *place) read(c *cursor) (e entry, ok bool, err error) {
 	return c.next(p.from, p.end, limit)
 }
 
+// badSector is how often a place must fail to be read to be given up.
+const badSector = 5
+
 // unreadable decides what an error of reading means: the segment is lost, and nil
 // is returned, or nothing can be read, and another attempt may help.
 func (d *Disk) unreadable(p place, err error) error {
 	lost := errors.Is(err, errHead) || errors.Is(err, errNotOurs) || errors.Is(err, ErrVersion) || errors.Is(err, os.ErrNotExist)
-	if !lost && p.next != nil {
+	if d.failedAt != p.from {
+		d.failedAt, d.failures = p.from, 0
+	}
+	if d.failures++; !lost && p.next != nil && d.failures >= badSector {
 		// Is it the disk, or only this place on it?
 		if f, err := d.fs.open(p.next.name(), os.O_RDONLY); err == nil {
 			_, err := p.next.readHead(f)
