@@ -189,7 +189,7 @@ func TestDamagedMiddle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			o := DiskOptions{segment: 64 << 10}
+			o := DiskOptions{segment: 64 << 10, still: true} // all segments are small ones
 			d := openDisk(t, dir, o)
 			var all []string
 			for i := range 500 {

@@ -1,6 +1,8 @@
 package outbox
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"sort"
@@ -228,4 +230,27 @@ func (d *Disk) healLater(err error) {
 	d.heldErr = fmt.Errorf("%w: %w", ErrHeld, err)
 	d.retryWait = min(2*d.retryWait, d.o.RetryMax)
 	d.retryAt = time.Now().Add(d.retryWait)
+}
+
+// Safe waits until the message seq, which Append has told to be held, is as safe
+// as DiskOptions.Sync promises, or has left the box.
+func (d *Disk) Safe(ctx context.Context, seq uint64) error {
+	stop := context.AfterFunc(ctx, func() {
+		d.mu.Lock()
+		d.idle.Broadcast()
+		d.mu.Unlock()
+	})
+	defer stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for seq >= d.safe {
+		switch {
+		case ctx.Err() != nil:
+			return cmp.Or(d.heldErr, ctx.Err())
+		case d.closed:
+			return cmp.Or(d.heldErr, ErrClosed)
+		}
+		d.idle.Wait()
+	}
+	return nil
 }
