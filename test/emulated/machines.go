@@ -2,12 +2,10 @@ package emulated
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"image"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"pithings/hw"
 	"pithings/hw/mock"
@@ -21,35 +19,69 @@ type machine struct {
 	name    string
 	flavour debian.Flavour
 	modules []string // of Debian's, to load
-	// boot makes the command line from what has been built in dir.
-	boot func(ctx context.Context, m machine, c *debian.Cache, k *debian.Kernel, dir string) (qemu.Machine, error)
-	// env names the machine's own parts for the tests.
-	env []string
+	// command is how to start QEMU, but for the disk and the network.
+	command func(ctx context.Context, b *bench, w boot) (qemu.Machine, error)
+	virtio  bool // it can have a disk and a network
 }
 
 var raspi0 = machine{
 	name:    "raspi0",
 	flavour: debian.RPi,
 	modules: []string{"i2c-dev", "uhid", "hid-cp2112", "vivid", "configfs"},
-	boot:    bootRaspi0,
+	command: raspi0Command,
 }
 
 var virt = machine{
 	name:    "virt",
 	flavour: debian.ARMMP,
-	modules: []string{"virtio_pci", "virtio-gpu", "i2c-dev", "uhid", "hid-cp2112", "vivid", "configfs"},
-	boot:    bootVirt,
+	modules: []string{"virtio_pci", "virtio-gpu", "virtio_blk", "virtio_net", "ext4", "crc32c_generic", "i2c-dev", "uhid", "hid-cp2112", "vivid", "configfs"},
+	command: virtCommand,
+	virtio:  true,
+}
+
+// boot is one start of a machine.
+type boot struct {
+	name     string      // of the folder with its console's log
+	screen   image.Point // its size, where that can be chosen
+	disk     string      // a file with an ext4 file system; none when empty
+	programs []guest.Program
+}
+
+// start boots the machine.
+func (b *bench) start(ctx context.Context, w boot) (*qemu.Guest, error) {
+	dir := filepath.Join(b.dir, w.name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	plan, initramfs := b.plan(w), filepath.Join(dir, "initramfs")
+	if err := b.pack(initramfs, plan); err != nil {
+		return nil, err
+	}
+	m, err := b.machine.command(ctx, b, w)
+	if err != nil {
+		return nil, err
+	}
+	m.Dir = dir
+	m.Args = append(m.Args, "-initrd", initramfs)
+	if plan.Address != "" {
+		// romfile: nobody boots from it, and the ROM is in another package.
+		m.Args = append(m.Args, "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=")
+	}
+	if plan.Disk != "" {
+		m.Args = append(m.Args, "-drive", "file="+w.disk+",format=raw,if=none,id=disk", "-device", "virtio-blk-pci,drive=disk")
+	}
+	return qemu.Boot(ctx, m)
 }
 
 // raspiScreen is the framebuffer that the Pi Zero's firmware would set up.
 var raspiScreen = hw.Geometry{Width: 640, Height: 480, Stride: 1280, BitsPerPixel: 16}
 
-func bootRaspi0(ctx context.Context, m machine, c *debian.Cache, k *debian.Kernel, dir string) (qemu.Machine, error) {
-	q, err := c.QEMU(ctx)
+func raspi0Command(ctx context.Context, b *bench, _ boot) (qemu.Machine, error) {
+	q, err := b.cache.QEMU(ctx)
 	if err != nil {
 		return qemu.Machine{}, err
 	}
-	tree := copyDeviceTree(ctx, k.DeviceTree("bcm2835-rpi-zero.dtb"), filepath.Join(dir, "raspi0.dtb"))
+	tree := copyDeviceTree(ctx, b.kernel.DeviceTree("bcm2835-rpi-zero.dtb"), filepath.Join(b.dir, "raspi0.dtb"))
 	// QEMU gives the VideoCore the last 64 MiB of 512; the picture is 1 MiB in.
 	tree.framebuffer(0x1c100000, raspiScreen, "r5g6b5")
 	// QEMU lacks the power domains' registers (ASB), and the driver would fault.
@@ -61,13 +93,13 @@ func bootRaspi0(ctx context.Context, m machine, c *debian.Cache, k *debian.Kerne
 	if tree.err != nil {
 		return qemu.Machine{}, tree.err
 	}
-	memory := filepath.Join(dir, "bme680.bin")
+	memory := filepath.Join(b.dir, "bme680.bin")
 	if err := os.WriteFile(memory, sensorMemory(), 0o644); err != nil {
 		return qemu.Machine{}, err
 	}
 	return qemu.Machine{Program: q.Program, Args: []string{
 		"-L", q.Data, "-M", "raspi0", "-nodefaults",
-		"-kernel", k.Image(), "-dtb", tree.file, "-initrd", filepath.Join(dir, "initramfs"),
+		"-kernel", b.kernel.Image(), "-dtb", tree.file,
 		// nohz=off highres=off: a timer compare that QEMU sets in the past is
 		// lost, and the idle guest with it.
 		"-append", "console=ttyAMA0,115200 panic=-1 quiet nohz=off highres=off",
@@ -88,76 +120,11 @@ func sensorMemory() []byte {
 	return append(registers, registers...)
 }
 
-func bootVirt(_ context.Context, _ machine, _ *debian.Cache, k *debian.Kernel, dir string) (qemu.Machine, error) {
+func virtCommand(_ context.Context, b *bench, w boot) (qemu.Machine, error) {
 	return qemu.Machine{Program: "qemu-system-arm", Args: []string{
 		"-M", "virt,highmem=off", "-cpu", "cortex-a15", "-m", "512", "-nodefaults", "-no-user-config",
-		"-device", "virtio-gpu-pci,xres=800,yres=480",
-		"-kernel", k.Image(), "-initrd", filepath.Join(dir, "initramfs"),
+		"-device", fmt.Sprintf("virtio-gpu-pci,xres=%d,yres=%d", w.screen.X, w.screen.Y),
+		"-kernel", b.kernel.Image(),
 		"-append", "console=ttyAMA0 panic=-1 quiet",
 	}}, nil
-}
-
-// modulesDir is where the modules are in the guest.
-const modulesDir = "/lib/modules"
-
-// build makes the guest's root file system in dir: programs, modules and plan.
-func build(ctx context.Context, m machine, k *debian.Kernel, dir string, programs []guest.Program) error {
-	root := qemu.NewInitramfs()
-	for _, d := range []string{"proc", "sys", "dev", "tmp", "run"} {
-		root.Dir(d, 0o755)
-	}
-	root.File("etc/passwd", 0o644, []byte(guest.Passwd))
-	root.File("etc/group", 0o644, []byte(guest.Group))
-	plan := guest.Plan{
-		GPIO: &guest.GPIO{Label: "gpio-sim-pi", Count: 54, Lines: map[int]string{
-			4: "SIM4", 17: "SIM17", 18: "SIM18", 27: "SIM27",
-		}},
-		// As on a Pi, where it makes periph close the chip's files, and others'.
-		Links:    map[string]string{"/dev/gpiochip9": "gpiochip0"},
-		Programs: programs,
-	}
-	files, err := qemu.Modules(k.ModuleDir(), m.modules...)
-	if err != nil {
-		return err
-	}
-	// v4l2loopback needs what vivid has brought already.
-	files = append(files, k.Extra["gpio-sim"], k.Extra["v4l2loopback"])
-	params := map[string]string{
-		// One webcam with one input, and a metadata node beside it.
-		"vivid.ko": "n_devs=1 node_types=0x20001 num_inputs=1 input_types=0x0 vid_cap_nr=0 meta_cap_nr=1",
-		// Not a capture device until somebody feeds it.
-		"v4l2loopback.ko": "devices=1 video_nr=10 exclusive_caps=1 card_label=Loopback",
-	}
-	for _, f := range files {
-		name := filepath.Join(modulesDir, filepath.Base(f))
-		root.Copy(name, 0o644, f)
-		plan.Modules = append(plan.Modules, guest.Module{File: name, Params: params[filepath.Base(f)]})
-	}
-	for _, b := range []struct {
-		name string
-		args []string
-	}{
-		{"init", []string{"build", "-trimpath", "-ldflags", "-s -w", "pithings/test/emulated/guest/init"}},
-		{"bin/bridge", []string{"build", "-trimpath", "-ldflags", "-s -w", "pithings/test/emulated/guest/bridge"}},
-		{"bin/feeder", []string{"build", "-trimpath", "-ldflags", "-s -w", "pithings/test/emulated/guest/feeder"}},
-		{"bin/pithings", []string{"build", "-trimpath", "-ldflags", "-s -w", "pithings/cmd/pithings"}},
-		{"bin/system.test", []string{"test", "-c", "-trimpath", "-ldflags", "-s -w", "pithings/test/emulated/guest/system"}},
-		{"bin/pi.test", []string{"test", "-c", "-trimpath", "-ldflags", "-s -w", "pithings/hw/pi"}},
-	} {
-		file := filepath.Join(dir, filepath.Base(b.name))
-		args := append([]string{b.args[0], "-o", file}, b.args[1:]...)
-		cmd := exec.CommandContext(ctx, "go", args...)
-		// What a Pi Zero runs.
-		cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm", "GOARM=6", "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
-		}
-		root.Copy(b.name, 0o755, file)
-	}
-	text, err := json.MarshalIndent(plan, "", "  ")
-	if err != nil {
-		return err
-	}
-	root.File(guest.PlanFile, 0o644, text)
-	return root.WriteFile(filepath.Join(dir, "initramfs"))
 }

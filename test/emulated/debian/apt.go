@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 )
 
 // suite is the Debian release that everything comes from. The names of the
@@ -23,6 +25,9 @@ type Cache struct {
 	Dir string
 	// Log tells about the steps that take a while.
 	Log func(format string, args ...any)
+
+	mu      sync.Mutex // one at a time gets something
+	fetched *apt       // once the package lists are here
 }
 
 // apt is a private apt state with the architectures of the emulated machines.
@@ -32,8 +37,11 @@ type apt struct {
 	host  string // this machine's own architecture
 }
 
-// apt prepares the state and fetches the package lists.
+// apt prepares the state and fetches the package lists. The caller has the lock.
 func (c *Cache) apt(ctx context.Context) (*apt, error) {
+	if c.fetched != nil {
+		return c.fetched, nil
+	}
 	mirror, err := findMirror("/etc/apt")
 	if err != nil {
 		return nil, err
@@ -60,6 +68,7 @@ func (c *Cache) apt(ctx context.Context) (*apt, error) {
 	conf := fmt.Sprintf(`APT::Architecture %q;
 APT::Architectures { %q; "armhf"; "armel"; };
 APT::Sandbox::User "root";
+Acquire::Retries "3";
 Acquire::Languages "none";
 Dir::State %q;
 Dir::State::Lists %q;
@@ -77,10 +86,34 @@ Dir::Etc::parts "/dev/null";
 		}
 	}
 	c.Log("fetching Debian's package lists")
-	if _, err := a.run(ctx, "apt-get", "-qq", "update"); err != nil {
-		return nil, err
+	// A mirror that is being updated has lists that do not match each other for
+	// some minutes. Those of the last time, or the other suite's, may do: what is
+	// missing is told when it is asked for.
+	if err := a.patiently(ctx, "apt-get", "-qq", "update"); err != nil {
+		c.Log("going on with the package lists that there are: %v", err)
 	}
+	c.fetched = a
 	return a, nil
+}
+
+// attempts is how often a fetch is tried.
+const attempts = 4
+
+// patiently runs what may fail because of the network or of a mirror that is
+// being updated.
+func (a *apt) patiently(ctx context.Context, name string, args ...string) error {
+	for n := 1; ; n++ {
+		_, err := a.run(ctx, name, args...)
+		if err == nil || n == attempts {
+			return err
+		}
+		a.cache.Log("trying again in %d s: %v", 5*n, err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Duration(5*n) * time.Second):
+		}
+	}
 }
 
 func (a *apt) run(ctx context.Context, name string, args ...string) (string, error) {
@@ -121,7 +154,7 @@ func (a *apt) version(ctx context.Context, pkg string) (string, error) {
 // NAME:ARCH/SUITE, and returns their files in the same order.
 func (a *apt) download(ctx context.Context, packages ...string) ([]string, error) {
 	a.cache.Log("fetching %s", strings.Join(packages, " "))
-	if _, err := a.run(ctx, "apt-get", append([]string{"-qq", "download"}, packages...)...); err != nil {
+	if err := a.patiently(ctx, "apt-get", append([]string{"-qq", "download"}, packages...)...); err != nil {
 		return nil, err
 	}
 	var files []string

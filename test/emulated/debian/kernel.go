@@ -25,26 +25,35 @@ var (
 type Kernel struct {
 	Release string // "6.1.0-50-rpi"
 	Version string // of the package, "6.1.176-1"
-	Dir     string // where the package is unpacked
-	// Extra are the modules that were built here, by name.
-	Extra map[string]string
+
+	dir string
+}
+
+// Dir is where the package is unpacked.
+func (k *Kernel) Dir() string { return filepath.Join(k.dir, "image") }
+
+// Extra is the file of a module that was built here: gpio-sim, v4l2loopback.
+func (k *Kernel) Extra(module string) string {
+	return filepath.Join(k.dir, "build", module, module+".ko")
 }
 
 // Image is the kernel's file.
-func (k *Kernel) Image() string { return filepath.Join(k.Dir, "boot", "vmlinuz-"+k.Release) }
+func (k *Kernel) Image() string { return filepath.Join(k.Dir(), "boot", "vmlinuz-"+k.Release) }
 
 // DeviceTree is the file of a board's device tree.
 func (k *Kernel) DeviceTree(name string) string {
-	return filepath.Join(k.Dir, "usr/lib/linux-image-"+k.Release, name)
+	return filepath.Join(k.Dir(), "usr/lib/linux-image-"+k.Release, name)
 }
 
 // ModuleDir is the folder that holds modules.dep.
-func (k *Kernel) ModuleDir() string { return filepath.Join(k.Dir, "lib/modules", k.Release) }
+func (k *Kernel) ModuleDir() string { return filepath.Join(k.Dir(), "lib/modules", k.Release) }
 
 // Kernel gets the kernel, building what Debian does not.
 func (c *Cache) Kernel(ctx context.Context, f Flavour) (*Kernel, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	dir := filepath.Join(c.Dir, f.name)
-	k := new(Kernel)
+	k := &Kernel{dir: dir}
 	// The record is written last: without it whatever stands there is begun anew.
 	record := filepath.Join(dir, "kernel.json")
 	if text, err := os.ReadFile(record); err == nil {
@@ -74,7 +83,6 @@ func (c *Cache) Kernel(ctx context.Context, f Flavour) (*Kernel, error) {
 		return nil, err
 	}
 	k.Release = strings.TrimPrefix(image, "linux-image-")
-	k.Dir = filepath.Join(dir, "image")
 	if k.Version, err = a.version(ctx, image+":"+f.arch); err != nil {
 		return nil, err
 	}
@@ -96,7 +104,7 @@ func (c *Cache) Kernel(ctx context.Context, f Flavour) (*Kernel, error) {
 	if err := k.buildModules(ctx, c, filepath.Join(dir, "build"), sources); err != nil {
 		return nil, err
 	}
-	if _, err := output(ctx, dir, nil, "/sbin/depmod", "-b", k.Dir, k.Release); err != nil {
+	if _, err := output(ctx, dir, nil, "/sbin/depmod", "-b", k.Dir(), k.Release); err != nil {
 		return nil, err
 	}
 	text, err := json.MarshalIndent(k, "", "  ")
@@ -118,6 +126,8 @@ type QEMU struct{ Program, Data string }
 // I²C controller in its Pi. The shared libraries are those of Debian 12's own,
 // which has to be installed.
 func (c *Cache) QEMU(ctx context.Context) (*QEMU, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	dir := filepath.Join(c.Dir, "qemu")
 	q := &QEMU{Program: filepath.Join(dir, "usr/bin/qemu-system-arm"), Data: filepath.Join(dir, "usr/share/qemu")}
 	done := filepath.Join(dir, "unpacked")

@@ -101,7 +101,6 @@ func (k *Kernel) buildModules(ctx context.Context, c *Cache, build string, s sou
 			return err
 		}
 	}
-	k.Extra = map[string]string{}
 	for _, m := range []struct{ dir, name, kbuild string }{
 		{gpio, "gpio-sim", "obj-m := gpio-sim.o\ngpio-sim-y := gpio-sim-main.o irq_sim.o\n"},
 		{loopback, "v4l2loopback", "obj-m := v4l2loopback.o\n"},
@@ -115,11 +114,9 @@ func (k *Kernel) buildModules(ctx context.Context, c *Cache, build string, s sou
 			"CROSS_COMPILE="+crossPrefix, "CC="+crossPrefix+"gcc-12", "modules"); err != nil {
 			return err
 		}
-		ko := filepath.Join(m.dir, m.name+".ko")
-		if _, err := output(ctx, m.dir, nil, crossPrefix+"strip", "-g", ko); err != nil {
+		if _, err := output(ctx, m.dir, nil, crossPrefix+"strip", "-g", k.Extra(m.name)); err != nil {
 			return err
 		}
-		k.Extra[m.name] = ko
 	}
 	return nil
 }

@@ -12,8 +12,12 @@ type Plan struct {
 	Modules []Module `json:"modules,omitempty"`
 	GPIO    *GPIO    `json:"gpio,omitempty"`
 	// Links are symbolic links to make, with their targets.
-	Links    map[string]string `json:"links,omitempty"`
-	Programs []Program         `json:"programs,omitempty"`
+	Links map[string]string `json:"links,omitempty"`
+	// Address is that of the network interface, in QEMU's user network: [Address].
+	Address string `json:"address,omitempty"`
+	// Disk is a device with an ext4 file system to mount at [Disk].
+	Disk     string    `json:"disk,omitempty"`
+	Programs []Program `json:"programs,omitempty"`
 }
 
 // Module is a kernel module to load.
@@ -43,6 +47,21 @@ type Program struct {
 	Helper bool   `json:"helper,omitempty"`
 	Ready  string `json:"ready,omitempty"`
 }
+
+// Places in the guest.
+const (
+	Disk    = "/disk"    // the disk
+	Systemd = "/systemd" // root of a Debian with systemd, for guest/container
+	// SystemdConsole is a named pipe that is that systemd's console.
+	SystemdConsole = "/run/systemd-console"
+)
+
+// The user network of QEMU ("-netdev user"): the guest's usual address, and the
+// one by which it reaches 127.0.0.1 of the machine that runs QEMU.
+const (
+	Address     = "10.0.2.15"
+	HostAddress = "10.0.2.2"
+)
 
 // The guest's users and groups. The numbers are those of Raspberry Pi OS, as
 // far as it fixes them.

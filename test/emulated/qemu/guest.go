@@ -105,6 +105,15 @@ func (g *Guest) End() error {
 	return g.err
 }
 
+// Cut cuts the machine's power: it ends at once, and what it has not written to
+// its disk is lost. Its console is read to the end.
+func (g *Guest) Cut() {
+	g.cmd.Process.Kill()
+	for range g.Events {
+	}
+	g.group.Wait()
+}
+
 // follow reads the console to its end.
 func (g *Guest) follow(out io.Reader, log io.Writer, events chan<- Event) {
 	begun := time.Now()

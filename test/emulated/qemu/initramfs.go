@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 )
 
@@ -57,6 +59,42 @@ func (a *Initramfs) Dir(name string, perm uint32) { a.add(entry{name: name, mode
 // Link adds a symbolic link.
 func (a *Initramfs) Link(name, target string) {
 	a.add(entry{name: name, mode: modeLink | 0o777, data: []byte(target)})
+}
+
+// Tree adds a folder of this machine with all that is in it, but for what skip
+// says, which gets paths within source.
+func (a *Initramfs) Tree(name, source string, skip func(name string) bool) error {
+	return filepath.WalkDir(source, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		inside, err := filepath.Rel(source, file)
+		if err != nil {
+			return err
+		}
+		to := path.Join(name, filepath.ToSlash(inside))
+		switch {
+		case inside != "." && skip(filepath.ToSlash(inside)):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case d.IsDir():
+			a.Dir(to, 0o755)
+		case d.Type() == fs.ModeSymlink:
+			target, err := os.Readlink(file)
+			if err != nil {
+				return err
+			}
+			a.Link(to, target)
+		case d.Type().IsRegular():
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			a.Copy(to, uint32(info.Mode().Perm()), file)
+		}
+		return nil
+	})
 }
 
 func (a *Initramfs) add(e entry) {

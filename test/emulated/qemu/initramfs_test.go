@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,18 @@ func TestInitramfsIsReadByCpio(t *testing.T) {
 	a.File("/etc/plan.json", 0o644, []byte("{}\n"))
 	a.Link("bin/sh", "init")
 	a.Dir("etc", 0o700) // is there already
+	tree := t.TempDir()
+	for name, perm := range map[string]os.FileMode{"lib/a.so": 0o644, "share/manual": 0o644} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(tree, name)), 0o700), os.WriteFile(filepath.Join(tree, name), nil, perm)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("a.so", filepath.Join(tree, "lib/b.so")); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Tree("tree", tree, func(name string) bool { return name == "share" }); err != nil {
+		t.Fatal(err)
+	}
 	var archive bytes.Buffer
 	if err := a.Write(&archive); err != nil {
 		t.Fatal(err)
@@ -43,6 +56,10 @@ func TestInitramfsIsReadByCpio(t *testing.T) {
 		{"drwxr-xr-x", " etc"},
 		{"-rw-r--r--", " etc/plan.json"},
 		{"lrwxrwxrwx", " bin/sh -> init"},
+		{"drwxr-xr-x", " tree"},
+		{"drwxr-xr-x", " tree/lib"},
+		{"-rw-r--r--", " tree/lib/a.so"},
+		{"lrwxrwxrwx", " tree/lib/b.so -> a.so"},
 	} {
 		if i >= len(lines) || !strings.HasPrefix(lines[i], want.mode) || !strings.HasSuffix(lines[i], want.end) {
 			t.Fatalf("entry %d is not %s %s:\n%s", i, want.mode, want.end, out)

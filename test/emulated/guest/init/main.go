@@ -73,8 +73,19 @@ func run(con *console) error {
 	if err := watchDevices(); err != nil {
 		return fmt.Errorf("watch devices: %w", err)
 	}
-	if err := loopbackUp(); err != nil {
+	if err := interfaceUp("lo", ""); err != nil {
 		return fmt.Errorf("network: %w", err)
+	}
+	if plan.Address != "" {
+		if err := interfaceUp("eth0", plan.Address); err != nil {
+			return fmt.Errorf("network: %w", err)
+		}
+	}
+	if plan.Disk != "" {
+		if err := mountDisk(plan.Disk); err != nil {
+			return err
+		}
+		defer unmountDisk(con)
 	}
 	served := make(chan error, 1)
 	go func() { served <- control.Serve(context.Background(), control.Host, con.ask) }()
@@ -98,7 +109,7 @@ func run(con *console) error {
 func mountAll() error {
 	for _, m := range []struct{ kind, on, options string }{
 		{"proc", "/proc", ""}, {"sysfs", "/sys", ""}, {"devtmpfs", "/dev", ""},
-		{"tmpfs", "/tmp", "mode=1777"}, {"tmpfs", "/run", "mode=0755"},
+		{"tmpfs", "/tmp", "mode=1777"}, {"tmpfs", "/run", "mode=0755"}, {"cgroup2", "/sys/fs/cgroup", ""},
 	} {
 		if err := os.MkdirAll(m.on, 0o755); err != nil {
 			return err
@@ -150,24 +161,6 @@ func simulateGPIO(g guest.GPIO) error {
 		}
 	}
 	return write(device+"/live", "1")
-}
-
-// loopbackUp brings the interface lo up.
-func loopbackUp() error {
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(s)
-	r, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	if err := unix.IoctlIfreq(s, unix.SIOCGIFFLAGS, r); err != nil {
-		return err
-	}
-	r.SetUint16(r.Uint16() | unix.IFF_UP)
-	return unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, r)
 }
 
 // console is the line to the host.
