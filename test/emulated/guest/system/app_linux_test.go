@@ -19,6 +19,7 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"golang.org/x/image/draw"
 
 	"pithings/test/emulated/guest"
 	"pithings/test/emulated/guest/control"
@@ -40,6 +41,10 @@ const (
 // TestMain skips on every computer but the emulated ones: the tests write to
 // device nodes and consoles.
 func TestMain(m *testing.M) {
+	if os.Getenv(probing) != "" {
+		probe()
+		return
+	}
 	if _, err := os.Stat(guest.PlanFile); err != nil || os.Geteuid() != 0 {
 		fmt.Println("skipped: these tests run in the guest of an emulated machine (test/emulated)")
 		return
@@ -49,9 +54,10 @@ func TestMain(m *testing.M) {
 
 // app is pithings as it runs.
 type app struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	t      *testing.T
+	cmd    *exec.Cmd     // pithings, or the systemd that runs it
+	broker string        // HOST:PORT
+	done   chan struct{} // closed when it has ended
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed at the next message or log line
@@ -67,11 +73,44 @@ type message struct{ topic, payload string }
 type how struct {
 	groups []uint32 // of the user pi; all three when nil
 	tty    string   // its controlling terminal; none when empty
+	state  string   // folder that outlives the test; one of its own when empty
+	broker string   // HOST:PORT; the embedded one when empty
+	unit   bool     // by systemd, with the unit that users get
 }
 
 // start runs pithings with a configuration, as the user pi, and listens to all
-// that it publishes.
+// that is published.
 func start(t *testing.T, h how, things string) *app {
+	t.Helper()
+	a := &app{t: t, done: make(chan struct{}), changed: make(chan struct{}), broker: h.broker}
+	text := "http: {listen: 127.0.0.1:8080}\n" + things
+	if a.broker == "" {
+		a.broker = "127.0.0.1:1883"
+		text = "broker: {listen: 127.0.0.1:1883}\n" + text
+	} else {
+		text = "mqtt: {endpoint: mqtt://" + a.broker + "}\n" + text
+	}
+	if h.unit {
+		a.startUnit(text)
+	} else {
+		a.startProgram(h, text)
+	}
+	t.Cleanup(func() {
+		a.cmd.Process.Kill()
+		<-a.done
+		if t.Failed() {
+			t.Logf("pithings said:\n%s", strings.Join(a.logged(""), "\n"))
+			a.mu.Lock()
+			t.Logf("messages: %q", a.messages)
+			a.mu.Unlock()
+		}
+	})
+	a.listen()
+	return a
+}
+
+// writeConfig writes a configuration for the user pi and makes its state folder.
+func writeConfig(t *testing.T, state, text string) (file string) {
 	t.Helper()
 	dir := t.TempDir()
 	// The user has to get through to it.
@@ -80,26 +119,38 @@ func start(t *testing.T, h how, things string) *app {
 			t.Fatal(err)
 		}
 	}
-	config, state := filepath.Join(dir, "pithings.yaml"), filepath.Join(dir, "state")
-	text := "broker: {listen: 127.0.0.1:1883}\nhttp: {listen: 127.0.0.1:8080}\nstate: " + state + "\n" + things
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+	if state == "" {
+		state = filepath.Join(dir, "state")
 	}
-	if err := os.Mkdir(state, 0o755); err != nil {
+	if err := os.MkdirAll(state, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chown(state, guest.UserID, guest.UserID); err != nil {
 		t.Fatal(err)
 	}
-	if h.groups == nil {
-		h.groups = []uint32{guest.GPIOGroup, guest.I2CGroup, guest.VideoGroup}
+	file = filepath.Join(dir, "pithings.yaml")
+	if err := os.WriteFile(file, []byte("state: "+state+"\n"+text), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	a := &app{t: t, done: make(chan struct{}), changed: make(chan struct{})}
-	a.cmd = exec.Command("/bin/pithings", "run", "--config", config)
-	a.cmd.Env = []string{"HOME=/tmp", "PATH=/bin"}
-	a.cmd.SysProcAttr = &syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: guest.UserID, Gid: guest.UserID, Groups: h.groups},
+	return file
+}
+
+// asPi makes a program run as the user pi.
+func asPi(cmd *exec.Cmd, groups []uint32) {
+	if groups == nil {
+		groups = []uint32{guest.GPIOGroup, guest.I2CGroup, guest.VideoGroup}
 	}
+	cmd.Env = []string{"HOME=/tmp", "PATH=/bin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: guest.UserID, Gid: guest.UserID, Groups: groups},
+	}
+}
+
+func (a *app) startProgram(h how, text string) {
+	t := a.t
+	t.Helper()
+	a.cmd = exec.Command("/bin/pithings", "run", "--config", writeConfig(t, h.state, text))
+	asPi(a.cmd, h.groups)
 	if h.tty != "" {
 		// As systemd does with TTYPath=: the terminal belongs to the user.
 		if err := os.Chown(h.tty, guest.UserID, 0); err != nil {
@@ -133,18 +184,6 @@ func start(t *testing.T, h how, things string) *app {
 		a.cmd.Wait()
 		close(a.done)
 	}()
-	t.Cleanup(func() {
-		a.cmd.Process.Kill()
-		<-a.done
-		if t.Failed() {
-			t.Logf("pithings said:\n%s", strings.Join(a.logged(""), "\n"))
-			a.mu.Lock()
-			t.Logf("messages: %q", a.messages)
-			a.mu.Unlock()
-		}
-	})
-	a.listen()
-	return a
 }
 
 func (a *app) read(r io.Reader) {
@@ -164,7 +203,7 @@ func (a *app) note(add func()) {
 // listen subscribes to everything, once the broker is up.
 func (a *app) listen() {
 	a.t.Helper()
-	o := mqtt.NewClientOptions().AddBroker("tcp://127.0.0.1:1883").SetClientID("listener").
+	o := mqtt.NewClientOptions().AddBroker("tcp://" + a.broker).SetClientID("listener").
 		SetProtocolVersion(4).SetAutoReconnect(false)
 	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		c := mqtt.NewClient(o)
@@ -318,22 +357,25 @@ func fetch(t *testing.T, uri string) image.Image {
 }
 
 // difference is the mean difference, of 255, between a picture and the middle
-// of the screen, where pictures of the screen's height or width are shown.
+// of the screen, where pictures are shown as large as they fit.
 func difference(picture, screen image.Image) float64 {
-	p, s := picture.Bounds(), screen.Bounds()
-	left, top := s.Min.X+(s.Dx()-p.Dx())/2, s.Min.Y+(s.Dy()-p.Dy())/2
-	var sum, n float64
-	for y := range p.Dy() {
-		for x := range p.Dx() {
-			r1, g1, b1, _ := picture.At(p.Min.X+x, p.Min.Y+y).RGBA()
-			r2, g2, b2, _ := screen.At(left+x, top+y).RGBA()
-			for _, d := range []int{int(r1>>8) - int(r2>>8), int(g1>>8) - int(g2>>8), int(b1>>8) - int(b2>>8)} {
-				sum += float64(max(d, -d))
-				n++
-			}
-		}
+	s := screen.Bounds()
+	size := picture.Bounds().Size()
+	if s.Dx()*size.Y < s.Dy()*size.X {
+		size = image.Pt(s.Dx(), size.Y*s.Dx()/size.X)
+	} else {
+		size = image.Pt(size.X*s.Dy()/size.Y, s.Dy())
 	}
-	return sum / n
+	p := image.NewRGBA(image.Rectangle{Max: size})
+	draw.ApproxBiLinear.Scale(p, p.Rect, picture, picture.Bounds(), draw.Src, nil)
+	shown := image.NewRGBA(p.Rect)
+	draw.Draw(shown, p.Rect, screen, s.Min.Add(s.Size().Sub(size).Div(2)), draw.Src)
+	var sum int
+	for i, want := range p.Pix { // both are opaque
+		d := int(want) - int(shown.Pix[i])
+		sum += max(d, -d)
+	}
+	return float64(sum) / float64(3*size.X*size.Y)
 }
 
 // eventually waits for what takes its time.

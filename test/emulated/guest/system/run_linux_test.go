@@ -2,6 +2,7 @@ package system
 
 import (
 	"encoding/json"
+	"image"
 	"math"
 	"os"
 	"strings"
@@ -30,34 +31,13 @@ func TestSecurityFlowOnDeviceNodes(t *testing.T) {
 	}{{"tty1 is handed over", "/dev/tty1"}, {"no terminal", ""}} {
 		t.Run(c.name, func(t *testing.T) {
 			setLine(t, false)
-			if err := os.WriteFile("/dev/tty1", []byte("\x1b[2J\x1b[H\x1b[?25h"+strings.Repeat("text of the console\r\n", 12)), 0); err != nil {
-				t.Fatal(err)
-			}
+			writeConsole(t)
 			before := screenshot(t)
 			a := start(t, how{tty: c.tty}, "things:\n"+motion+camera+display+flow)
 			// Asking for a pull moves a simulated line.
 			a.waitLog("part works\" thing=TG_MS")
 			for i := range 2 {
-				from := a.count()
-				setLine(t, true)
-				payload, at := a.wait(from, "TG_MS/motion", nil)
-				if want := `{"isMotionDetected": true}`; payload != want {
-					t.Errorf("motion is %s, want %s", payload, want)
-				}
-				_, at = a.wait(at, "TG_Camera/capture", nil)
-				payload, at = a.wait(at, "TG_Camera/capture/finished", nil)
-				var finished struct {
-					URI string `json:"lastClickedImage"`
-				}
-				if err := json.Unmarshal([]byte(payload), &finished); err != nil {
-					t.Fatalf("%s: %v", payload, err)
-				}
-				a.wait(at, "TG_Screen/display", func(p string) bool { return strings.Contains(p, finished.URI) })
-				picture := fetch(t, finished.URI)
-				if b := picture.Bounds(); b.Dx() != 640 || b.Dy() != 480 {
-					t.Errorf("a picture of %v", b)
-				}
-				eventually(t, "the screen shows the picture", func() bool { return difference(picture, screenshot(t)) < 8 })
+				picture := a.motionShowsPicture()
 				if mode := consoleMode(t); c.tty != "" && mode != 1 {
 					t.Errorf("console mode %d, want 1 (graphics)", mode)
 				}
@@ -91,6 +71,49 @@ func TestSecurityFlowOnDeviceNodes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// writeConsole puts text on the console, which a picture has to cover.
+func writeConsole(t *testing.T) {
+	t.Helper()
+	if err := os.WriteFile("/dev/tty1", []byte("\x1b[2J\x1b[H\x1b[?25h"+strings.Repeat("text of the console\r\n", 12)), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// motionShowsPicture makes a motion and waits for what the flow makes of it: a
+// picture, which the screen shows.
+func (a *app) motionShowsPicture() (picture image.Image) {
+	t := a.t
+	t.Helper()
+	from := a.count()
+	setLine(t, true)
+	payload, at := a.wait(from, "TG_MS/motion", nil)
+	if want := `{"isMotionDetected": true}`; payload != want {
+		t.Errorf("motion is %s, want %s", payload, want)
+	}
+	_, at = a.wait(at, "TG_Camera/capture", nil)
+	payload, at = a.wait(at, "TG_Camera/capture/finished", nil)
+	uri := pictureURI(t, payload)
+	a.wait(at, "TG_Screen/display", func(p string) bool { return strings.Contains(p, uri) })
+	picture = fetch(t, uri)
+	if b := picture.Bounds(); b.Dx() != 640 || b.Dy() != 480 {
+		t.Errorf("a picture of %v", b)
+	}
+	eventually(t, "the screen shows the picture", func() bool { return difference(picture, screenshot(t)) < 8 })
+	return picture
+}
+
+// pictureURI is where the picture is that a camera has finished.
+func pictureURI(t *testing.T, payload string) string {
+	t.Helper()
+	var finished struct {
+		URI string `json:"lastClickedImage"`
+	}
+	if err := json.Unmarshal([]byte(payload), &finished); err != nil {
+		t.Fatalf("%s: %v", payload, err)
+	}
+	return finished.URI
 }
 
 // The sensor behind the kernel's adapter agrees with the weather of its model,

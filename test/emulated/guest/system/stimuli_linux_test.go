@@ -2,7 +2,6 @@ package system
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,16 +37,16 @@ func (a *app) edge() {
 }
 
 // capture takes a picture and looks at it.
-func (a *app) capture(camera string) {
+func (a *app) capture(camera string) (uri string) {
 	a.t.Helper()
 	from := a.count()
 	a.publish(camera+"/capture", "{}")
 	payload, _ := a.wait(from, camera+"/capture/finished", nil)
-	a.look(payload)
+	return a.look(payload)
 }
 
-// capturesAgain asks for pictures until one comes.
-func (a *app) capturesAgain(camera string) {
+// capturesAgain asks for pictures until one comes, and returns where it is.
+func (a *app) capturesAgain(camera string) (uri string) {
 	a.t.Helper()
 	from := a.count()
 	stop := make(chan struct{})
@@ -63,20 +62,17 @@ func (a *app) capturesAgain(camera string) {
 		}
 	}()
 	payload, _ := a.wait(from, camera+"/capture/finished", nil)
-	a.look(payload)
+	return a.look(payload)
 }
 
-func (a *app) look(payload string) {
+// look looks at a picture that was finished, and returns where it is.
+func (a *app) look(payload string) (uri string) {
 	a.t.Helper()
-	var finished struct {
-		URI string `json:"lastClickedImage"`
-	}
-	if err := json.Unmarshal([]byte(payload), &finished); err != nil {
-		a.t.Fatalf("%s: %v", payload, err)
-	}
-	if b := fetch(a.t, finished.URI).Bounds(); b.Dx() != 640 || b.Dy() != 480 {
+	uri = pictureURI(a.t, payload)
+	if b := fetch(a.t, uri).Bounds(); b.Dx() != 640 || b.Dy() != 480 {
 		a.t.Errorf("a picture of %v", b)
 	}
+	return uri
 }
 
 // killFeeder kills the feeder, whoever started it.
