@@ -189,6 +189,15 @@ things:
 		b.options.Config = parse("things: [{name: s, type: environment, bus: MCP2221}]\nbroker: {listen: \"127.0.0.1:1883\"}")
 		b.fails("MCP2221", hw.ErrNotFound, `I²C bus "MCP2221": REASON: this machine has 1 (bcm2835 (i2c@7e804000))`)
 	}, 1},
+	{"no bus of that number", func(b *bench) {
+		b.options.Config = parse("things: [{name: s, type: environment, bus: \"17\"}]\nbroker: {listen: \"127.0.0.1:1883\"}")
+		b.fails("17", hw.ErrNotFound, "/dev/i2c-17: REASON: there is no such I²C bus; switch I²C on with `sudo raspi-config nonint do_i2c 0`")
+	}, 1},
+	{"a USB adapter that is not plugged in", func(b *bench) {
+		b.remove("dev/i2c-1", "sys/bus/i2c", "sys/class/i2c-dev", "boot", "proc/device-tree")
+		b.options.Config = parse("things: [{name: s, type: environment, bus: MCP2221}]\nbroker: {listen: \"127.0.0.1:1883\"}")
+		b.fails("MCP2221", hw.ErrNotFound, `I²C bus "MCP2221": REASON: there is no such I²C bus; switch I²C on with sudo raspi-config nonint do_i2c 0`)
+	}, 1},
 	{"nothing is wired to the bus", func(b *bench) { b.Bus("1").Attach(0x76, nil) }, 1},
 	{"a BME280 instead of a BME680", func(b *bench) { b.Bus("1").Sensor().Pose(0x60) }, 1},
 	{"another chip at the configured address", func(b *bench) {
@@ -569,4 +578,15 @@ func FuzzRoot(f *testing.F) {
 			r.exists(n)
 		}
 	})
+}
+
+// An adapter that times out at an address where nobody is does not hang, when
+// another chip has answered.
+func TestAnotherChipBehindAnAdapterThatTimesOut(t *testing.T) {
+	err := errors.New("bme680: no BME680: a BMP280 at 0x76, no answer at 0x77 (connection timed out); connect a BME680")
+	for answered, want := range map[bool]string{true: "connect a BME680", false: "look for a wire"} {
+		if r := chipTrouble("s", &readOnly{fix: "look for a wire", answered: answered}, err); r.Fix != want {
+			t.Errorf("answered %v: the fix is %q, want %q", answered, r.Fix, want)
+		}
+	}
 }

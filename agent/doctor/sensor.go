@@ -36,8 +36,9 @@ func (e *examination) sensor(part, bus string, address uint16) check {
 // look at its chip without resetting it: an agent may be measuring with it.
 type readOnly struct {
 	i2c.Bus
-	address uint16 // of the last transfer
-	fix     string // what the bus said about its last failure
+	address  uint16 // of the last transfer
+	fix      string // what the bus said about its last failure
+	answered bool   // somebody did
 }
 
 // Tx makes transfers that read. Register addresses are written, and nothing
@@ -49,6 +50,7 @@ func (b *readOnly) Tx(addr uint16, w, r []byte) error {
 	}
 	err := b.Bus.Tx(addr, w, r)
 	if err == nil {
+		b.answered = true
 		return nil
 	}
 	_, b.fix = advice(err.Error())
@@ -89,8 +91,10 @@ func leaf(err error) error {
 func chipTrouble(part string, bus *readOnly, err error) Result {
 	r := failure(part, err, bus.fix)
 	r.Problem = strings.TrimPrefix(r.Problem, "bme680: ")
-	if strings.Contains(r.Problem, "timed out") && bus.fix != "" {
-		r.Fix = bus.fix // a bus that hangs is no question of the address
+	// A bus that hangs is no question of the address. USB adapters say that they
+	// timed out when nobody is there, too: so it hangs for all, or not at all.
+	if strings.Contains(r.Problem, "timed out") && bus.fix != "" && !bus.answered {
+		r.Fix = bus.fix
 	}
 	return r
 }
@@ -108,7 +112,13 @@ func (e *examination) busTrouble(part, name string, err error) Result {
 	}
 	r := failure(part, err, "write the number of one of these as the thing's bus in the configuration")
 	m := busNumber.FindStringSubmatch(name)
-	if m == nil || e.Machine == nil {
+	if e.Machine == nil {
+		return r
+	}
+	if m == nil {
+		if !e.isPi() && len(e.root.list("/sys/class/i2c-dev/i2c-*")) == 0 {
+			r.Fix = "plug the adapter of that name in; `ls /dev/i2c-*` should then show it"
+		}
 		return r
 	}
 	if e.root.exists("/sys/class/i2c-dev/i2c-" + m[1]) {
@@ -139,6 +149,9 @@ func (e *examination) busTrouble(part, name string, err error) Result {
 		r.Fix = "use a board with an I²C header; bus: mock simulates a bus with a sensor"
 	}
 	if len(others) > 0 {
+		if m[1] != "1" {
+			r.Fix = "write the number of one of these as the thing's bus in the configuration"
+		}
 		r.Problem += ", the other buses are " + strings.Join(others[:min(len(others), 8)], ", ")
 	}
 	return r
