@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"periph.io/x/conn/v3/gpio"
 
 	"pithings/hw"
@@ -35,7 +36,8 @@ import (
 //	PITHINGS_TEST_VIDEO   capture devices, separated by commas
 //	PITHINGS_TEST_REFUSED a video device that does not capture
 //	PITHINGS_TEST_SCREEN  a framebuffer
-//	PITHINGS_TEST_HOST    the control socket of whoever can take screenshots
+//	PITHINGS_TEST_HOST    the control socket of whoever can take screenshots;
+//	                      the screen is also taken from its driver
 func TestKernel(t *testing.T) {
 	pin, bus, video, screen := os.Getenv("PITHINGS_TEST_PIN"), os.Getenv("PITHINGS_TEST_BUS"), os.Getenv("PITHINGS_TEST_VIDEO"), os.Getenv("PITHINGS_TEST_SCREEN")
 	if pin+bus+video+screen == "" {
@@ -122,17 +124,77 @@ func kernelBus(t *testing.T, name, bridge string) *hwtest.Bus {
 }
 
 func kernelVideo(device string) *hwtest.Video {
-	name, _ := os.ReadFile("/sys/class/video4linux/" + filepath.Base(device) + "/name")
-	return &hwtest.Video{
-		Device: device, Missing: "/dev/video9999", Refused: os.Getenv("PITHINGS_TEST_REFUSED"),
-		// v4l2loopback serves any number of readers.
-		Shared: strings.HasPrefix(string(name), "Loopback"),
+	entry := "/sys/class/video4linux/" + filepath.Base(device)
+	name, _ := os.ReadFile(entry + "/name")
+	p := &hwtest.Video{Device: device, Missing: "/dev/video9999", Refused: os.Getenv("PITHINGS_TEST_REFUSED")}
+	switch {
+	case strings.HasPrefix(string(name), "Loopback"):
+		p.Shared = true // v4l2loopback serves any number of readers
+		p.Stall = stopFeeder
+	case strings.HasPrefix(string(name), "vivid"):
+		p.Unplug = func(t *testing.T) func() { return unbind(t, entry) }
+	}
+	if !p.Shared {
+		p.Hold = func(t *testing.T) func() { return streamFrom(t, device) }
+	}
+	return p
+}
+
+// streamFrom streams from a camera, as another program would.
+func streamFrom(t *testing.T, device string) (release func()) {
+	t.Helper()
+	v, err := new(Board).OpenVideo(device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	formats, err := v.Formats()
+	if err == nil {
+		_, err = v.Start(formats[0])
+	}
+	if err != nil {
+		v.Close()
+		t.Fatal(err)
+	}
+	return func() {
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// stopFeeder stops the program that feeds the loopback camera.
+func stopFeeder(t *testing.T) (resume func()) {
+	t.Helper()
+	signal := func(s unix.Signal) {
+		t.Helper()
+		for _, pid := range guest.Processes("feeder") {
+			if err := unix.Kill(pid, s); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	signal(unix.SIGSTOP)
+	return func() { signal(unix.SIGCONT) }
+}
+
+// unbind takes a device away from its driver until bind is called.
+func unbind(t *testing.T, entry string) (bind func()) {
+	t.Helper()
+	again, err := guest.Unbind(entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := again(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
 func kernelScreen(device, host string) *hwtest.Framebuffer {
 	f := &hwtest.Framebuffer{Device: device, Missing: "/dev/fb9999"}
 	if host != "" {
+		f.Vanish = func(t *testing.T) func() { return unbind(t, "/sys/class/graphics/"+filepath.Base(device)) }
 		f.Screenshot = func(t *testing.T) image.Image {
 			// Screens without memory of their own (virtio-gpu, DRM drivers in
 			// general) get what was drawn 50 ms later.

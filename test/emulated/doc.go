@@ -8,14 +8,48 @@
 //
 //   - raspi0: ARMv6, Debian's rpi kernel, the Pi's own pinctrl, I²C and
 //     framebuffer drivers (640 × 480 RGB565);
-//   - virt: ARMv7, Debian's armmp kernel, a virtio screen of 32 bits.
+//   - virt: ARMv7, Debian's armmp kernel, a virtio screen of 32 bits (800 × 480,
+//     then 1280 × 800), a network that reaches a mosquitto on the computer that
+//     emulates it, and a virtio disk whose machine loses its power.
 //
 // On both a gpio-sim chip gives lines that a test can pull, vivid and
 // v4l2loopback are the cameras, and a CP2112 bridge over uhid carries the same
 // BME680 as hw/mock.
 //
-// What is needed: Debian 12 with its qemu-system-arm, device-tree-compiler,
-// kmod, make, gcc-12 and gcc-arm-linux-gnueabihf packages; what else is fetched
-// from Debian's archive into .cache/emulated (see package debian). Nothing needs
-// root, or KVM.
+// # What runs where
+//
+// The tests here, on the computer, build, boot and follow the guest's console.
+// In the guest run guest/init, the helpers guest/bridge and guest/feeder, and
+// two test programs: that of hw/pi (package hwtest on the kernel's device nodes)
+// and guest/system (the program itself, with all that can go wrong). To run one
+// test of the latter:
+//
+//	go test -tags emulated ./test/emulated -run Raspi0 -only TestDoctor
+//
+// The consoles of the last run are in .cache/emulated/run.
+//
+// # The service's unit
+//
+// deploy/pithings.service is tested as it is, by Debian's own systemd in a
+// container in the guest (guest/container): if it becomes too strict for one of
+// the parts, TestTheServiceUnit fails; TestTheUnitsRestrictionsAreInForce makes
+// sure that each restriction really is one there. Out of its reach are
+// ProtectKernelModules, RestrictRealtime and the empty capability sets, as
+// things that a user without rights may not do anyway (the capability sets are
+// read from /proc instead); SystemCallArchitectures, as the kernels here know
+// one only; LoadCredential, the journal, and network-online.target and
+// time-sync.target, which nothing in the container reaches; and what the
+// watchdog does to a program that hangs.
+//
+// # Power cuts
+//
+// A cut is a QEMU that is killed: what the guest's kernel has not handed to its
+// disk is lost, as on a Pi. What it has handed over, but not flushed, is kept,
+// which a real card need not do.
+//
+// # What is needed
+//
+// Debian 12 with the packages that test/need names; what else is fetched from
+// the archive that the computer's own apt uses, into .cache/emulated (see
+// package debian). Nothing needs root, or KVM.
 package emulated

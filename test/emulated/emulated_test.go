@@ -30,7 +30,7 @@ const limit = 8 * time.Minute
 func TestRaspi0(t *testing.T) {
 	t.Parallel() // each machine has one processor
 	b := newBench(t, raspi0)
-	run(t, b, boot{name: "640x480", programs: conformance(raspi0)})
+	run(t, b, boot{name: "640x480", programs: conformance(raspi0, "PITHINGS_TEST_STUCK=1m")})
 }
 
 func TestVirt(t *testing.T) {

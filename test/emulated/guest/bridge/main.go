@@ -15,6 +15,7 @@
 //	remove      unplugs the bridge
 //	add         plugs it in again, under another number and name than before
 //	address N   moves the sensor
+//	chip N      makes the sensor say that it is chip N
 //	weather     tells the air around the sensor, in JSON
 package main
 
@@ -52,6 +53,8 @@ func (b *bridge) answer(q control.Request) (r control.Reply, err error) {
 		b.hang.Store(q.On)
 	case "address":
 		b.address.Store(uint32(q.N))
+	case "chip":
+		b.sensor.Pose(byte(q.N))
 	case "remove":
 		err = b.remove()
 	case "add":

@@ -2,9 +2,11 @@ package system
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"pithings/hw/pi"
 	"pithings/test/emulated/guest/control"
@@ -31,9 +33,16 @@ func TestFaultsHeal(t *testing.T) {
 	})
 	t.Run("a bus that hangs", func(t *testing.T) {
 		a.t = t
+		stuck, _ := time.ParseDuration(os.Getenv("PITHINGS_TEST_STUCK")) // a moment when not set
 		ask(t, control.Bridge, control.Request{Do: "hang", On: true})
+		begun := time.Now()
 		_, at := a.wait(a.count(), "bme680/state", failed)
 		a.othersWork("")
+		for time.Since(begun) < stuck {
+			time.Sleep(5 * time.Second)
+			a.othersWork("")
+		}
+		_, at = a.wait(at, "bme680/state", nil) // it still tries
 		ask(t, control.Bridge, control.Request{Do: "hang"})
 		a.wait(at, "bme680/state", success)
 	})
@@ -73,6 +82,22 @@ func TestFaultsHeal(t *testing.T) {
 		a.capturesAgain("TG_Camera")
 		vividControl(t, "Percentage of Dropped Buffers", 0)
 		a.capturesAgain("TG_Camera")
+	})
+	t.Run("screen unbound while it shows a picture", func(t *testing.T) {
+		a.t = t
+		uri := a.capture("TG_Camera")
+		show := func() { a.publish("TG_Screen/display", `{"imageUri": "`+uri+`"}`) }
+		shown := func() bool { return difference(fetch(t, uri), screenshot(t)) < 8 }
+		show()
+		eventually(t, "the picture is shown", shown)
+		bind := unbindScreen(t)
+		show()
+		a.waitLog("trying again by itself\" thing=TG_Screen")
+		a.othersWork("")
+		bind()
+		a.waitLog("part works again\" thing=TG_Screen")
+		show()
+		eventually(t, "the picture is shown again", shown)
 	})
 	a.t = t
 	a.end()

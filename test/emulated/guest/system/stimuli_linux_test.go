@@ -5,13 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"pithings/test/emulated/guest"
 )
 
 // othersWork makes sure that motion is published and that pictures are taken,
@@ -78,31 +79,12 @@ func (a *app) look(payload string) (uri string) {
 // killFeeder kills the feeder, whoever started it.
 func killFeeder(t *testing.T) {
 	t.Helper()
-	for _, pid := range feeders(t) {
+	for _, pid := range guest.Processes("feeder") {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the feeder has ended", func() bool { return len(feeders(t)) == 0 })
-}
-
-// feeders are the feeders that run; those that wait for their parent to take
-// note of their end do not count.
-func feeders(t *testing.T) (pids []int) {
-	t.Helper()
-	names, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, name := range names {
-		text, _ := os.ReadFile(name)
-		if !bytes.Contains(text, []byte(" (feeder) ")) || bytes.Contains(text, []byte(" (feeder) Z ")) {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		pids = append(pids, pid)
-	}
-	return pids
+	eventually(t, "the feeder has ended", func() bool { return len(guest.Processes("feeder")) == 0 })
 }
 
 func startFeeder(t *testing.T) {
@@ -120,33 +102,31 @@ func startFeeder(t *testing.T) {
 	})
 }
 
-// unbindScreen takes the framebuffer away by unbinding its driver; the returned
-// function binds it again.
+// unbind takes a device away from its driver; the returned function binds it
+// again.
+func unbind(t *testing.T, entry string) (bind func()) {
+	t.Helper()
+	again, err := guest.Unbind(entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bind = sync.OnceFunc(func() {
+		if err := again(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(bind)
+	return bind
+}
+
+// unbindScreen takes the framebuffer away.
 func unbindScreen(t *testing.T) (bind func()) {
 	t.Helper()
-	device, err := filepath.EvalSymlinks("/sys/class/graphics/fb0/device")
-	if err != nil {
-		t.Fatal(err)
-	}
-	driver, err := filepath.EvalSymlinks(device + "/driver")
-	for err != nil && strings.Count(device, "/") > 3 { // a DRM device's parent has the driver
-		device = filepath.Dir(device)
-		driver, err = filepath.EvalSymlinks(device + "/driver")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(file string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(driver, file), []byte(filepath.Base(device)), 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("unbind")
+	bind = unbind(t, "/sys/class/graphics/fb0")
 	if _, err := os.Stat(screen); err == nil {
-		t.Fatalf("%s is still there without its driver %s", screen, driver)
+		t.Fatalf("%s is still there without its driver", screen)
 	}
-	return func() { write("bind") }
+	return bind
 }
 
 // vividControl sets one of vivid's controls, by its name (VIDIOC_QUERYCTRL and
