@@ -28,6 +28,10 @@
 //
 // The consoles of the last run are in .cache/emulated/run.
 //
+// The guests' clocks are bound to their instructions (QEMU's -icount): a minute
+// there, such as the one for which a bus is stuck, is less here on an idle
+// computer, and more on a busy one.
+//
 // # The service's unit
 //
 // deploy/pithings.service is tested as it is, by Debian's own systemd in a
