@@ -1,0 +1,146 @@
+package flow
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// DeviceModel describes a kind of device as it appears at a broker: the topics
+// and payloads of its events and actions. With it, flows use things that were
+// never built for them: somebody's board needs a name and a model, and no code.
+//
+// Topics are templates, in which {thing} stands for the thing's name. Payloads
+// are JSON. A model is read only once it is made.
+type DeviceModel struct {
+	// ID is the model's name: the URN of a device in Things Graph, or any other.
+	ID      string                 `yaml:"id,omitempty" json:"id,omitempty"`
+	Events  map[string]EventModel  `yaml:"events,omitempty" json:"events,omitempty"`
+	Actions map[string]ActionModel `yaml:"actions,omitempty" json:"actions,omitempty"`
+}
+
+// EventModel is an event: a message that the thing publishes.
+type EventModel struct {
+	Topic string `yaml:"topic" json:"topic"`
+	// Payload describes the message. What it does not name is passed on too.
+	Payload Payload `yaml:"payload,omitempty" json:"payload,omitzero"`
+}
+
+// ActionModel is an action: a message to the thing, and one back or none.
+type ActionModel struct {
+	// Topic takes the request.
+	Topic string `yaml:"topic" json:"topic"`
+	// Params are the values that a step gives, with their types.
+	Params map[string]ValueType `yaml:"params,omitempty" json:"params,omitempty"`
+	// Request says what the request's keys hold: text in which ${name} is a
+	// param, a number, a bool, or null. Without it the request holds the params
+	// under their own names.
+	Request map[string]any `yaml:"request,omitempty" json:"request,omitempty"`
+	// Answer is the topic of the answer; "" means that the action has none and
+	// is done when its request is published.
+	Answer string `yaml:"answer,omitempty" json:"answer,omitempty"`
+	// Result describes the answer.
+	Result Payload `yaml:"result,omitempty" json:"result,omitzero"`
+}
+
+// Payload describes a message: an object with keys, or a bare value.
+type Payload struct {
+	// Keys are what the object must have, with their types.
+	Keys map[string]ValueType `yaml:"keys,omitempty" json:"keys,omitempty"`
+	// Bare is the type of a message that is one value and not an object, such as
+	// 21.5; "" is an object.
+	Bare ValueType `yaml:"bare,omitempty" json:"bare,omitempty"`
+}
+
+// ValueType is a type of JSON values.
+type ValueType string
+
+// The types. AnyType takes every value.
+const (
+	AnyType     ValueType = "any"
+	StringType  ValueType = "string"
+	BooleanType ValueType = "boolean"
+	IntegerType ValueType = "integer"
+	NumberType  ValueType = "number"
+	ObjectType  ValueType = "object"
+)
+
+// valid tells whether t is one of the types.
+func (t ValueType) valid() bool {
+	return slices.Contains([]ValueType{AnyType, StringType, BooleanType, IntegerType, NumberType, ObjectType}, t)
+}
+
+// Validate says what is wrong with a model: an event or action without a topic,
+// a topic with wildcards, an unknown type.
+func (m DeviceModel) Validate() error {
+	for _, name := range slices.Sorted(maps.Keys(m.Events)) {
+		e := m.Events[name]
+		if err := checkTopic(e.Topic); err != nil {
+			return fmt.Errorf("device model %s, event %s: %w", m.ID, name, err)
+		}
+		if err := e.Payload.check(); err != nil {
+			return fmt.Errorf("device model %s, event %s: %w", m.ID, name, err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Actions)) {
+		if err := m.Actions[name].check(); err != nil {
+			return fmt.Errorf("device model %s, action %s: %w", m.ID, name, err)
+		}
+	}
+	if len(m.Events)+len(m.Actions) == 0 {
+		return fmt.Errorf("device model %s has neither events nor actions", m.ID)
+	}
+	return nil
+}
+
+func (a ActionModel) check() error {
+	if err := checkTopic(a.Topic); err != nil {
+		return err
+	}
+	if a.Answer != "" {
+		if err := checkTopic(a.Answer); err != nil {
+			return fmt.Errorf("answer: %w", err)
+		}
+	}
+	for name, t := range a.Params {
+		if !t.valid() {
+			return fmt.Errorf("param %s has the unknown type %q", name, t)
+		}
+	}
+	return a.Result.check()
+}
+
+func (p Payload) check() error {
+	for key, t := range p.Keys {
+		if !t.valid() {
+			return fmt.Errorf("key %s has the unknown type %q", key, t)
+		}
+	}
+	if p.Bare != "" && !p.Bare.valid() {
+		return fmt.Errorf("a bare value of the unknown type %q", p.Bare)
+	}
+	if p.Bare != "" && len(p.Keys) > 0 {
+		return fmt.Errorf("a payload has keys or is bare, not both")
+	}
+	return nil
+}
+
+// maxTopic is the longest topic that AWS IoT Core takes, in bytes; a thing's name
+// takes up to 128 of them.
+const maxTopic = 256
+
+func checkTopic(template string) error {
+	topic := strings.ReplaceAll(template, "{thing}", "t")
+	switch {
+	case template == "":
+		return fmt.Errorf(`no topic; write one such as "{thing}/motion"`)
+	case strings.ContainsAny(topic, "+#\x00"):
+		return fmt.Errorf("topic %q has wildcards; write out the topic", template)
+	case strings.ContainsAny(topic, "{}$"):
+		return fmt.Errorf("topic %q: only {thing} is filled in", template)
+	case len(topic) > maxTopic:
+		return fmt.Errorf("topic %q is longer than %d bytes", template, maxTopic)
+	}
+	return nil
+}
