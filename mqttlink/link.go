@@ -123,42 +123,6 @@ func (l *Link) Endpoint() Endpoint { return l.endpoint }
 // ClientID returns the client id, which New may have made up.
 func (l *Link) ClientID() string { return l.o.ClientID }
 
-// Publish puts m into the outbox. The payload may be reused when it returns.
-func (l *Link) Publish(ctx context.Context, m Message) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := l.o.Limits.check(m); err != nil {
-		return err
-	}
-	l.publishing.RLock()
-	defer l.publishing.RUnlock()
-	if l.ended {
-		return ErrEnded
-	}
-	err := ErrOffline
-	if l.o.MaxQueued != 0 || l.Connected() {
-		_, err = l.lives.append(l.box, outbox.Record{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain, Life: m.Life})
-	}
-	if err != nil {
-		err = fmt.Errorf("publish to %s: %w", m.Topic, err)
-	}
-	if err != nil && !errors.Is(err, ErrHeld) {
-		l.count(func(s *Stats) { s.Refused++ })
-		l.quiet.say(slog.LevelWarn, "publish "+errors.Unwrap(err).Error(), "message not taken", "topic", m.Topic, "error", Explain(err))
-		return err
-	}
-	l.count(func(s *Stats) { s.Accepted++ })
-	if l.o.Drop == outbox.DropOldest {
-		l.noteDropped()
-	}
-	select {
-	case l.kick <- struct{}{}:
-	default: // the sender has been told already
-	}
-	return err
-}
-
 // noteDropped says that messages gave way in the outbox.
 func (l *Link) noteDropped() {
 	now := l.box.Stats().Dropped

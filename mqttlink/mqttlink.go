@@ -2,6 +2,7 @@ package mqttlink
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -12,10 +13,18 @@ type Message struct {
 	QoS     byte // 0 or 1
 	Retain  bool // to publish: keep at the broker; received: was kept by the broker
 
+	// Alarm says that the message tells of what happens once (motion, not
+	// temperature): the outbox may bound alarms apart from all else.
+	Alarm bool
+
 	// Life is how long after Publish the message is worth being sent: if it is still
 	// in the outbox then, it is dropped. 0 is for ever. Received messages have none.
 	Life time.Duration
 }
+
+// Accepted reports whether Publish has taken the message: it returned nil, or said
+// by ErrHeld that the message is in memory only for the time being.
+func Accepted(err error) bool { return err == nil || errors.Is(err, ErrHeld) }
 
 // Handler takes a received message. It is called in the order of arrival, one
 // at a time for each subscription, on a goroutine of the link's, never on the

@@ -48,9 +48,14 @@ func (d *Disk) stage(r *Record) (uint64, error) {
 			continue
 		}
 		d.busy = true
-		// Others may add to the old segment while it is written.
-		for d.err == nil && len(d.groups[d.fill].buf) > 0 {
-			d.commit(false)
+		// Others may add to the old segment while it is written, and it may be being
+		// synced, which may fail.
+		for d.err == nil && (len(d.groups[d.fill].buf) > 0 || d.syncing) {
+			if d.syncing {
+				d.idle.Wait()
+			} else {
+				d.commit(false)
+			}
 		}
 		if d.err == nil {
 			if err := d.roll(need(r)); err != nil {
@@ -287,7 +292,10 @@ func (d *Disk) roll(need int64) error {
 		err = d.undo()
 	}
 	if err == nil && syncOld {
-		err = old.f.Sync()
+		// A second sync tells nothing of what the first one lost.
+		if err = old.lost; err == nil {
+			err = old.f.Sync()
+		}
 	}
 	var w *writer
 	if err == nil {

@@ -32,10 +32,11 @@ type Disk struct {
 	mu     sync.Mutex
 	closed bool
 	// busy is the right to write to the log. Who has it may do so without mu.
-	busy   bool
-	idle   sync.Cond // busy has ended, or safe has grown
-	groups [2]group  // one is being filled, the other written
-	fill   int
+	busy    bool
+	idle    sync.Cond // busy or syncing has ended, or safe has grown
+	syncing bool      // the log is being synced, not by whoever is busy
+	groups  [2]group  // one is being filled, the other written
+	fill    int
 
 	segs   []*segment // the log, oldest first
 	tail   *writer    // of the last of segs; nil: the next append begins a new one
@@ -283,6 +284,7 @@ func (d *Disk) Close() error {
 		d.heal()
 	}
 	var err error
+	d.awaitSync()
 	if w := d.tail; w != nil {
 		d.tail = nil
 		if d.o.Sync != SyncNever && w.dirty {

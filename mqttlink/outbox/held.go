@@ -187,7 +187,8 @@ func (d *Disk) heal() {
 			continue
 		}
 		if len(d.held) == 0 {
-			if w := d.tail; w.dirty {
+			if w := d.tail; w.dirty || d.syncing {
+				d.awaitSync()
 				d.mu.Unlock()
 				err := w.f.Sync()
 				d.mu.Lock()

@@ -98,7 +98,9 @@ func (d *Disk) tend(now time.Time) time.Duration {
 		until(k.syncAt)
 	case !now.Before(k.syncAt):
 		k.syncAt = time.Time{}
+		d.mu.Lock()
 		d.syncNow()
+		d.mu.Unlock()
 		wait = 0
 	default:
 		until(k.syncAt)
@@ -129,38 +131,6 @@ func (d *Disk) tend(now time.Time) time.Duration {
 		until(k.ageAt)
 	}
 	return wait
-}
-
-// syncNow syncs the log. Appends go on meanwhile.
-func (d *Disk) syncNow() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	w := d.tail
-	if w == nil || !w.dirty {
-		return
-	}
-	off := w.seg.limit
-	w.dirty = false
-	d.mu.Unlock()
-	err := w.f.Sync()
-	d.mu.Lock()
-	if d.tail != w { // it was synced, or given up, by whoever changed it
-		return
-	}
-	if err == nil {
-		w.synced(off)
-		return
-	}
-	w.dirty = true
-	for d.busy {
-		d.idle.Wait()
-	}
-	if d.tail != w {
-		return
-	}
-	d.busy = true
-	d.fail(err, nil)
-	d.release()
 }
 
 // tryHeal tries to write what is held.

@@ -167,6 +167,7 @@ type writer struct {
 	syncedSeed uint32 // of the records there
 	fenced     bool   // one has
 	dirty      bool   // something was written since
+	lost       error  // of a sync that has failed
 }
 
 // create makes a segment of at least need bytes of records: of a prepared file if

@@ -1,0 +1,149 @@
+package mqttlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"pithings/mqttlink/outbox"
+)
+
+// Publish puts m into the outbox. The payload may be reused when it returns.
+func (l *Link) Publish(ctx context.Context, m Message) error {
+	if err := l.takes(ctx, m); err != nil {
+		return err
+	}
+	l.publishing.RLock()
+	defer l.publishing.RUnlock()
+	if l.ended {
+		return ErrEnded
+	}
+	err := ErrOffline
+	if l.open() {
+		_, err = l.lives.append(l.box, record(m))
+	}
+	if err != nil {
+		err = fmt.Errorf("publish to %s: %w", m.Topic, err)
+	}
+	if !Accepted(err) {
+		l.refused(m, err)
+		return err
+	}
+	l.taken(1)
+	return err
+}
+
+// Taken is what became of the messages given to PublishAll: the first N were
+// taken, under the sequence numbers in the outbox from First on.
+type Taken struct {
+	First uint64
+	N     int
+}
+
+// PublishAll puts messages into the outbox in one commit, if the outbox can do
+// that, and in any case in their order and up to the first one that is not taken,
+// for which err gives the reason. An error that wraps ErrHeld says that the last
+// of those taken are in memory only. Messages with a life are not for it.
+func (l *Link) PublishAll(ctx context.Context, ms []Message) (t Taken, err error) {
+	rs := make([]outbox.Record, 0, len(ms))
+	var refusal error
+	for _, m := range ms {
+		if m.Life != 0 {
+			refusal = fmt.Errorf("publish to %s: a message with a life is published by itself", m.Topic)
+		} else {
+			refusal = l.takes(ctx, m)
+		}
+		if refusal != nil {
+			break
+		}
+		rs = append(rs, record(m))
+	}
+	if len(rs) == 0 {
+		return t, refusal
+	}
+	l.publishing.RLock()
+	defer l.publishing.RUnlock()
+	if l.ended {
+		return t, ErrEnded
+	}
+	err = ErrOffline
+	if l.open() {
+		t, err = appendAll(l.box, rs)
+	}
+	l.taken(t.N)
+	if err != nil {
+		err = fmt.Errorf("publish to %s: %w", rs[min(t.N, len(rs)-1)].Topic, err)
+	}
+	if t.N < len(rs) {
+		l.refused(ms[t.N], err)
+		return t, err
+	}
+	return t, errors.Join(err, refusal)
+}
+
+// allAppender is an outbox that appends several records in one commit.
+type allAppender interface {
+	AppendAll(rs []outbox.Record) (first uint64, n int, err error)
+}
+
+func appendAll(box outbox.Box, rs []outbox.Record) (t Taken, err error) {
+	if b, ok := box.(allAppender); ok {
+		t.First, t.N, err = b.AppendAll(rs)
+		return t, err
+	}
+	for _, r := range rs {
+		seq, err := box.Append(r)
+		if !Accepted(err) {
+			return t, err
+		}
+		if t.N++; t.N == 1 {
+			t.First = seq
+		}
+	}
+	return t, nil
+}
+
+// takes says why m cannot be published, or returns nil.
+func (l *Link) takes(ctx context.Context, m Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.o.Limits.check(m)
+}
+
+// open reports whether messages may be put into the outbox now.
+func (l *Link) open() bool { return l.o.MaxQueued != 0 || l.Connected() }
+
+func record(m Message) outbox.Record {
+	r := outbox.Record{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain, Life: m.Life}
+	if m.Alarm {
+		r.Class = outbox.Alarm
+	}
+	return r
+}
+
+// refused counts and tells of a message that was not taken.
+func (l *Link) refused(m Message, err error) {
+	l.count(func(s *Stats) { s.Refused++ })
+	why := errors.Unwrap(err)
+	if why == nil {
+		why = err
+	}
+	l.quiet.say(slog.LevelWarn, "publish "+why.Error(), "message not taken", "topic", clip(m.Topic), "error", Explain(err))
+}
+
+// taken counts messages that are in the outbox, and wakes the sender.
+func (l *Link) taken(n int) {
+	if n == 0 {
+		return
+	}
+	l.count(func(s *Stats) { s.Accepted += uint64(n) })
+	if l.o.Drop == outbox.DropOldest {
+		l.noteDropped()
+	}
+	select {
+	case l.kick <- struct{}{}:
+	default: // the sender has been told already
+	}
+}
