@@ -13,7 +13,7 @@ import (
 
 	"pithings/agent/config"
 	"pithings/camera/store"
-	"pithings/flow"
+	flow "pithings/flow/simple"
 	"pithings/hw"
 	"pithings/mqttlink/broker"
 	"pithings/things"

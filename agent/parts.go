@@ -7,7 +7,7 @@ import (
 	"pithings/agent/config"
 	"pithings/camera"
 	"pithings/display"
-	"pithings/flow"
+	flow "pithings/flow/simple"
 	"pithings/mqttlink"
 	"pithings/things"
 )

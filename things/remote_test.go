@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"pithings/flow"
+	flow "pithings/flow/simple"
 	"pithings/hw/mock"
 )
 
