@@ -12,10 +12,12 @@ import (
 	"sync"
 
 	"pithings/agent/config"
+	"pithings/agent/state"
 	"pithings/camera/store"
 	flow "pithings/flow/simple"
 	"pithings/hw"
 	"pithings/mqttlink/broker"
+	"pithings/mqttlink/outbox"
 	"pithings/things"
 )
 
@@ -40,7 +42,8 @@ type Agent struct {
 	o          Options
 	log        *slog.Logger
 	transcript *things.Transcript
-	state      state
+	state      state.Folder
+	queues     queues
 	broker     *broker.Broker // nil without an embedded one
 	web        *web           // nil when nothing needs it and the port is taken
 	links      *links
@@ -55,7 +58,8 @@ type Agent struct {
 // New binds the ports, reads the certificates and makes the things and flows.
 // What is wrong is told here, before anything runs. Close or Run must follow.
 func New(o Options) (*Agent, error) {
-	a := &Agent{o: o, log: o.Log, state: state{dir: o.State}, remotes: map[string]*things.Remote{}}
+	a := &Agent{o: o, log: o.Log, state: state.Folder{Dir: o.State}, remotes: map[string]*things.Remote{}}
+	a.queues = queues{a: a, boxes: map[string]*outbox.Disk{}}
 	if err := a.build(); err != nil {
 		a.Close()
 		return nil, err
@@ -87,7 +91,7 @@ func (a *Agent) build() (err error) {
 	for i, t := range a.things {
 		names[i] = t.Name()
 	}
-	a.health = newHealth(names, a.links.states)
+	a.health = newHealth(names, a.links.states, a.links.queues)
 	if a.web != nil {
 		a.web.local("GET /healthz", a.health)
 	}
@@ -237,7 +241,8 @@ func (a *Agent) Close() {
 		a.broker.Close()
 		a.broker = nil
 	}
-	a.state.close()
+	a.queues.close(a.log)
+	a.state.Close()
 }
 
 // pictures returns the store of the cameras' pictures, made for the first of
@@ -246,12 +251,12 @@ func (a *Agent) pictures(thing string) (*store.Disk, error) {
 	if a.store != nil {
 		return a.store, nil
 	}
-	if err := a.state.own(); err != nil {
+	if err := a.state.Own(); err != nil {
 		return nil, err
 	}
 	p := a.o.Config.Pictures
 	s, err := store.NewDisk(filepath.Join(a.o.State, "pictures"),
-		store.Opts{MaxCount: p.MaxCount, MaxBytes: int64(p.MaxBytes)},
+		store.Opts{MaxCount: p.MaxCount, MaxBytes: int64(p.MaxBytes), Sync: a.syncPictures(thing)},
 		func() string {
 			return baseURL(a.o.Config.HTTP.BaseURL, a.web.Addr(), a.links.localIP(thing)) + "/pictures"
 		})
@@ -262,6 +267,13 @@ func (a *Agent) pictures(thing string) (*store.Disk, error) {
 	a.web.open("/pictures/", http.StripPrefix("/pictures", s.Handler()))
 	a.warnOfLoopback()
 	return s, nil
+}
+
+// syncPictures tells whether a picture has to be on the disk before it is
+// announced: where the announcement outlives a power cut.
+func (a *Agent) syncPictures(thing string) bool {
+	c := a.o.Config
+	return c.Connection(c.Thing(thing)).Queue.Sync != outbox.SyncNever.String()
 }
 
 // warnOfLoopback tells that others cannot fetch our pictures, if there are any

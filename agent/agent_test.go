@@ -23,6 +23,7 @@ import (
 	"periph.io/x/conn/v3/gpio"
 
 	"pithings/agent/config"
+	"pithings/agent/state"
 	"pithings/hw"
 	"pithings/hw/mock"
 	"pithings/mqttlink"
@@ -503,11 +504,11 @@ func TestNewFails(t *testing.T) {
 	}
 	defer taken.Close()
 	owned := t.TempDir()
-	other := state{dir: owned}
-	if err := other.own(); err != nil {
+	other := state.Folder{Dir: owned}
+	if err := other.Own(); err != nil {
 		t.Fatal(err)
 	}
-	defer other.close()
+	defer other.Close()
 	const camera = "things: [{name: c, type: camera}]\n"
 	for name, tc := range map[string]struct{ text, state, says string }{
 		"no such key":       {"mqtt: {endpoint: mqtts://127.0.0.1, cert: /does/not/exist, key: /nor/this, client_id: x}\n" + camera, "", "/does/not/exist"},
@@ -528,26 +529,5 @@ func TestNewFails(t *testing.T) {
 				t.Errorf("%v, %v; want an error of one line with %q", a, err, tc.says)
 			}
 		})
-	}
-}
-
-// TestSharedStateFolder: a flow beside the things of the same user has a client
-// id of its own.
-func TestSharedStateFolder(t *testing.T) {
-	dir := t.TempDir()
-	first, second := state{dir: dir}, state{dir: dir}
-	one, kept, err := first.clientID()
-	if err != nil || !kept {
-		t.Fatal(kept, err)
-	}
-	two, kept, err := second.clientID()
-	if err != nil || kept || two == one {
-		t.Errorf("the second has %q, %v, %v", two, kept, err)
-	}
-	first.close()
-	third := state{dir: dir}
-	defer third.close()
-	if again, kept, err := third.clientID(); err != nil || !kept || again != one {
-		t.Errorf("after the first has ended: %q, %v, %v; want %q", again, kept, err, one)
 	}
 }

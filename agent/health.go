@@ -15,6 +15,7 @@ type Health struct {
 	things map[string]ThingState
 	order  []string
 	links  func() map[string]string
+	queues func() map[string]QueueState
 }
 
 // ThingState is the state of one thing's part.
@@ -24,8 +25,8 @@ type ThingState struct {
 	Since time.Time `json:"since"`
 }
 
-func newHealth(names []string, links func() map[string]string) *Health {
-	h := &Health{things: map[string]ThingState{}, order: names, links: links}
+func newHealth(names []string, links func() map[string]string, queues func() map[string]QueueState) *Health {
+	h := &Health{things: map[string]ThingState{}, order: names, links: links, queues: queues}
 	for _, n := range names {
 		h.things[n] = ThingState{State: "starting", Since: time.Now()}
 	}
@@ -80,7 +81,8 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	e.Encode(struct {
 		Things      map[string]ThingState `json:"things"`
 		Connections map[string]string     `json:"connections"`
-	}{h.Things(), h.links()})
+		Queues      map[string]QueueState `json:"queues"`
+	}{h.Things(), h.links(), h.queues()})
 }
 
 // Names lists the things in the order of the configuration.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,9 +10,9 @@ import (
 	"time"
 
 	"pithings/agent/config"
+	"pithings/agent/queue"
 	"pithings/awsiot"
 	"pithings/mqttlink"
-	"pithings/mqttlink/outbox"
 )
 
 // links are an agent's connections: the one that things and flows share, and
@@ -23,60 +24,80 @@ type links struct {
 	names    []string                  // of things with a connection of their own, in order
 }
 
-// newLinks makes the connections that the configuration needs; none is opened.
+// newLinks makes the connections that the configuration needs, each with its
+// outbox; none is opened.
 func newLinks(a *Agent) (*links, error) {
 	l := &links{own: map[string]*mqttlink.Link{}}
 	if a.broker != nil {
 		l.embedded = a.broker.Endpoint()
 	}
 	c := a.o.Config
+	type connection struct {
+		name, id string
+		mqtt     *config.MQTT
+	}
+	var all []connection
 	needShared := len(c.Flows) > 0
 	for i := range c.Things {
-		t := &c.Things[i]
-		if t.MQTT == nil {
+		if t := &c.Things[i]; t.MQTT == nil {
 			needShared = true
-			continue
+		} else {
+			all = append(all, connection{t.Name, cmp.Or(t.MQTT.ClientID, t.Name), t.MQTT})
 		}
-		link, err := l.open(t.MQTT, t.Name, a.log.With("connection", t.Name))
-		if err != nil {
-			return nil, fmt.Errorf("connection of thing %s: %w", t.Name, err)
-		}
-		l.own[t.Name] = link
-		l.names = append(l.names, t.Name)
+	}
+	if len(all) == 0 && !needShared {
+		return l, nil
+	}
+	if err := a.state.Own(); err != nil {
+		return nil, err
 	}
 	if needShared {
 		id := c.MQTT.ClientID
 		if id == "" {
-			var kept bool
 			var err error
-			if id, kept, err = a.state.clientID(); err != nil {
+			if id, err = a.state.ClientID(); err != nil {
 				return nil, err
 			}
-			if !kept {
-				a.log.Info("another pithings owns the state folder, so this one has a client id for this run only", "client_id", id, "state", a.state.dir)
-			}
 		}
-		var err error
-		if l.shared, err = l.open(&c.MQTT, id, a.log); err != nil {
-			return nil, err
-		}
+		all = append(all, connection{"", id, &c.MQTT})
 	}
+	for _, c := range all {
+		a.queues.ids = append(a.queues.ids, c.id)
+	}
+	for _, c := range all {
+		log, what := a.log, "the shared connection"
+		if c.name != "" {
+			log, what = a.log.With("connection", c.name), "connection of thing "+c.name
+		}
+		link, err := l.open(a, c.name, c.id, c.mqtt, log)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		if c.name == "" {
+			l.shared = link
+			continue
+		}
+		l.own[c.name] = link
+		l.names = append(l.names, c.name)
+	}
+	a.queues.tellOrphans(a.log)
 	return l, nil
 }
 
-func (l *links) open(m *config.MQTT, id string, log *slog.Logger) (*mqttlink.Link, error) {
+func (l *links) open(a *Agent, name, id string, m *config.MQTT, log *slog.Logger) (*mqttlink.Link, error) {
 	o := LinkOptions(m)
-	o.Endpoint = l.endpoint(m)
-	if o.ClientID == "" {
-		o.ClientID = id
-	}
-	o.Log = log
+	o.Endpoint, o.ClientID, o.Log = l.endpoint(m), id, log
 	if limits, drain, ok := awsiot.Limits(o.Endpoint); ok {
 		o.Limits = limits
 		if o.Drain == 0 || o.Drain > drain {
 			o.Drain = drain
 		}
 	}
+	box, err := a.queues.open(name, id, &m.Queue, log)
+	if err != nil {
+		return nil, err
+	}
+	o.Outbox, o.SetAside = box, queue.SetAside(a.state.QueueDir(id))
 	return mqttlink.New(o)
 }
 
@@ -122,6 +143,41 @@ func (l *links) states() map[string]string {
 	return m
 }
 
+// QueueState is what waits for a connection.
+type QueueState struct {
+	Messages int        `json:"messages"`
+	Bytes    int64      `json:"bytes"`
+	Oldest   *time.Time `json:"oldest,omitempty"`
+	Dropped  uint64     `json:"dropped"`             // given up because of a limit, since the start
+	Aside    uint64     `json:"set_aside,omitempty"` // because the broker hangs up upon them
+	Held     int        `json:"held,omitempty"`      // of Messages: in memory only, because
+	Error    string     `json:"error,omitempty"`     // the disk cannot be written
+	Damaged  uint64     `json:"damaged,omitempty"`   // could not be read back
+	Refused  string     `json:"connection_error,omitempty"`
+}
+
+// queues tells what waits for each connection, by name.
+func (l *links) queues() map[string]QueueState {
+	m := map[string]QueueState{}
+	l.all(func(name string, link *mqttlink.Link) {
+		if name == "" {
+			name = "shared"
+		}
+		s := link.Stats()
+		b := s.Outbox
+		q := QueueState{Messages: b.Messages, Bytes: b.Bytes, Dropped: b.Dropped, Aside: s.Aside, Held: b.Held, Damaged: b.Damaged, Refused: s.LastError}
+		if !b.Oldest.IsZero() {
+			t := b.Oldest.UTC()
+			q.Oldest = &t
+		}
+		if b.Err != nil {
+			q.Error = b.Err.Error()
+		}
+		m[name] = q
+	})
+	return m
+}
+
 // LinkOptions translates a connection's configuration.
 func LinkOptions(m *config.MQTT) mqttlink.Options {
 	o := mqttlink.DefaultOptions()
@@ -137,9 +193,7 @@ func LinkOptions(m *config.MQTT) mqttlink.Options {
 	o.KeepAlive, o.ConnectTimeout, o.AckTimeout = m.Keepalive.Duration, m.ConnectTimeout.Duration, m.AckTimeout.Duration
 	o.Backoff = mqttlink.Backoff{Min: m.Reconnect.Min.Duration, Max: m.Reconnect.Max.Duration, Stable: m.Reconnect.Stable.Duration}
 	o.MaxQueued = m.Queue.Max
-	if m.Queue.Drop == config.DropOldest {
-		o.Drop = outbox.DropOldest
-	}
+	o.Drop = drop(m.Queue.Drop)
 	if !math.IsInf(float64(m.Drain), 1) {
 		o.Drain = float64(m.Drain)
 	}

@@ -60,7 +60,7 @@ func run(ctx context.Context, t things.Thing, report func(error)) (err error) {
 // RunOne runs a single thing on a connection until ctx is done, and then gives
 // what it published two seconds to be delivered.
 func RunOne(ctx context.Context, t things.Thing, l *mqttlink.Link, log *slog.Logger) error {
-	h := newHealth([]string{t.Name()}, nil)
+	h := newHealth([]string{t.Name()}, nil, nil)
 	linkCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)

@@ -3,6 +3,8 @@ package mqttlink
 import (
 	"slices"
 	"time"
+
+	"pithings/mqttlink/outbox"
 )
 
 // Stats is a link at one moment; counts are since New.
@@ -20,13 +22,14 @@ type Stats struct {
 	Dropped   uint64    // messages that gave way in the outbox
 	Throttled uint64    // messages that waited so as to keep the broker's rate
 	Queued    int       // messages in the outbox
-	Received  uint64    // messages from the broker
-	Missed    uint64    // messages that gave way because a handler was slow
-	TooLarge  uint64    // messages from the broker larger than Options.MaxInbound
-	LastError string    // in one line; "" while online
-	Refusals  []string  // filters that the broker refuses
-	Barred    []string  // topics whose messages are set aside without being sent
-	TakenOver bool      // another client uses the client id
+	Outbox    outbox.Stats
+	Received  uint64   // messages from the broker
+	Missed    uint64   // messages that gave way because a handler was slow
+	TooLarge  uint64   // messages from the broker larger than Options.MaxInbound
+	LastError string   // in one line; "" while online
+	Refusals  []string // filters that the broker refuses
+	Barred    []string // topics whose messages are set aside without being sent
+	TakenOver bool     // another client uses the client id
 }
 
 // Stats returns the counts.
@@ -35,7 +38,7 @@ func (l *Link) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
-	s.State, s.Queued, s.Dropped = l.State(), b.Messages, b.Dropped
+	s.State, s.Queued, s.Dropped, s.Outbox = l.State(), b.Messages, b.Dropped, b
 	for topic, o := range l.offenders {
 		if time.Now().Before(o.until) {
 			s.Barred = append(s.Barred, topic)

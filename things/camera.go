@@ -104,7 +104,11 @@ func (c *Camera) capture(ctx context.Context) (uri string, err error) {
 	}
 	c.use.went(nil)
 	c.log.Debug("picture taken", "thing", c.Thing, "size", p.Size, "bytes", len(p.JPEG), "took", time.Since(began))
-	return uri, c.link.Publish(ctx, mqttlink.Message{Topic: c.topics["finished"], QoS: 1, Payload: c.Extra.add(finishedPayload(uri))})
+	err = c.link.Publish(ctx, mqttlink.Message{Topic: c.topics["finished"], QoS: 1, Alarm: true, Payload: c.Extra.add(finishedPayload(uri))})
+	if mqttlink.Accepted(err) {
+		err = nil
+	}
+	return uri, err
 }
 
 // Watch implements flow.Device: a camera has no events.

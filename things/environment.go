@@ -187,7 +187,7 @@ func (e *Environment) Run(ctx context.Context, report func(error)) error {
 		} else {
 			failures = 0
 		}
-		if err := e.publish(ctx, reading); err == nil {
+		if err := e.publish(ctx, reading); mqttlink.Accepted(err) {
 			refused = false
 		} else if ctx.Err() == nil && !refused {
 			refused = true
@@ -229,7 +229,7 @@ func (e *Environment) publish(ctx context.Context, r Reading) error {
 			continue
 		}
 		m := mqttlink.Message{Topic: e.topics[q.name], QoS: 1, Payload: e.Extra.add(e.Schema.Payload(q.name, q.value, r.Time, sequence))}
-		if err := e.link.Publish(ctx, m); err != nil {
+		if err := e.link.Publish(ctx, m); !mqttlink.Accepted(err) {
 			return err
 		}
 	}

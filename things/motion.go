@@ -124,8 +124,8 @@ func (m *Motion) publish(ctx context.Context, detected bool) {
 	if !detected && !m.Both {
 		return
 	}
-	err := m.link.Publish(ctx, mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Payload: m.Extra.add(MotionPayload(detected))})
-	if err != nil && ctx.Err() == nil {
+	err := m.link.Publish(ctx, mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Alarm: true, Payload: m.Extra.add(MotionPayload(detected))})
+	if !mqttlink.Accepted(err) && ctx.Err() == nil {
 		m.log.Error("motion not published", "thing", m.Thing, "err", err)
 	}
 	m.mu.Lock()

@@ -135,7 +135,10 @@ func (r *Remote) command(ctx context.Context, role string, payload []byte) error
 	if deadline, ok := ctx.Deadline(); ok {
 		m.Life = max(time.Until(deadline), time.Millisecond)
 	}
-	return r.link.Publish(ctx, m)
+	if err := r.link.Publish(ctx, m); !mqttlink.Accepted(err) {
+		return err
+	}
+	return nil
 }
 
 func (r *Remote) await(answer chan map[string]any) {

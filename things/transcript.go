@@ -50,11 +50,12 @@ type transcribed struct {
 func (c transcribed) Publish(ctx context.Context, m mqttlink.Message) error {
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()
-	if err := c.Client.Publish(ctx, m); err != nil {
+	err := c.Client.Publish(ctx, m)
+	if !mqttlink.Accepted(err) {
 		return err
 	}
 	c.t.print("Published topic", m)
-	return nil
+	return err
 }
 
 func (c transcribed) Subscribe(filter string, qos byte, h mqttlink.Handler) (func(), error) {

@@ -52,10 +52,25 @@ type Reconnect struct {
 	Stable Duration `json:"stable" default:"20s" min:"1s" max:"24h" jsonschema:"a connection that lasted so long starts over at min"`
 }
 
-// Queue bounds the messages that wait for the connection.
+// Queue is the outbox of a connection: the messages that wait for it, on disk in
+// the state folder.
 type Queue struct {
-	Max  int    `json:"max" default:"-1" min:"-1" max:"100000000" jsonschema:"most messages; -1: no limit, 0: none wait"`
-	Drop string `json:"drop" default:"newest" enum:"newest,oldest" jsonschema:"which message is given up when the queue is full"`
+	Max      int      `json:"max" default:"-1" min:"-1" max:"100000000" jsonschema:"most messages; -1: no limit, 0: none wait"`
+	MaxBytes Bytes    `json:"max_bytes" default:"1GiB" min:"0" max:"1TiB" jsonschema:"most bytes of topics and payloads; 0: no limit"`
+	MaxAge   Duration `json:"max_age" default:"0s" min:"0s" max:"87600h" jsonschema:"a message that has waited so long is given up; 0: never"`
+	Drop     string   `json:"drop" default:"newest" enum:"newest,oldest" jsonschema:"which message is given up when the queue is full"`
+	Alarms   Alarms   `json:"alarms" jsonschema:"limits of their own for what happens once: motion, pictures, alarms"`
+	Sync     string   `json:"sync" default:"interval" enum:"interval,always,never" jsonschema:"interval: a power cut costs at most the interval; always: nothing, but each message is synced to the disk by itself; never: for file systems in memory"`
+	Interval Duration `json:"interval" default:"1s" min:"100ms" max:"1h" jsonschema:"how often the queue is synced to the disk with sync: interval"`
+}
+
+// Alarms bounds the alarms in a queue apart from the readings. With Max 0 both
+// count together.
+type Alarms struct {
+	Max      int      `json:"max" default:"0" min:"-1" max:"100000000" jsonschema:"most messages; -1: no limit, 0: they count with all others"`
+	MaxBytes Bytes    `json:"max_bytes" default:"0" min:"0" max:"1TiB" jsonschema:"most bytes; 0: no limit"`
+	MaxAge   Duration `json:"max_age" default:"0s" min:"0s" max:"87600h" jsonschema:"an alarm that has waited so long is given up; 0: never"`
+	Drop     string   `json:"drop" default:"oldest" enum:"newest,oldest" jsonschema:"which alarm is given up when there are too many"`
 }
 
 // The values of Queue.Drop.

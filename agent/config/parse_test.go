@@ -39,7 +39,7 @@ func TestSample(t *testing.T) {
 	}
 	if c.MQTT.ConnectTimeout.Duration != 10*time.Second || c.MQTT.AckTimeout.Duration != 5*time.Second ||
 		c.MQTT.Reconnect != (Reconnect{Duration{time.Second}, Duration{32 * time.Second}, Duration{20 * time.Second}}) ||
-		c.MQTT.Queue != (Queue{-1, DropNewest}) || !math.IsInf(float64(c.MQTT.Drain), 1) {
+		c.MQTT.Queue != (Queue{Max: -1, MaxBytes: 1 << 30, Drop: DropNewest, Alarms: Alarms{Drop: DropOldest}, Sync: "interval", Interval: Duration{time.Second}}) || !math.IsInf(float64(c.MQTT.Drain), 1) {
 		t.Errorf("defaults of mqtt: %+v", c.MQTT)
 	}
 	if c.HTTP.Listen != "127.0.0.1:8080" || c.Pictures.MaxBytes != 64<<20 || c.Broker.Listen != "" {

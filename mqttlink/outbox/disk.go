@@ -84,7 +84,7 @@ func (d *Disk) Append(r Record) (uint64, error) {
 	if len(r.Topic) > maxTopic || len(r.Payload) > maxPayload {
 		return 0, ErrTooLarge
 	}
-	if r.Time.IsZero() {
+	if r.undated() {
 		r.Time = d.o.Now()
 	}
 	d.mu.Lock()
@@ -110,7 +110,7 @@ func (d *Disk) AppendAll(rs []Record) (first uint64, n int, err error) {
 			err = ErrTooLarge
 			break
 		}
-		if r.Time.IsZero() {
+		if r.undated() {
 			r.Time = now
 		}
 		seq, stageErr := d.stage(&r)

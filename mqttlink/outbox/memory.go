@@ -43,7 +43,7 @@ func (m *Memory) Append(r Record) (uint64, error) {
 	}
 	r.Payload = slices.Clone(r.Payload)
 	now := time.Now()
-	if r.Time.IsZero() {
+	if r.undated() {
 		r.Time = now.Round(0)
 	}
 	m.mu.Lock()

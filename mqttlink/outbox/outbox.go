@@ -119,7 +119,7 @@ type Record struct {
 
 	// Time is when the message was made, kept to the millisecond; it is what
 	// Limits.Age of a box on disk counts from, and it never decides the order. If
-	// it is zero, the box sets it when it knows the time.
+	// it is zero, and there is no Stamp, the box sets it when it knows the time.
 	Time time.Time
 	// Life is how long after its making the message is worth being delivered; 0
 	// for ever. The box keeps it; who delivers heeds it.
@@ -143,6 +143,9 @@ type TimeField struct {
 	Offset, Length uint32
 	Format         uint8 // the link's business
 }
+
+// undated reports whether nothing says when the message was made.
+func (r *Record) undated() bool { return r.Time.IsZero() && r.Stamp.Boot == [16]byte{} }
 
 // size is what a record counts for against Limits.Bytes.
 func (r *Record) size() int64 { return int64(len(r.Topic) + len(r.Payload)) }

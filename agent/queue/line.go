@@ -1,0 +1,97 @@
+package queue
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"pithings/mqttlink"
+	"pithings/mqttlink/outbox"
+)
+
+// Line is a message as one line of JSON: what `queue export` writes, `queue import`
+// reads, and what is set aside is kept as.
+type Line struct {
+	Seq     uint64  `json:"seq,omitempty"`  // in the outbox it comes from; not read
+	Time    string  `json:"time,omitempty"` // when it was made, RFC 3339; not known if it is missing
+	Topic   string  `json:"topic"`
+	Payload *string `json:"payload,omitempty"`        // if it is text (UTF-8), else
+	Base64  []byte  `json:"payload_base64,omitempty"` // RFC 4648
+	QoS     byte    `json:"qos"`
+	Retain  bool    `json:"retain,omitempty"`
+	Alarm   bool    `json:"alarm,omitempty"`
+
+	// Of what was set aside; not read.
+	Reason   string `json:"reason,omitempty"`
+	Sessions int    `json:"sessions,omitempty"`
+}
+
+// timeFormat is RFC 3339 with the milliseconds that an outbox keeps.
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// FromRecord returns a record as a line.
+func FromRecord(r *outbox.Record) Line {
+	l := newLine(r.Topic, r.Payload, r.QoS, r.Retain, r.Class == outbox.Alarm, r.Time)
+	l.Seq = r.Seq
+	return l
+}
+
+// FromAside returns a message that was set aside as a line.
+func FromAside(a *mqttlink.Aside) Line {
+	m := &a.Message
+	l := newLine(m.Topic, m.Payload, m.QoS, m.Retain, m.Alarm, a.Time)
+	l.Reason, l.Sessions = a.Reason, a.Sessions
+	return l
+}
+
+func newLine(topic string, payload []byte, qos byte, retain, alarm bool, t time.Time) Line {
+	l := Line{Topic: topic, QoS: qos, Retain: retain, Alarm: alarm}
+	if !t.IsZero() {
+		l.Time = t.UTC().Format(timeFormat)
+	}
+	if utf8.Valid(payload) {
+		text := string(payload)
+		l.Payload = &text
+	} else {
+		l.Base64 = payload
+	}
+	return l
+}
+
+// String returns the line without a line break.
+func (l Line) String() string {
+	b, err := json.Marshal(l)
+	if err != nil { // strings and bytes always can
+		return ""
+	}
+	return string(b)
+}
+
+// ParseLine reads a line. What is wrong with it is told in one line.
+func ParseLine(text []byte) (mqttlink.Message, error) {
+	var l Line
+	var m mqttlink.Message
+	if err := json.Unmarshal(text, &l); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) && wrong.Field != "" {
+			return m, fmt.Errorf("%q is a JSON %s; a %s is wanted", wrong.Field, wrong.Value, wrong.Type)
+		}
+		return m, errors.New(`no line of an export: write {"topic": "a/b", "payload": "text", "qos": 1}`)
+	}
+	m = mqttlink.Message{Topic: l.Topic, QoS: l.QoS, Retain: l.Retain, Alarm: l.Alarm, Payload: l.Base64}
+	if l.Payload != nil {
+		if l.Base64 != nil {
+			return m, errors.New("it has both payload and payload_base64")
+		}
+		m.Payload = []byte(*l.Payload)
+	}
+	if err := mqttlink.ValidTopic(m.Topic); err != nil {
+		return m, err
+	}
+	if m.QoS > 1 {
+		return m, mqttlink.ErrQoS
+	}
+	return m, nil
+}

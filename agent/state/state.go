@@ -1,0 +1,220 @@
+// Package state is the folder for what outlives the process.
+//
+// One process owns it, by a lock that ends with the process. In it are
+//
+//	lock           held by the owner
+//	client-id      the client id of the shared connection, made once
+//	connections    which client id each connection had, as JSON
+//	socket         where other processes on this host talk with the owner
+//	pictures/      what the cameras took
+//	CLIENT ID/     the outbox of a connection; docs/outbox-format.md
+//
+// and what other packages say of themselves.
+package state
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ErrInUse says that another process owns the folder.
+var ErrInUse = errors.New("in use by another pithings")
+
+// Folder is a state folder. Its methods are for one goroutine at a time.
+type Folder struct {
+	Dir  string
+	lock *os.File
+}
+
+// Own takes the folder, and makes it if there is none. Close gives it up. Owning
+// it twice is no error; if another process owns it the error wraps ErrInUse.
+func (s *Folder) Own() error {
+	if s.lock != nil {
+		return nil
+	}
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return fmt.Errorf("state folder: %w; name another with --state DIR", err)
+	}
+	name := filepath.Join(s.Dir, "lock")
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil && unwritable(err) { // a card that has become read-only: what is there still counts
+		if ro, roErr := os.Open(name); roErr == nil {
+			f, err = ro, nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("state folder: %w; name another with --state DIR", err)
+	}
+	if err := lock(f); err != nil {
+		f.Close()
+		return fmt.Errorf("state folder %s: %w (%w); give each its own with --state DIR", s.Dir, ErrInUse, err)
+	}
+	s.lock = f
+	return nil
+}
+
+// Close gives the folder up.
+func (s *Folder) Close() {
+	if s.lock != nil {
+		s.lock.Close() // which unlocks
+		s.lock = nil
+	}
+}
+
+// ClientID returns the client id of the shared connection: made once and kept,
+// since a broker knows a session by it. The folder must be owned.
+func (s *Folder) ClientID() (string, error) {
+	name := filepath.Join(s.Dir, "client-id")
+	text, err := os.ReadFile(name)
+	if id := strings.TrimSpace(string(text)); err == nil && id != "" && len(id) <= 128 {
+		return id, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("client id: %w; give mqtt.client_id, or another folder with --state DIR", err)
+	}
+	var b [6]byte
+	rand.Read(b[:]) // never fails
+	id := "pithings-" + hex.EncodeToString(b[:])
+	if err := s.replace("client-id", []byte(id+"\n")); err != nil {
+		return "", fmt.Errorf("client id: %w; give mqtt.client_id, or another folder with --state DIR", err)
+	}
+	return id, nil
+}
+
+// replace writes a file so that a power cut leaves the old or the new one.
+func (s *Folder) replace(name string, data []byte) error {
+	f, err := os.CreateTemp(s.Dir, name+".*.new")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // if it was not renamed
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), filepath.Join(s.Dir, name))
+}
+
+// connections is which client id each connection had in the last run, by its
+// name; "" is the shared one.
+type connections map[string]string
+
+// connections reads them; a file that is not there or cannot be read is none.
+func (s *Folder) connections() connections {
+	c := connections{}
+	if text, err := os.ReadFile(filepath.Join(s.Dir, "connections")); err == nil && json.Unmarshal(text, &c) != nil {
+		c = connections{}
+	}
+	return c
+}
+
+// Connection notes the client id of a connection, and returns the one that it
+// had before, if that was another.
+func (s *Folder) Connection(name, id string) (before string) {
+	c := s.connections()
+	if c[name] == id {
+		return ""
+	}
+	return c[name]
+}
+
+// SetConnection notes the client id of a connection.
+func (s *Folder) SetConnection(name, id string) error {
+	c := s.connections()
+	if c[name] == id {
+		return nil
+	}
+	c[name] = id
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	return s.replace("connections", append(text, '\n'))
+}
+
+// QueueDir is the folder of the outbox of the connection with that client id.
+func (s *Folder) QueueDir(id string) string { return filepath.Join(s.Dir, escape(id)) }
+
+// Socket is where the owner listens to other processes.
+func (s *Folder) Socket() string { return filepath.Join(s.Dir, "socket") }
+
+// Queue is an outbox's folder, and whose it is.
+type Queue struct{ ClientID, Dir string }
+
+// Queues lists the outboxes in the folder. It need not be owned.
+func (s *Folder) Queues() ([]Queue, error) {
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	var queues []Queue
+	for _, e := range entries {
+		id, ok := unescape(e.Name())
+		if !ok || !e.IsDir() {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(s.Dir, e.Name(), "lock")); err == nil {
+			queues = append(queues, Queue{id, filepath.Join(s.Dir, e.Name())})
+		}
+	}
+	return queues, nil
+}
+
+// reserved are names in the folder that are no client ids.
+var reserved = map[string]bool{
+	"lock": true, "client-id": true, "connections": true, "socket": true, "pictures": true,
+	"boots": true, "flows": true, "executions": true,
+}
+
+// escape makes a client id a file name: all but letters, digits, - _ and inner dots
+// become %XX, and so does the first byte of a name that means something else.
+func escape(id string) string {
+	var b strings.Builder
+	for i := range len(id) {
+		c := id[i]
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' ||
+			c == '.' && i > 0 && i < len(id)-1
+		if i == 0 && reserved[strings.ToLower(id)] {
+			plain = false
+		}
+		if plain {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	if b.Len() > 200 { // file systems take 255 bytes; a client id of AWS has 128
+		return b.String()[:160] + fmt.Sprintf("%%%%%016x", sum(id))
+	}
+	return b.String()
+}
+
+// unescape is the reverse of escape, for names that it can have made. Of a long
+// client id only the beginning is known.
+func unescape(name string) (id string, ok bool) {
+	if begin, _, long := strings.Cut(name, "%%"); long && len(begin) == 160 {
+		return begin + "…", true
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		if name[i] != '%' {
+			b.WriteByte(name[i])
+			continue
+		}
+		var c byte
+		if n, err := fmt.Sscanf(name[i:min(i+3, len(name))], "%%%02X", &c); n != 1 || err != nil {
+			return "", false
+		}
+		b.WriteByte(c)
+		i += 2
+	}
+	return b.String(), escape(b.String()) == name
+}

@@ -1,0 +1,94 @@
+package state
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestOneOwner(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made")
+	first, second := Folder{Dir: dir}, Folder{Dir: dir}
+	if err := errors.Join(first.Own(), first.Own()); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Own(); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "--state DIR") {
+		t.Errorf("the second got %v", err)
+	}
+	id, err := first.ClientID()
+	if err != nil || !strings.HasPrefix(id, "pithings-") {
+		t.Fatal(id, err)
+	}
+	first.Close()
+	if err := second.Own(); err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if again, err := second.ClientID(); err != nil || again != id {
+		t.Errorf("%q, %v; want %q again", again, err, id)
+	}
+}
+
+func TestConnections(t *testing.T) {
+	s := Folder{Dir: t.TempDir()}
+	if before := s.Connection("", "a"); before != "" {
+		t.Errorf("%q before anything", before)
+	}
+	for _, id := range []string{"a", "a", "b"} {
+		if err := s.SetConnection("", id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if before := s.Connection("", "b"); before != "" {
+		t.Errorf("%q, although it has not changed", before)
+	}
+	if before := s.Connection("", "c"); before != "b" {
+		t.Errorf("%q, want b", before)
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, "connections"), []byte("{tor"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if before := s.Connection("", "c"); before != "" {
+		t.Errorf("%q of a torn file", before)
+	}
+}
+
+// Every client id has a folder of its own inside the state folder, and is found
+// again by it.
+func TestQueueNames(t *testing.T) {
+	s := Folder{Dir: t.TempDir()}
+	seen := map[string]string{}
+	for _, id := range []string{"TG_MS", "tg-ms", "a/b", "a%2Fb", "..", ".", "...", "a.b", ".a", "pictures", "Pictures", "lock", "socket", "ä", "a b", "a:b", "\x01", strings.Repeat("x", 300), strings.Repeat("x", 301)} {
+		dir := s.QueueDir(id)
+		if filepath.Dir(dir) != s.Dir || len(filepath.Base(dir)) > 250 || strings.HasPrefix(filepath.Base(dir), ".") {
+			t.Errorf("%q lies in %s", id, dir)
+		}
+		if reserved[strings.ToLower(filepath.Base(dir))] {
+			t.Errorf("%q takes the name %s, which is another thing's", id, filepath.Base(dir))
+		}
+		if other, taken := seen[dir]; taken {
+			t.Errorf("%q and %q share %s", id, other, dir)
+		}
+		seen[dir] = id
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "lock"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(s.Dir, "pictures"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	queues, err := s.Queues()
+	if err != nil || len(queues) != len(seen) {
+		t.Fatalf("%d queues, %v; want %d", len(queues), err, len(seen))
+	}
+	for _, q := range queues {
+		if id := seen[q.Dir]; id != q.ClientID && len(id) <= 200 {
+			t.Errorf("%s is %q, want %q", q.Dir, q.ClientID, id)
+		}
+	}
+}
