@@ -57,6 +57,15 @@ func fault(kind Kind, cause error, format string, args ...any) *Fault {
 	return &Fault{Kind: kind, Line: oneLine(fmt.Sprintf(format, args...)), Err: cause}
 }
 
+// kindOf returns the kind of a Fault, or "".
+func kindOf(err error) Kind {
+	var f *Fault
+	if errors.As(err, &f) {
+		return f.Kind
+	}
+	return ""
+}
+
 // Explain returns err as the one line to show to a person: a Fault's line, or the
 // error's text without line breaks and control characters.
 func Explain(err error) string {

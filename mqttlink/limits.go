@@ -113,11 +113,15 @@ func (l Limits) check(m Message) error {
 	if err := l.checkTopic("topic", m.Topic); err != nil {
 		return err
 	}
-	if l.MaxPayload > 0 && len(m.Payload) > l.MaxPayload {
-		return l.exceeded("payload of "+clip(m.Topic), "bytes", len(m.Payload), l.MaxPayload)
+	if err := m.TimeField.Check(m.Payload); err != nil {
+		return fmt.Errorf("publish to %s: %w", clip(m.Topic), err)
 	}
-	if max := maxPacket - len(m.Topic) - 4; len(m.Payload) > max {
-		return &LimitError{What: "payload of " + clip(m.Topic), Unit: "bytes", Got: len(m.Payload), Max: max}
+	n := len(m.Payload) + m.TimeField.grows()
+	if l.MaxPayload > 0 && n > l.MaxPayload {
+		return l.exceeded("payload of "+clip(m.Topic), "bytes", n, l.MaxPayload)
+	}
+	if max := maxPacket - len(m.Topic) - 4; n > max {
+		return &LimitError{What: "payload of " + clip(m.Topic), Unit: "bytes", Got: n, Max: max}
 	}
 	if l.Rules != nil {
 		return l.Rules.CheckPublish(m)

@@ -47,6 +47,10 @@ var (
 	// ErrOffline says that there is no connection and that the options allow no
 	// queueing: the message was not taken.
 	ErrOffline = errors.New("no connection to the broker, and queueing is switched off (MaxQueued 0): publish again later, or allow a queue")
+	// ErrUndated says that this machine's clock is not known to be right, so that the
+	// message would have to wait, and that the options allow no queueing: the message
+	// was not taken.
+	ErrUndated = errors.New("this machine's clock is not known to be right, and queueing is switched off (MaxQueued 0): publish again later, allow a queue, or trust the clock (clock: trust)")
 	// ErrEnded says that Run has returned.
 	ErrEnded = errors.New("the link has ended")
 )
@@ -66,9 +70,10 @@ type Link struct {
 	ctx     context.Context // the life of the handlers; ends with Run
 	cancel  context.CancelFunc
 
-	state atomic.Int32
-	local atomic.Pointer[netip.Addr] // our address in the last connection
-	kick  chan struct{}              // something was appended
+	state   atomic.Int32
+	waiting atomic.Bool                // for the clock
+	local   atomic.Pointer[netip.Addr] // our address in the last connection
+	kick    chan struct{}              // something was appended
 
 	// What one session leaves to the next; sessions never overlap.
 	handed  uint64 // highest QoS 0 record that was given to the network
@@ -112,6 +117,7 @@ func New(o Options) (*Link, error) {
 	if b, ok := l.box.(handedBox); ok {
 		l.handed = b.Handed()
 	}
+	l.lives.clock = o.Clock
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.stats.Since = time.Now()
 	return l, nil
@@ -254,7 +260,10 @@ func (l *Link) Run(ctx context.Context) error {
 		return errors.New("the link is running already, or has ended")
 	}
 	for failed := 0; ctx.Err() == nil; failed++ {
-		began := time.Now()
+		if !l.awaitPlausible(ctx) {
+			break
+		}
+		began, clockChanged := time.Now(), l.o.Clock.Changed()
 		lived, err := l.attempt(ctx)
 		if ctx.Err() != nil {
 			break
@@ -264,15 +273,26 @@ func (l *Link) Run(ctx context.Context) error {
 		if lived >= l.o.Backoff.Stable || l.fresh {
 			failed, l.fresh = 0, false
 		}
-		wait := max(l.o.Backoff.wait(failed), l.trial.pause(), time.Until(began.Add(l.o.Limits.ConnectEvery)))
+		least := began.Add(l.o.Limits.ConnectEvery)
+		wait := max(l.o.Backoff.wait(failed), l.trial.pause(), time.Until(least))
 		l.o.Log.Debug("next attempt", "endpoint", l.endpoint.String(), "in", wait.Round(time.Millisecond))
 		select {
 		case <-time.After(wait):
+		case <-clockMayHelp(err, clockChanged):
+			l.pauseUntil(ctx, least)
 		case <-ctx.Done():
 		}
 	}
 	l.end()
 	return nil
+}
+
+// pauseUntil waits until t, or ctx ends.
+func (l *Link) pauseUntil(ctx context.Context, t time.Time) {
+	select {
+	case <-time.After(time.Until(t)):
+	case <-ctx.Done():
+	}
 }
 
 // attempt connects and, if that succeeds, keeps the session until it ends. It
@@ -302,11 +322,7 @@ func (l *Link) attempt(ctx context.Context) (lived time.Duration, err error) {
 func (l *Link) report(err error) {
 	line := Explain(err)
 	l.count(func(s *Stats) { s.LastError = line })
-	var kind Kind
-	var f *Fault
-	if errors.As(err, &f) {
-		kind = f.Kind
-	}
+	kind := kindOf(err)
 	if kind == TakenOver {
 		l.noteTakenOver(line)
 		return

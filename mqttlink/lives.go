@@ -5,12 +5,15 @@ import (
 	"sync"
 	"time"
 
+	"pithings/mqttlink/clock"
 	"pithings/mqttlink/outbox"
 )
 
 // lives knows until when the messages that have a life are worth being sent. It
 // goes by the monotonic clock: setting the time ends no life early or late.
 type lives struct {
+	clock *clock.Clock
+
 	mu    sync.Mutex
 	until map[uint64]time.Time // by sequence number; those of this process
 }
@@ -52,7 +55,8 @@ func (v *lives) sweep(box outbox.Box) {
 }
 
 // over reports whether the life of r has passed. That of a message from an earlier
-// run is counted by the wall clock; if that does not tell its age, it has passed.
+// run is counted by its stamp, which a clock that is set does not change, or by the
+// wall clock; if neither tells its age, it has passed.
 func (v *lives) over(r outbox.Record) bool {
 	if r.Life <= 0 {
 		return false
@@ -63,8 +67,11 @@ func (v *lives) over(r outbox.Record) bool {
 	if ours {
 		return !time.Now().Before(until)
 	}
-	age := time.Since(r.Time)
-	return r.Time.IsZero() || age < 0 || age >= r.Life
+	age, known := v.clock.Age(clock.Stamp(r.Stamp))
+	if now := v.clock.Now(); !known && !now.IsZero() && !r.Time.IsZero() {
+		age, known = now.Sub(r.Time), true
+	}
+	return !known || age < 0 || age >= r.Life
 }
 
 // forget forgets a message that has left the box.

@@ -17,6 +17,14 @@ type Message struct {
 	// temperature): the outbox may bound alarms apart from all else.
 	Alarm bool
 
+	// Time is when the message was made, as time.Now returned it, with its monotonic
+	// reading: the wall clock may be set before Publish. Zero is now. Received
+	// messages have none.
+	Time time.Time
+	// TimeField is where Time stands in Payload, if it does: if the clock was not
+	// known at that time, the link fills it in when it is (see Options.Clock).
+	TimeField TimeField
+
 	// Life is how long after Publish the message is worth being sent: if it is still
 	// in the outbox then, it is dropped. 0 is for ever. Received messages have none.
 	Life time.Duration

@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"pithings/mqttlink/clock"
 	"pithings/mqttlink/outbox"
 )
 
@@ -49,6 +50,12 @@ type Options struct {
 	// SetAside, if not nil, is handed what is set aside, to keep it. If it fails the
 	// link keeps the message in memory (see Asides). It must return soon.
 	SetAside func(Aside) error
+
+	// Clock tells whether this machine's clock can be believed; nil: always. It is
+	// run by whoever made it. While it is not, messages with a time field wait in the
+	// outbox, and all behind them; if it reads earlier than the program was built, no
+	// encrypted connection is attempted.
+	Clock *clock.Clock
 
 	Limits     Limits
 	MaxInbound int // largest message handed to a handler, in bytes, 1 MiB; larger ones are dropped and told

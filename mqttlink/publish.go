@@ -19,9 +19,14 @@ func (l *Link) Publish(ctx context.Context, m Message) error {
 	if l.ended {
 		return ErrEnded
 	}
+	r := record(m)
+	waits := l.date(&r, m)
 	err := ErrOffline
-	if l.open() {
-		_, err = l.lives.append(l.box, record(m))
+	switch {
+	case waits && l.o.MaxQueued == 0:
+		err = ErrUndated
+	case l.open():
+		_, err = l.lives.append(l.box, r)
 	}
 	if err != nil {
 		err = fmt.Errorf("publish to %s: %w", m.Topic, err)
@@ -54,10 +59,14 @@ func (l *Link) PublishAll(ctx context.Context, ms []Message) (t Taken, err error
 		} else {
 			refusal = l.takes(ctx, m)
 		}
+		r := record(m)
+		if waits := l.date(&r, m); refusal == nil && waits && l.o.MaxQueued == 0 {
+			refusal = fmt.Errorf("publish to %s: %w", m.Topic, ErrUndated)
+		}
 		if refusal != nil {
 			break
 		}
-		rs = append(rs, record(m))
+		rs = append(rs, r)
 	}
 	if len(rs) == 0 {
 		return t, refusal
@@ -115,6 +124,7 @@ func (l *Link) takes(ctx context.Context, m Message) error {
 // open reports whether messages may be put into the outbox now.
 func (l *Link) open() bool { return l.o.MaxQueued != 0 || l.Connected() }
 
+// record returns m as the outbox keeps it, undated.
 func record(m Message) outbox.Record {
 	r := outbox.Record{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain, Life: m.Life}
 	if m.Alarm {

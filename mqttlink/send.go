@@ -58,6 +58,8 @@ func (s *session) send() {
 		pos = r.Seq + 1
 		f := flight{r: r, fate: l.fate(r, s.handed)}
 		if f.fate == sent {
+			l.fillIn(&r)
+			f.r = r
 			if !pace.wait(s.ended) || !s.throttled(r) || !s.prepare(r) {
 				return
 			}
@@ -97,6 +99,13 @@ func (s *session) next(pos uint64, pace *pacer) (r outbox.Record, ok bool) {
 		case err != nil:
 			s.end(fault(Lost, err, "the outbox cannot be read (%v): the connection is opened again", err))
 			return r, false
+		case ok && !s.awaitTime(r):
+			select {
+			case <-s.ended:
+				return r, false
+			default:
+			}
+			continue // in the meantime the box may have dropped it
 		case ok:
 			return r, s.waitSettled()
 		}

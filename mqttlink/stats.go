@@ -20,6 +20,9 @@ type Stats struct {
 	Aside     uint64    // messages set aside because the broker closes the connection upon them
 	Resent    uint64    // messages sent once more after a loss
 	Dropped   uint64    // messages that gave way in the outbox
+	Dated     uint64    // messages whose time was filled in when the clock was known
+	Nulled    uint64    // messages sent with null for their time, which nobody knows
+	Waiting   int       // messages that wait for the clock: those in the outbox, while the first of them does
 	Throttled uint64    // messages that waited so as to keep the broker's rate
 	Queued    int       // messages in the outbox
 	Outbox    outbox.Stats
@@ -45,6 +48,9 @@ func (l *Link) Stats() Stats {
 		}
 	}
 	slices.Sort(s.Barred)
+	if l.waiting.Load() {
+		s.Waiting = b.Messages
+	}
 	s.Missed, s.Refusals = l.subs.missed.Load(), l.subs.refusals()
 	return s
 }

@@ -130,8 +130,7 @@ func (c *Clock) look() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry, earlier := c.entry(c.boot)
-	earlier = earlier && (entry.by == ByKernel || entry.by == ByTimesyncd)
-	if earlier && v.Reason != ByKernel && v.Reason != ByTimesyncd && plausible(v.Reads, c.o.Built) {
+	if earlier && entry.by.strong() && !v.Reason.strong() && plausible(v.Reads, c.o.Built) {
 		v.State, v.Reason = Known, ByEarlier
 	}
 	first := c.verdict.Reads.IsZero()
@@ -140,8 +139,10 @@ func (c *Clock) look() State {
 	if v.State == Known {
 		switch {
 		case c.m.Uptime == nil:
-		case earlier:
-			c.began = entry.began // what was dated by it before is dated the same again
+		case earlier && (entry.by.strong() || !v.Reason.strong()):
+			// What was dated by it before is dated the same again, and the time does not
+			// jump for the outbox because the wall clock was set between two processes.
+			c.began = entry.began
 		default:
 			c.began = c.m.began()
 			// A clock that is believed only on somebody's word may still be 1970's.

@@ -45,6 +45,9 @@ const (
 	Alone       Reason = "alone"     // plausible, and nothing will ever tell better
 )
 
+// strong reports whether the time came from a time service.
+func (r Reason) strong() bool { return r == ByKernel || r == ByTimesyncd }
+
 // Verdict is what is to be thought of a clock at one moment.
 type Verdict struct {
 	State  State

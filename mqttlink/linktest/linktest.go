@@ -100,6 +100,9 @@ func check(m mqttlink.Message) error {
 	if m.QoS > 1 {
 		return fmt.Errorf("publish to %s: %w", m.Topic, mqttlink.ErrQoS)
 	}
+	if err := m.TimeField.Check(m.Payload); err != nil {
+		return fmt.Errorf("publish to %s: %w", m.Topic, err)
+	}
 	return mqttlink.ValidTopic(m.Topic)
 }
 

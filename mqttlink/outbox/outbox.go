@@ -124,10 +124,11 @@ type Record struct {
 	// Life is how long after its making the message is worth being delivered; 0
 	// for ever. The box keeps it; who delivers heeds it.
 	Life time.Duration
-	// Stamp dates a message made while the clock was not known.
+	// Stamp says when the message was made by a clock that nobody sets: if the time
+	// was not known then, or if the message has a life.
 	Stamp Stamp
 	// Field is the part of the payload that is to be filled in with the time
-	// when the clock is known.
+	// when the clock is known. One that had its time when it was made has none.
 	Field TimeField
 }
 
