@@ -39,18 +39,11 @@ func (l *Link) Publish(ctx context.Context, m Message) error {
 	return err
 }
 
-// Taken is what became of the messages given to PublishAll: the first N were
-// taken, under the sequence numbers in the outbox from First on.
-type Taken struct {
-	First uint64
-	N     int
-}
-
 // PublishAll puts messages into the outbox in one commit, if the outbox can do
 // that, and in any case in their order and up to the first one that is not taken,
 // for which err gives the reason. An error that wraps ErrHeld says that the last
 // of those taken are in memory only. Messages with a life are not for it.
-func (l *Link) PublishAll(ctx context.Context, ms []Message) (t Taken, err error) {
+func (l *Link) PublishAll(ctx context.Context, ms []Message) (t outbox.Appended, err error) {
 	rs := make([]outbox.Record, 0, len(ms))
 	var refusal error
 	for _, m := range ms {
@@ -93,13 +86,12 @@ func (l *Link) PublishAll(ctx context.Context, ms []Message) (t Taken, err error
 
 // allAppender is an outbox that appends several records in one commit.
 type allAppender interface {
-	AppendAll(rs []outbox.Record) (first uint64, n int, err error)
+	AppendAll(rs []outbox.Record) (outbox.Appended, error)
 }
 
-func appendAll(box outbox.Box, rs []outbox.Record) (t Taken, err error) {
+func appendAll(box outbox.Box, rs []outbox.Record) (t outbox.Appended, err error) {
 	if b, ok := box.(allAppender); ok {
-		t.First, t.N, err = b.AppendAll(rs)
-		return t, err
+		return b.AppendAll(rs)
 	}
 	for _, r := range rs {
 		seq, err := box.Append(r)
@@ -109,6 +101,7 @@ func appendAll(box outbox.Box, rs []outbox.Record) (t Taken, err error) {
 		if t.N++; t.N == 1 {
 			t.First = seq
 		}
+		t.Last = seq
 	}
 	return t, nil
 }

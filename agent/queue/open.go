@@ -71,22 +71,22 @@ func move(dir string, box *outbox.Disk, o outbox.DiskOptions) (n int, err error)
 	for {
 		rs, err := some(old)
 		if err != nil || len(rs) == 0 {
-			if err == nil && n >= 0 {
+			if err == nil {
 				removeEmptied(dir, o.Log)
 			}
 			return n, err
 		}
-		_, taken, err := box.AppendAll(rs)
-		n += taken
-		if taken > 0 {
+		a, err := box.AppendAll(rs)
+		n += a.N
+		if a.N > 0 {
 			if err := box.Sync(); err != nil {
 				return n, err
 			}
-			if err := old.Ack(rs[taken-1].Seq); err != nil {
+			if err := old.Ack(rs[a.N-1].Seq); err != nil {
 				return n, err
 			}
 		}
-		if err != nil && taken == 0 {
+		if err != nil && a.N == 0 {
 			return n, err
 		}
 	}

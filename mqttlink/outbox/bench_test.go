@@ -109,12 +109,12 @@ func BenchmarkDrain(b *testing.B) {
 		}
 		var first uint64
 		for i := range n / len(rs) {
-			f, _, err := d.AppendAll(rs)
+			a, err := d.AppendAll(rs)
 			if err != nil {
 				b.Fatal(err)
 			}
 			if i == 0 {
-				first = f
+				first = a.First
 			}
 		}
 		return first
@@ -151,7 +151,7 @@ func fill(b testing.TB, dir string, n int) {
 		rs[i] = benchRecord
 	}
 	for range n / len(rs) {
-		if _, _, err := d.AppendAll(rs); err != nil {
+		if _, err := d.AppendAll(rs); err != nil {
 			b.Fatal(err)
 		}
 	}

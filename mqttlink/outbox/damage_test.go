@@ -72,7 +72,7 @@ func TestTornWrite(t *testing.T) {
 			first := t.TempDir()
 			name, before, end := write(t, first, DiskOptions{}, "one", "two", "three")
 			d := openDisk(t, first, DiskOptions{})
-			if _, _, err := d.AppendAll([]Record{{Topic: "new", Payload: []byte("four")}, {Topic: "topic/0", Payload: []byte("five")}}); err != nil {
+			if _, err := d.AppendAll([]Record{{Topic: "new", Payload: []byte("four")}, {Topic: "topic/0", Payload: []byte("five")}}); err != nil {
 				t.Fatal(err)
 			}
 			last := int(d.segs[0].limit)

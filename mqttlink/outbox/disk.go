@@ -96,15 +96,21 @@ func (d *Disk) Append(r Record) (uint64, error) {
 	return seq, err
 }
 
+// Appended is what AppendAll has taken: the first N records. Others may have
+// appended between them, so that their sequence numbers, from First to Last, are
+// not always in a row.
+type Appended struct {
+	First, Last uint64
+	N           int
+}
+
 // AppendAll appends records in one commit, as far as they fit into one segment.
-// It returns the sequence number of the first and how many were taken; those
-// after were not, for the reason given. An error that wraps ErrHeld says that the
-// last of those taken are held in memory; Safe tells from which on.
-func (d *Disk) AppendAll(rs []Record) (first uint64, n int, err error) {
+// Those that it has not taken it has not for the reason given. An error that wraps
+// ErrHeld says that the last of those taken are held in memory.
+func (d *Disk) AppendAll(rs []Record) (a Appended, err error) {
 	now := d.o.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var last uint64
 	for _, r := range rs {
 		if len(r.Topic) > maxTopic || len(r.Payload) > maxPayload {
 			err = ErrTooLarge
@@ -118,16 +124,16 @@ func (d *Disk) AppendAll(rs []Record) (first uint64, n int, err error) {
 			err = stageErr
 			break
 		}
-		if n == 0 {
-			first = seq
+		if a.N == 0 {
+			a.First = seq
 		}
-		last = seq
-		n++
+		a.Last = seq
+		a.N++
 	}
-	if n > 0 {
-		err = errors.Join(d.settle(last), err)
+	if a.N > 0 {
+		err = errors.Join(d.settle(a.Last), err)
 	}
-	return first, n, err
+	return a, err
 }
 
 // Next implements Box. An error means that the disk cannot be read now: messages

@@ -136,13 +136,13 @@ func (m *model) appendAll() {
 	for i := range rs {
 		rs[i] = m.record()
 	}
-	first, n, err := m.d.AppendAll(rs)
-	m.op("append %d = %d, %d, %v", len(rs), first, n, err)
-	if n != len(rs) {
-		m.fatal("append all: %d of %d, %v", n, len(rs), err)
+	a, err := m.d.AppendAll(rs)
+	m.op("append %d = %+v, %v", len(rs), a, err)
+	if a.N != len(rs) || a.N > 0 && a.Last != a.First+uint64(a.N)-1 {
+		m.fatal("append all: %+v of %d, %v", a, len(rs), err)
 	}
-	for i, r := range rs[:n] {
-		m.accept(r, first+uint64(i), err)
+	for i, r := range rs {
+		m.accept(r, a.First+uint64(i), err)
 	}
 }
 

@@ -59,11 +59,11 @@ func Outbox(dir string, n int) (Contender, func() error, error) {
 			last, err = d.Append(rs[0])
 			return err
 		}
-		first, took, err := d.AppendAll(rs)
-		if err == nil && took != n {
-			err = fmt.Errorf("took %d of %d", took, n)
+		a, err := d.AppendAll(rs)
+		if err == nil && a.N != n {
+			err = fmt.Errorf("took %d of %d", a.N, n)
 		}
-		last = first + uint64(took) - 1
+		last = a.Last
 		return err
 	}
 	// What has been delivered frees segments, which are used again.

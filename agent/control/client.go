@@ -1,0 +1,137 @@
+package control
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// ErrNoOwner says that nobody listens at the socket.
+var ErrNoOwner = errors.New("no running pithings owns the state folder")
+
+// Client talks with the owner of a state folder.
+type Client struct {
+	path string
+	http http.Client
+}
+
+// NewClient returns a client of the socket at path. It connects when it is used.
+func NewClient(path string) *Client {
+	c := &Client{path: path}
+	c.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }}
+	return c
+}
+
+// Close gives idle connections up.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	short, release, err := shorten(c.path)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrNoOwner, err)
+	}
+	defer release()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", short)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrNoOwner, err)
+	}
+	return conn, nil
+}
+
+// Do sends in as JSON, unless it is nil, and decodes the answer into out, unless
+// that is nil. An owner's error is returned with its words alone.
+func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://pithings"+path, body)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if errors.Is(err, ErrNoOwner) {
+			return ErrNoOwner
+		}
+		return fmt.Errorf("ask the running pithings: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		var f failure
+		if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&f); err != nil || f.Error == "" {
+			f.Error = "the running pithings answers " + resp.Status + ": is it of another version?"
+		}
+		return &AnswerError{resp.StatusCode, f.Error}
+	}
+	if out == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	return json.NewDecoder(resp.Body).Decode(out)
+}
+
+// AnswerError is an error that the owner has answered with.
+type AnswerError struct {
+	Status int
+	Text   string
+}
+
+// Error is the owner's text.
+func (e *AnswerError) Error() string { return e.Text }
+
+// Stream is a connection of two processes after the upgrade.
+type Stream struct {
+	net.Conn
+	R *bufio.Reader // to be read from instead of Conn
+}
+
+// CloseWrite tells the other end that nothing more comes.
+func (s *Stream) CloseWrite() error {
+	if c, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
+// Stream opens a stream.
+func (c *Client) Stream(ctx context.Context, path string) (*Stream, error) {
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	s, err := upgrade(conn, path)
+	if err != nil {
+		conn.Close()
+	}
+	return s, err
+}
+
+func upgrade(conn net.Conn, path string) (*Stream, error) {
+	if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: pithings\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", path, protocol); err != nil {
+		return nil, err
+	}
+	r := bufio.NewReaderSize(conn, 64<<10)
+	resp, err := http.ReadResponse(r, &http.Request{Method: http.MethodPost})
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+		return nil, &AnswerError{resp.StatusCode, strings.TrimSpace(string(text))}
+	}
+	return &Stream{Conn: conn, R: r}, nil
+}
