@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"pithings/agent/config"
+	"pithings/agent/control"
 	"pithings/agent/state"
 	"pithings/camera/store"
 	flow "pithings/flow/simple"
@@ -44,8 +45,9 @@ type Agent struct {
 	transcript *things.Transcript
 	state      state.Folder
 	queues     queues
-	broker     *broker.Broker // nil without an embedded one
-	web        *web           // nil when nothing needs it and the port is taken
+	control    *control.Server // nil if the state folder takes no socket, or is not needed
+	broker     *broker.Broker  // nil without an embedded one
+	web        *web            // nil when nothing needs it and the port is taken
 	links      *links
 	store      *store.Disk
 	remotes    map[string]*things.Remote // of flows, by thing
@@ -81,6 +83,7 @@ func (a *Agent) build() (err error) {
 	if a.links, err = newLinks(a); err != nil {
 		return err
 	}
+	a.listenControl()
 	if err := a.makeThings(); err != nil {
 		return err
 	}
@@ -190,6 +193,14 @@ func (a *Agent) Run(ctx context.Context) error {
 		serve(a.web.run)
 	}
 	a.links.start(serve)
+	if a.control != nil {
+		// Before the links end: what others hand over is told to be safe until then.
+		parts.Go(func() {
+			if err := a.control.Run(ctx); err != nil {
+				a.log.Error("other processes cannot reach this one any more", "err", err)
+			}
+		})
+	}
 
 	var detach []func()
 	for _, t := range a.things {
@@ -236,6 +247,10 @@ func (a *Agent) Close() {
 	a.closers = nil
 	if a.web != nil {
 		a.web.listener.Close()
+	}
+	if a.control != nil {
+		a.control.Close()
+		a.control = nil
 	}
 	if a.broker != nil {
 		a.broker.Close()

@@ -18,7 +18,7 @@ type queues struct {
 
 // open opens the outbox of a connection; "" is the shared one.
 func (q *queues) open(name, id string, c *config.Queue, log *slog.Logger) (*outbox.Disk, error) {
-	o := queueOptions(c)
+	o := QueueOptions(c)
 	o.Log = log
 	inUse := func(id string) bool { return slices.Contains(q.ids, id) }
 	box, err := queue.Open(&q.a.state, name, id, inUse, o)
@@ -29,8 +29,8 @@ func (q *queues) open(name, id string, c *config.Queue, log *slog.Logger) (*outb
 	return box, nil
 }
 
-// queueOptions translates a queue's configuration.
-func queueOptions(c *config.Queue) outbox.DiskOptions {
+// QueueOptions translates a queue's configuration.
+func QueueOptions(c *config.Queue) outbox.DiskOptions {
 	sync, _ := outbox.ParseSync(c.Sync) // the configuration has been checked
 	o := outbox.DiskOptions{
 		Sync: sync, Interval: c.Interval.Duration,

@@ -32,6 +32,7 @@ type decoder struct {
 	nodes    int // followed so far
 	// exhausted is set when nodes went over maxNodes, which is told once.
 	exhausted bool
+	partial   bool // things, flows and a broker may be missing
 }
 
 func newDecoder(source string) *decoder {

@@ -31,8 +31,30 @@ func LoadMock(path string, env []string) (*Config, []Warning, error) {
 	return load(path, env, true)
 }
 
+// LoadConnection is Load for what uses the shared connection and the state folder
+// alone: neither things nor flows need be there, nor a broker. An empty path is an
+// empty configuration.
+func LoadConnection(path string, env []string) (*Config, []Warning, error) {
+	if path != "" {
+		return newDecoder(path).only().load(path, env, false)
+	}
+	d := newDecoder("command line").only()
+	c := d.config([]byte("{}"), env, false, false)
+	d.readPasswords(c)
+	return d.result(c)
+}
+
+// only lets the decoder do without what an agent needs.
+func (d *decoder) only() *decoder {
+	d.partial = true
+	return d
+}
+
 func load(path string, env []string, mock bool) (*Config, []Warning, error) {
-	d := newDecoder(path)
+	return newDecoder(path).load(path, env, mock)
+}
+
+func (d *decoder) load(path string, env []string, mock bool) (*Config, []Warning, error) {
 	var data []byte
 	shared := false
 	if path == "" {

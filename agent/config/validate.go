@@ -20,7 +20,7 @@ var roles = map[string]map[string]string{
 // other values.
 func (d *decoder) validate(c *Config) {
 	// What is missing may just have been misspelt or misplaced.
-	complete := d.problems.count() == 0
+	complete := d.problems.count() == 0 && !d.partial
 	d.servers(c)
 	c.connections(func(m *MQTT, path string) {
 		d.mqtt(m, path)

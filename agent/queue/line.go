@@ -38,6 +38,11 @@ func FromRecord(r *outbox.Record) Line {
 	return l
 }
 
+// FromMessage returns a message as a line.
+func FromMessage(m *mqttlink.Message) Line {
+	return newLine(m.Topic, m.Payload, m.QoS, m.Retain, m.Alarm, time.Time{})
+}
+
 // FromAside returns a message that was set aside as a line.
 func FromAside(a *mqttlink.Aside) Line {
 	m := &a.Message

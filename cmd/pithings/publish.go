@@ -72,5 +72,28 @@ A reading that fails is published with "value": null and "status": "fail".`,
 	f.DurationVar(&interval, "interval", 3*time.Second, "time between measurements")
 	f.BoolVar(&o.mock, "mock", false, "simulate the sensor")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what happens")
+	notPub(c)
 	return c
+}
+
+// notPub answers the flags of mosquitto_pub, which publishes what it is given.
+func notPub(c *cobra.Command) {
+	f := c.Flags()
+	var text, file string
+	var lines bool
+	f.StringVarP(&text, "message", "m", "", "")
+	f.StringVarP(&file, "file", "f", "", "")
+	f.BoolVarP(&lines, "stdin-line", "l", false, "")
+	names := []string{"message", "file", "stdin-line"}
+	for _, name := range names {
+		f.Lookup(name).Hidden = true
+	}
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		for _, name := range names {
+			if f.Changed(name) {
+				return usagef("publish reads a sensor and takes no -%s; did you mean pub?", f.Lookup(name).Shorthand)
+			}
+		}
+		return nil
+	}
 }

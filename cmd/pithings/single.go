@@ -53,7 +53,11 @@ func newSingle(use, short, name string, s *single, flags func(*pflag.FlagSet)) *
 func (o *runOptions) add(f *pflag.FlagSet) {
 	f.BoolVar(&o.mock, "mock", false, "simulate the parts")
 	f.StringVar(&o.listen, "listen", "", "address of the web server (default 127.0.0.1:8080)")
-	f.StringVar(&o.state, "state", "", "folder for pictures and queues (default $STATE_DIRECTORY, else /var/lib/pithings for root, else the user's state folder)")
+	addState(f, &o.state)
+}
+
+func addState(f *pflag.FlagSet, dir *string) {
+	f.StringVar(dir, "state", "", "folder for pictures and queues (default $STATE_DIRECTORY, else /var/lib/pithings for root, else the user's state folder)")
 }
 
 // config is the configuration with the one thing, read like a file, so that the

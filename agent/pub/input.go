@@ -1,0 +1,67 @@
+package pub
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"pithings/mqttlink"
+)
+
+// One returns the input of a single message.
+func One(m mqttlink.Message) func() ([]mqttlink.Message, error) {
+	done := false
+	return func() ([]mqttlink.Message, error) {
+		if done {
+			return nil, nil
+		}
+		done = true
+		return []mqttlink.Message{m}, nil
+	}
+}
+
+// MaxLine is the longest line that Lines takes, in bytes.
+const MaxLine = 16 << 20
+
+// Lines returns the input that makes a message like m of each line of r. What has
+// come at once is handed over at once.
+func Lines(r io.Reader, m mqttlink.Message) func() ([]mqttlink.Message, error) {
+	return batches(r, func(line []byte) (mqttlink.Message, error) {
+		one := m
+		one.Payload = line
+		return one, nil
+	})
+}
+
+// Parsed returns the input that reads each line of r with parse.
+func Parsed(r io.Reader, parse func(line []byte) (mqttlink.Message, error)) func() ([]mqttlink.Message, error) {
+	return batches(r, parse)
+}
+
+func batches(r io.Reader, parse func(line []byte) (mqttlink.Message, error)) func() ([]mqttlink.Message, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	n := 0
+	return func() (ms []mqttlink.Message, err error) {
+		for size := 0; ; {
+			n++
+			line, err := readLine(in, MaxLine)
+			switch {
+			case err == io.EOF:
+				return ms, nil
+			case errors.Is(err, errLineTooLong):
+				return ms, fmt.Errorf("line %d is longer than %d MiB: it and the following are not published", n, MaxLine>>20)
+			case err != nil:
+				return ms, fmt.Errorf("input: %w", err)
+			}
+			m, err := parse(line)
+			if err != nil {
+				return ms, fmt.Errorf("line %d: %w", n, err)
+			}
+			ms = append(ms, m)
+			if size += len(line); len(ms) >= batchCount || size >= batchBytes || !anotherLine(in) {
+				return ms, nil
+			}
+		}
+	}
+}

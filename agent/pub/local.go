@@ -1,0 +1,145 @@
+package pub
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"pithings/agent/control"
+	"pithings/agent/queue"
+	"pithings/agent/state"
+	"pithings/awsiot"
+	"pithings/mqttlink"
+	"pithings/mqttlink/outbox"
+)
+
+// local is a state folder that this process owns for the time being, with the
+// connection that delivers what is in its outbox.
+type local struct {
+	state    state.Folder
+	box      *outbox.Disk
+	link     *mqttlink.Link
+	server   *control.Server // nil if there can be none
+	counter  *counter
+	verdicts chan []Verdict
+	log      *slog.Logger
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// own takes the folder. If another process has it the error wraps state.ErrInUse.
+// Without an endpoint nothing is delivered.
+func own(o *Options) (*local, error) {
+	l := &local{state: state.Folder{Dir: o.State}, log: o.Log, verdicts: make(chan []Verdict, 2*pendingCount+1)}
+	if err := l.state.Own(); err != nil {
+		return nil, err
+	}
+	link := o.Link
+	err := l.open(&link, o)
+	if err != nil {
+		l.release()
+		return nil, err
+	}
+	l.start(o.Link.Endpoint != "")
+	return l, nil
+}
+
+// open opens the outbox and makes the link.
+func (l *local) open(link *mqttlink.Options, o *Options) (err error) {
+	if link.ClientID == "" {
+		if link.ClientID, err = l.state.ClientID(); err != nil {
+			return err
+		}
+	}
+	queueOptions := o.Queue
+	queueOptions.Sync, queueOptions.Log = outbox.SyncAlways, l.log
+	if l.box, err = queue.Open(&l.state, "", link.ClientID, func(string) bool { return false }, queueOptions); err != nil {
+		return err
+	}
+	if link.Endpoint == "" {
+		link.Endpoint = "mqtt://127.0.0.1" // never called
+	}
+	l.link, err = newLink(link, l.box, l.state.QueueDir(link.ClientID), l.log)
+	return err
+}
+
+// newLink makes a link under the limits of its broker.
+func newLink(o *mqttlink.Options, box *outbox.Disk, dir string, log *slog.Logger) (*mqttlink.Link, error) {
+	o.Outbox, o.SetAside, o.Log = box, queue.SetAside(dir), log
+	if limits, drain, ok := awsiot.Limits(o.Endpoint); ok {
+		o.Limits = limits
+		if o.Drain == 0 || o.Drain > drain {
+			o.Drain = drain
+		}
+	}
+	return mqttlink.New(*o)
+}
+
+// start begins to deliver, and to serve others.
+func (l *local) start(deliver bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	l.counter = newCounter(Desk{l.link, l.box}, func(vs []Verdict) { l.verdicts <- vs })
+	l.wg.Go(func() { l.counter.run(ctx) })
+	if deliver {
+		l.wg.Go(func() { _ = l.link.Run(ctx) })
+	}
+	var err error
+	if l.server, err = control.Listen(l.state.Socket(), l.log); err != nil {
+		l.log.Warn("other processes cannot hand messages over while this one runs", "err", err)
+		return
+	}
+	Serve(l.server, func(string) (Desk, error) { return Desk{l.link, l.box}, nil })
+	ServeConnections(l.server, func() []Connection { return []Connection{ConnectionOf("", l.link)} })
+	l.wg.Go(func() { _ = l.server.Run(ctx) })
+}
+
+func (l *local) put(ctx context.Context, ms []mqttlink.Message) error { return l.counter.put(ctx, ms) }
+func (l *local) told() <-chan []Verdict                               { return l.verdicts }
+func (l *local) cause() error                                         { return nil }
+
+// linger waits until all is delivered, for at most the time given, and not if the
+// broker cannot be reached.
+func (l *local) linger(ctx context.Context, most time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	emptied := make(chan struct{})
+	go func() {
+		defer close(emptied)
+		_ = l.link.Flush(ctx)
+	}()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-emptied:
+			return
+		case <-tick.C:
+			if s := l.link.Stats(); s.LastError != "" && s.Attempts > 0 {
+				cancel()
+			}
+		}
+	}
+}
+
+// close ends what start began, and gives the folder up. Its error tells what is
+// lost.
+func (l *local) close() error {
+	l.cancel()
+	l.wg.Wait()
+	return l.release()
+}
+
+func (l *local) release() (err error) {
+	if l.box != nil {
+		err = l.box.Close()
+	}
+	l.state.Close()
+	return err
+}
+
+// inUse reports whether err says that another process owns the folder.
+func inUse(err error) bool { return errors.Is(err, state.ErrInUse) || errors.Is(err, outbox.ErrLocked) }

@@ -1,0 +1,262 @@
+package pub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	"pithings/agent/control"
+	"pithings/agent/state"
+	"pithings/mqttlink"
+	"pithings/mqttlink/outbox"
+)
+
+// Options are what Run works with.
+type Options struct {
+	State      string             // the state folder
+	Connection string             // of the owner of the folder, if there is one; "": the usual one
+	Link       mqttlink.Options   // for when this process owns it; without an Endpoint nothing is delivered
+	Queue      outbox.DiskOptions // its limits
+	Linger     time.Duration      // at the end, for what is on its way to the broker
+	Log        *slog.Logger
+
+	// Input gives the messages; nil at the end. It may wait.
+	Input func() ([]mqttlink.Message, error)
+	// Verdicts, if not nil, gets the lines "safe N" and "held N".
+	Verdicts io.Writer
+}
+
+// pendingCount and pendingBytes bound what has been read and not been told to be safe.
+const (
+	pendingCount = 4096
+	pendingBytes = 8 << 20
+)
+
+// UnsafeError says that messages are not safe.
+type UnsafeError struct {
+	Unsafe  int // they may be lost
+	Refused int
+	Why     string // the last refusal
+}
+
+// Error tells how many, and why.
+func (e *UnsafeError) Error() string {
+	if e.Unsafe > 0 {
+		return fmt.Sprintf("%d messages are not safe: they are not on the disk yet", e.Unsafe)
+	}
+	return fmt.Sprintf("%d messages were refused: %s", e.Refused, e.Why)
+}
+
+// place is where messages are handed over to.
+type place interface {
+	put(ctx context.Context, ms []mqttlink.Message) error
+	// told is closed when the place is no more, for the reason that cause gives.
+	told() <-chan []Verdict
+	cause() error
+	close() error
+}
+
+// run is one call of Run.
+type run struct {
+	o       *Options
+	where   place
+	read    int    // messages so far
+	pending []item // from the first that is not settled on
+	first   int    // the place's number of that one
+	bytes   int    // of their payloads
+	end     UnsafeError
+	out     []byte
+}
+
+// item is a message that was handed over.
+type item struct {
+	n       int // its number
+	m       mqttlink.Message
+	settled bool
+}
+
+// Run hands over what Input gives, and returns when all of it is safe: nil, or an
+// UnsafeError that says what is not.
+func Run(ctx context.Context, o Options) error {
+	r := &run{o: &o, first: 1}
+	err := r.all(ctx)
+	if l, ok := r.where.(*local); ok && err == nil && o.Link.Endpoint != "" {
+		l.linger(ctx, o.Linger)
+	}
+	if r.where != nil {
+		if closeErr := r.where.close(); err == nil && closeErr != nil {
+			err = closeErr
+		}
+	}
+	for _, p := range r.pending {
+		if !p.settled {
+			r.end.Unsafe++
+		}
+	}
+	if r.end.Unsafe > 0 && (err == nil || ctx.Err() != nil) {
+		return &r.end
+	}
+	if err == nil && r.end.Refused > 0 {
+		return &r.end
+	}
+	return err
+}
+
+type batch struct {
+	ms  []mqttlink.Message
+	err error
+}
+
+// all reads to the end of the input.
+func (r *run) all(ctx context.Context) error {
+	input := make(chan batch)
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() { // it may be waiting for input when all else has ended
+		for {
+			ms, err := r.o.Input()
+			select {
+			case input <- batch{ms, err}:
+			case <-stop:
+				return
+			}
+			if len(ms) == 0 || err != nil {
+				return
+			}
+		}
+	}()
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	ended := false
+	var inputErr error
+	for {
+		if ended && len(r.pending) == 0 {
+			return inputErr
+		}
+		more := input
+		if ended || len(r.pending) >= pendingCount/2 || r.bytes >= pendingBytes {
+			more = nil
+		}
+		select {
+		case b := <-more:
+			ended, inputErr = len(b.ms) == 0 || b.err != nil, b.err
+			for _, m := range b.ms {
+				r.read++
+				r.pending = append(r.pending, item{n: r.read, m: m})
+				r.bytes += len(m.Payload)
+			}
+			if err := r.hand(ctx, b.ms); err != nil {
+				return err
+			}
+		case vs, ok := <-r.where.told():
+			if ok {
+				r.settle(vs)
+			} else if err := r.reopen(ctx); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// hand hands messages over; if the place is no more, it is told by told.
+func (r *run) hand(ctx context.Context, ms []mqttlink.Message) error {
+	if err := r.where.put(ctx, ms); err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// settle notes what has become of messages.
+func (r *run) settle(vs []Verdict) {
+	r.out = r.out[:0]
+	for _, v := range vs {
+		i := v.N - r.first
+		if i < 0 || i >= len(r.pending) {
+			continue // an owner that cannot count
+		}
+		p := &r.pending[i]
+		if v.Fate == Refused {
+			r.end.Refused++
+			r.end.Why = v.Why
+			r.o.Log.Error("message refused", "line", p.n, "reason", v.Why)
+		} else {
+			r.out = append(append(r.out, v.Fate...), ' ')
+			r.out = append(strconv.AppendInt(r.out, int64(p.n), 10), '\n')
+		}
+		p.settled = v.Fate != Held
+	}
+	n := 0
+	for ; n < len(r.pending) && r.pending[n].settled; n++ {
+		r.bytes -= len(r.pending[n].m.Payload)
+		r.pending[n] = item{}
+	}
+	r.first += n
+	r.pending = r.pending[n:]
+	if r.o.Verdicts != nil && len(r.out) > 0 {
+		_, _ = r.o.Verdicts.Write(r.out)
+	}
+}
+
+// reopen finds another place after the owner has ended, and hands over again what
+// it has not told to be safe.
+func (r *run) reopen(ctx context.Context) error {
+	if err := r.where.cause(); errors.Is(err, errOwnerRefuses) {
+		return err
+	}
+	_ = r.where.close()
+	r.where = nil
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	r.pending = slices.DeleteFunc(r.pending, func(p item) bool { return p.settled })
+	r.first = 1
+	again := make([]mqttlink.Message, len(r.pending))
+	for i, p := range r.pending {
+		again[i] = p.m
+	}
+	return r.hand(ctx, again)
+}
+
+// patience is how long a folder may be owned by a process that does not answer: one
+// that is starting, or ending.
+const patience = 10 * time.Second
+
+// open takes the folder, or finds its owner.
+func (r *run) open(ctx context.Context) error {
+	socket := (&state.Folder{Dir: r.o.State}).Socket()
+	client := control.NewClient(socket)
+	defer client.Close()
+	deadline := time.Now().Add(patience)
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		l, err := own(r.o)
+		if err == nil {
+			r.where = l
+			return nil
+		}
+		if !inUse(err) {
+			return err
+		}
+		remote, remoteErr := newRemote(ctx, client, r.o.Connection)
+		if remoteErr == nil {
+			r.where = remote
+			r.noteOwner(ctx, client)
+			return nil
+		}
+		if !errors.Is(remoteErr, control.ErrNoOwner) || time.Now().After(deadline) {
+			return fmt.Errorf("%w, and it takes no messages: %w", err, remoteErr)
+		}
+		select { // nothing tells when another process begins to listen
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"pithings/agent/pub"
+)
+
+// progress shows how far a drain has come: on a terminal in one line that is
+// written again, elsewhere in a line every ten seconds.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	shown    time.Time
+	dirty    bool // the terminal's line has not been ended
+}
+
+func newProgress(w io.Writer) *progress {
+	p := &progress{w: w}
+	if f, ok := w.(*os.File); ok {
+		if st, err := f.Stat(); err == nil {
+			p.terminal = st.Mode()&os.ModeCharDevice != 0
+		}
+	}
+	return p
+}
+
+func (p *progress) show(now pub.Progress) {
+	if !p.terminal && time.Since(p.shown) < 10*time.Second {
+		return
+	}
+	p.shown = time.Now()
+	line := progressLine(now)
+	if p.terminal {
+		fmt.Fprintf(p.w, "\r\x1b[K%.100s", line)
+		p.dirty = true
+		return
+	}
+	fmt.Fprintln(p.w, line)
+}
+
+// progressLine is how far it has come, in words.
+func progressLine(p pub.Progress) string {
+	line := fmt.Sprintf("%d messages wait, %d delivered", p.Left, p.Delivered)
+	rate := float64(p.Delivered) / max(p.Since.Seconds(), 0.001)
+	switch {
+	case p.Trouble != "":
+		line += ": " + p.Trouble
+	case p.Delivered > 0 && p.Left > 0:
+		line += fmt.Sprintf(" (%d %%), %.0f/s, %v left", 100*p.Delivered/(p.Delivered+p.Left), rate,
+			time.Duration(float64(p.Left)/rate*float64(time.Second)).Round(time.Second))
+	}
+	return line
+}
+
+func (p *progress) end() {
+	if p.dirty {
+		fmt.Fprintln(p.w)
+	}
+}
