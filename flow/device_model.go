@@ -49,7 +49,7 @@ type Payload struct {
 	// Keys are what the object must have, with their types.
 	Keys map[string]ValueType `yaml:"keys,omitempty" json:"keys,omitempty"`
 	// Bare is the type of a message that is one value and not an object, such as
-	// 21.5; "" is an object.
+	// 21.5, which is passed on under the key "value"; "" is an object.
 	Bare ValueType `yaml:"bare,omitempty" json:"bare,omitempty"`
 }
 
@@ -103,12 +103,69 @@ func (a ActionModel) check() error {
 			return fmt.Errorf("answer: %w", err)
 		}
 	}
-	for name, t := range a.Params {
-		if !t.valid() {
-			return fmt.Errorf("param %s has the unknown type %q", name, t)
+	if err := checkTypes(a.Params); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(a.Request)) {
+		if s, ok := a.Request[key].(string); ok {
+			if _, err := TextValue(s); err != nil {
+				return fmt.Errorf("request, %s: %w", key, err)
+			}
 		}
 	}
 	return a.Result.check()
+}
+
+func checkTypes(params map[string]ValueType) error {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if t := params[name]; !t.valid() {
+			return fmt.Errorf("param %s has the unknown type %q", name, t)
+		}
+	}
+	return nil
+}
+
+// Payload computes the request's payload from a step's arguments. An argument
+// that is no param but has the name of one of the request's keys goes there as
+// it is.
+func (a ActionModel) Payload(args Values) (Values, error) {
+	if a.Request == nil {
+		return maps.Clone(args), nil
+	}
+	out := Values{}
+	for _, key := range slices.Sorted(maps.Keys(a.Request)) {
+		if v, given := args[key]; given && a.Params[key] == "" {
+			out[key] = v
+			continue
+		}
+		text, isText := a.Request[key].(string)
+		if !isText {
+			out[key] = a.Request[key]
+			continue
+		}
+		v, err := TextValue(text)
+		if err != nil {
+			return nil, fmt.Errorf("request, %s: %w", key, err)
+		}
+		if out[key], err = v.Eval(params{args, a.Params}); err != nil {
+			return nil, fmt.Errorf("request, %s: %w", key, err)
+		}
+	}
+	return out, nil
+}
+
+// params is the scope of a request's texts: a param that the step does not give
+// is null.
+type params struct {
+	args  Values
+	names map[string]ValueType
+}
+
+// Lookup implements expr.Scope.
+func (p params) Lookup(name string) (any, bool) {
+	v, given := p.args[name]
+	_, declared := p.names[name]
+	return v, given || declared
 }
 
 func (p Payload) check() error {
@@ -137,7 +194,7 @@ func checkTopic(template string) error {
 		return fmt.Errorf(`no topic; write one such as "{thing}/motion"`)
 	case strings.ContainsAny(topic, "+#\x00"):
 		return fmt.Errorf("topic %q has wildcards; write out the topic", template)
-	case strings.ContainsAny(topic, "{}$"):
+	case strings.ContainsAny(topic, "{}"):
 		return fmt.Errorf("topic %q: only {thing} is filled in", template)
 	case len(topic) > maxTopic:
 		return fmt.Errorf("topic %q is longer than %d bytes", template, maxTopic)
