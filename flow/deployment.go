@@ -161,8 +161,16 @@ var units = []struct {
 	{Days, 24 * time.Hour}, {Weeks, 7 * 24 * time.Hour}, {Months, 0}, {Years, 0},
 }
 
-// maxEvery bounds an interval: 100 years of seconds fit.
-const maxEvery = 1 << 32
+// maxEvery bounds an interval of each unit to a hundred years.
+func maxEvery(u Unit, length time.Duration) int64 {
+	switch {
+	case u == Months:
+		return 1200
+	case u == Years:
+		return 100
+	}
+	return int64(100 * 365 * 24 * time.Hour / length)
+}
 
 // ParseEvery reads "every 10 seconds", with or without the "every", a unit in
 // singular or plural; "every minute" is one.
@@ -177,17 +185,20 @@ func ParseEvery(text string) (Every, error) {
 	e := Every{Count: 1}
 	switch len(words) {
 	case 2:
-		n, err := strconv.ParseInt(words[0], 10, 64)
-		if err != nil || n < 1 || n > maxEvery {
+		n, err := strconv.Atoi(words[0])
+		if err != nil || n < 1 {
 			return fail()
 		}
-		e.Count = int(n)
+		e.Count = n
 	case 1:
 	default:
 		return fail()
 	}
 	for _, u := range units {
 		if strings.TrimSuffix(words[len(words)-1], "s") == strings.TrimSuffix(string(u.name), "s") {
+			if int64(e.Count) > maxEvery(u.name, u.length) {
+				return fail()
+			}
 			e.Unit = u.name
 			return e, nil
 		}

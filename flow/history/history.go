@@ -1,0 +1,312 @@
+package history
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"pithings/flow"
+)
+
+// Options bound a history. Zero values stand for the defaults.
+type Options struct {
+	MaxExecutions int           // default 1000
+	MaxBytes      int64         // on disk; default 16 MiB, at least 64 KiB
+	MaxAge        time.Duration // since an execution started; default 30 days
+	SyncInterval  time.Duration // default 5 s
+	Log           *slog.Logger
+}
+
+// Bounds of what is kept in memory until it is written, and of a line.
+const (
+	maxQueue = 8192
+	maxLine  = 64 << 10
+)
+
+// History is an engine.Recorder.
+type History struct {
+	o     Options
+	dir   string
+	queue chan record
+	done  chan struct{}
+
+	mu       sync.Mutex
+	closed   bool
+	last     uint64            // number of the newest execution
+	numbers  map[string]uint64 // by id
+	entries  map[uint64]*entry
+	order    []uint64 // oldest first; may hold numbers that are gone
+	segments []segment
+	lost     uint64 // records that could not be written
+	told     bool
+}
+
+// entry is one execution.
+type entry struct {
+	flow.Execution
+	first  int // the segment that it begins in
+	events int // the number of its last event
+}
+
+// record is one line, or a request to write out what is in the queue.
+type record struct {
+	N       uint64               `json:"n"`
+	Start   *flow.Execution      `json:"start,omitempty"`
+	Event   *flow.ExecutionEvent `json:"event,omitempty"`
+	End     *flow.Execution      `json:"end,omitempty"`
+	Deleted bool                 `json:"deleted,omitempty"`
+	flush   chan struct{}
+}
+
+// ErrNotFound: no execution has that id.
+var ErrNotFound = errors.New("there is no such execution")
+
+// errEnded is the reason of executions that ran when the process ended.
+const errEnded = "the engine ended while it ran"
+
+// Open opens the history in a folder, and makes the folder if there is none. Only
+// one process may have it open. Close must follow.
+func Open(dir string, o Options) (*History, error) {
+	o.MaxExecutions = cmp.Or(max(o.MaxExecutions, 0), 1000)
+	o.MaxBytes = max(cmp.Or(max(o.MaxBytes, 0), 16<<20), 64<<10)
+	o.MaxAge = cmp.Or(max(o.MaxAge, 0), 30*24*time.Hour)
+	o.SyncInterval = cmp.Or(max(o.SyncInterval, 0), 5*time.Second)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("history of flows: %w", err)
+	}
+	h := &History{o: o, dir: dir, queue: make(chan record, maxQueue), done: make(chan struct{}),
+		numbers: map[string]uint64{}, entries: map[uint64]*entry{}}
+	if err := h.load(); err != nil {
+		return nil, fmt.Errorf("history of flows: %w", err)
+	}
+	w := &writer{h: h}
+	aborted := h.abortRunning()
+	go w.run()
+	for _, r := range aborted {
+		h.enqueue(r)
+	}
+	return h, nil
+}
+
+// abortRunning notes the end of executions that have none.
+func (h *History) abortRunning() (records []record) {
+	for _, n := range h.order {
+		x := h.entries[n]
+		if x == nil || x.Status != flow.Running {
+			continue
+		}
+		x.events++
+		x.Status, x.Reason, x.Ended = flow.Aborted, errEnded, time.Now()
+		end := x.Execution
+		records = append(records,
+			record{N: n, Event: &flow.ExecutionEvent{ID: x.events, Type: flow.ExecutionAborted, Time: x.Ended, Payload: flow.EventPayload{Message: errEnded}}},
+			record{N: n, End: &end})
+	}
+	if len(records) > 0 {
+		h.o.Log.Warn("executions of flows were running when the process ended; they are told to be ABORTED", "executions", len(records)/2)
+	}
+	return records
+}
+
+// Close writes what is left and syncs.
+func (h *History) Close() error {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil
+	}
+	h.closed = true
+	close(h.queue)
+	h.mu.Unlock()
+	<-h.done
+	return nil
+}
+
+// Started implements engine.Recorder.
+func (h *History) Started(x flow.Execution) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last++
+	h.add(h.last, x)
+	h.enqueueLocked(record{N: h.last, Start: &x})
+}
+
+// add notes an execution. The lock is held, or nobody else knows h.
+func (h *History) add(n uint64, x flow.Execution) {
+	h.entries[n] = &entry{Execution: x, first: h.newest()}
+	h.numbers[x.ID] = n
+	h.order = append(h.order, n)
+}
+
+// Event implements engine.Recorder.
+func (h *History) Event(id string, e flow.ExecutionEvent) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := h.numbers[id]
+	x := h.entries[n]
+	if x == nil {
+		return // it was deleted while it runs
+	}
+	x.events = e.ID
+	h.enqueueLocked(record{N: n, Event: &e})
+}
+
+// Ended implements engine.Recorder.
+func (h *History) Ended(x flow.Execution) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := h.numbers[x.ID]
+	e := h.entries[n]
+	if e == nil {
+		return
+	}
+	e.Execution = x
+	h.enqueueLocked(record{N: n, End: &x})
+}
+
+func (h *History) enqueue(r record) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.enqueueLocked(r)
+}
+
+// enqueueLocked never waits.
+func (h *History) enqueueLocked(r record) {
+	if h.closed {
+		return
+	}
+	select {
+	case h.queue <- r:
+	default:
+		h.lose(errors.New("the disk is slower than the flows"))
+	}
+}
+
+// lose counts a record that is not kept. The lock is held.
+func (h *History) lose(err error) {
+	h.lost++
+	if !h.told {
+		h.told = true
+		h.o.Log.Error("the history of flows has gaps; the flows go on, and further gaps are counted only", "folder", h.dir, "err", err)
+	}
+}
+
+// Lost is the number of records that could not be kept.
+func (h *History) Lost() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lost
+}
+
+// Filter chooses executions. Fields that are empty choose all.
+type Filter struct {
+	Deployment, Flow string
+	Status           flow.Status
+	Limit            int // the newest so many; 0: all
+}
+
+// List returns executions, the newest first.
+func (h *History) List(f Filter) []flow.Execution {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var list []flow.Execution
+	for _, n := range slices.Backward(h.order) {
+		x := h.entries[n]
+		if x == nil || f.Deployment != "" && x.Deployment != f.Deployment || f.Flow != "" && x.Flow != f.Flow || f.Status != "" && x.Status != f.Status {
+			continue
+		}
+		list = append(list, x.Execution)
+		if len(list) == f.Limit {
+			break
+		}
+	}
+	return list
+}
+
+// Show returns an execution with its events, as far as they are kept.
+func (h *History) Show(id string) (flow.Execution, []flow.ExecutionEvent, error) {
+	h.flush()
+	h.mu.Lock()
+	n := h.numbers[id]
+	e := h.entries[n]
+	if e == nil {
+		h.mu.Unlock()
+		return flow.Execution{}, nil, fmt.Errorf("%s: %w", id, ErrNotFound)
+	}
+	x := e.Execution
+	var files []string
+	for _, s := range h.segments {
+		if s.number >= e.first {
+			files = append(files, s.path)
+		}
+	}
+	h.mu.Unlock()
+	var events []flow.ExecutionEvent
+	for _, path := range files {
+		_, _, err := readSegment(path, func(r *record) {
+			if r.N == n && r.Event != nil {
+				events = append(events, *r.Event)
+			}
+		})
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // it may just have been removed
+			return x, events, fmt.Errorf("history of flows: %w", err)
+		}
+	}
+	return x, events, nil
+}
+
+// Delete forgets an execution that has ended.
+func (h *History) Delete(id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := h.numbers[id]
+	x := h.entries[n]
+	switch {
+	case x == nil:
+		return fmt.Errorf("%s: %w", id, ErrNotFound)
+	case x.Status == flow.Running:
+		return fmt.Errorf("%s runs; abort it first", id)
+	}
+	h.forget(n)
+	h.enqueueLocked(record{N: n, Deleted: true})
+	return nil
+}
+
+// forget takes an execution from the index. The lock is held.
+func (h *History) forget(n uint64) {
+	if x := h.entries[n]; x != nil {
+		delete(h.numbers, x.ID)
+		delete(h.entries, n)
+	}
+}
+
+// flush waits until what was recorded is written.
+func (h *History) flush() {
+	written := make(chan struct{})
+	for {
+		h.mu.Lock()
+		sent, closed := false, h.closed
+		if !closed {
+			select {
+			case h.queue <- record{flush: written}:
+				sent = true
+			default:
+			}
+		}
+		h.mu.Unlock()
+		switch {
+		case closed:
+			<-h.done
+			return
+		case sent:
+			<-written
+			return
+		}
+		time.Sleep(time.Millisecond) // the queue is full, and the writer empties it
+	}
+}
