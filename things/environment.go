@@ -46,7 +46,7 @@ const (
 // Reading is one measurement in the units of the topics. NaN is a quantity that
 // has no value.
 type Reading struct {
-	Time                                 time.Time // of sampling
+	Time                                 time.Time // when the measurement began, with its monotonic reading
 	Temperature, Humidity, Pressure, Gas float64   // °C, %RH, hPa, Ω
 }
 
@@ -85,13 +85,17 @@ func round(v, steps float64) float64 { return math.Round(v*steps) / steps }
 // Payload is the message for one quantity. sequence counts the measurements of
 // this run, failed ones too, from 0; only the script's schema shows it.
 func (s Schema) Payload(quantity string, value float64, t time.Time, sequence int64) []byte {
+	return s.object(quantity, value, t, sequence).bytes()
+}
+
+func (s Schema) object(quantity string, value float64, t time.Time, sequence int64) *object {
 	status := statusOf(value)
 	if s == Script {
 		return new(object).int("sequence", sequence).number("value", value).string("status", status).
-			string("timestamp_utc", t.UTC().Format("2006-01-02T15:04:05.000000Z")).bytes()
+			time("timestamp_utc", t, mqttlink.TextMicros)
 	}
-	return new(object).int("utc_timestamp", t.Unix()).number("value", value).
-		string("origin", "BME680 "+quantity).string("status", status).bytes()
+	return new(object).time("utc_timestamp", t, mqttlink.UnixSeconds).number("value", value).
+		string("origin", "BME680 "+quantity).string("status", status)
 }
 
 func statusOf(value float64) string {
@@ -102,11 +106,13 @@ func statusOf(value float64) string {
 }
 
 // State is the combined message.
-func (r Reading) State() []byte {
-	return new(object).int("utc_timestamp", r.Time.Unix()).
+func (r Reading) State() []byte { return r.object().bytes() }
+
+func (r Reading) object() *object {
+	return new(object).time("utc_timestamp", r.Time, mqttlink.UnixSeconds).
 		number("temperature", r.Temperature).number("humidity", r.Humidity).
 		number("pressure", r.Pressure).number("gas_resistance", r.Gas).
-		string("status", statusOf(r.Temperature)).bytes()
+		string("status", statusOf(r.Temperature))
 }
 
 // quantities lists a reading in the order in which it is published.
@@ -228,15 +234,19 @@ func (e *Environment) publish(ctx context.Context, r Reading) error {
 		if e.Only != "" && q.name != e.Only || e.off(q.name) {
 			continue
 		}
-		m := mqttlink.Message{Topic: e.topics[q.name], QoS: 1, Payload: e.Extra.add(e.Schema.Payload(q.name, q.value, r.Time, sequence))}
-		if err := e.link.Publish(ctx, m); !mqttlink.Accepted(err) {
+		if err := e.link.Publish(ctx, e.message(q.name, r.Time, e.Schema.object(q.name, q.value, r.Time, sequence))); !mqttlink.Accepted(err) {
 			return err
 		}
 	}
 	if e.Only != "" {
 		return nil
 	}
-	return e.link.Publish(ctx, mqttlink.Message{Topic: e.topics["state"], QoS: 1, Payload: e.Extra.add(r.State())})
+	return e.link.Publish(ctx, e.message("state", r.Time, r.object()))
+}
+
+// message is what is published of a measurement taken at t.
+func (e *Environment) message(role string, t time.Time, o *object) mqttlink.Message {
+	return mqttlink.Message{Topic: e.topics[role], QoS: 1, Payload: e.Extra.add(o.bytes()), Time: t, TimeField: o.field}
 }
 
 // off tells whether a quantity is not measured: it has no messages of its own,

@@ -8,14 +8,20 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf16"
+
+	"pithings/mqttlink"
 )
 
 // object writes a JSON object on one line with its keys in the order given and
 // the separators ", " and ": ", as Python's json.dumps does. Programs that
 // compare lines, and people who compare them with the tutorials, see the same
 // bytes.
-type object struct{ strings.Builder }
+type object struct {
+	strings.Builder
+	field mqttlink.TimeField // of the time, if there is one
+}
 
 // newObject goes on with an object that has been written.
 func newObject(written []byte) *object {
@@ -58,6 +64,16 @@ func (o *object) number(name string, v float64) *object {
 		s += ".0"
 	}
 	o.WriteString(s)
+	return o
+}
+
+// time writes when the message was made, and keeps the place: if the clock was not
+// known then, the link writes another time there.
+func (o *object) time(name string, t time.Time, f mqttlink.TimeFormat) *object {
+	o.key(name)
+	o.field = mqttlink.TimeField{Offset: o.Len(), Format: f}
+	o.Write(f.Append(nil, t))
+	o.field.Length = o.Len() - o.field.Offset
 	return o
 }
 

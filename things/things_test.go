@@ -206,6 +206,62 @@ func TestEnvironmentTellsFailures(t *testing.T) {
 	})
 }
 
+// Every message with a time in it says where, so that the link can fill in another
+// if the clock was not known; and the time is that of the beginning of the
+// measurement.
+func TestTimeFields(t *testing.T) {
+	for _, extra := range []Extra{nil, {"room": "hall", "time": "no"}} {
+		for schema, want := range map[Schema]mqttlink.TimeFormat{Tutorial: mqttlink.UnixSeconds, Script: mqttlink.TextMicros} {
+			onBench(t, mock.Options{}, func(b *bench) {
+				stop := b.run(b.environment(EnvironmentOptions{Schema: schema, Extra: extra}))
+				time.Sleep(2 * time.Second)
+				b.board.Bus("1").NACK(-1)
+				time.Sleep(2 * time.Second)
+				stop()
+				messages := b.link.Published("#")
+				if len(messages) < 10 {
+					t.Fatalf("only %d messages", len(messages))
+				}
+				first := messages[0].Time
+				for _, m := range messages {
+					if m.Topic == "bme680/state" {
+						want = mqttlink.UnixSeconds
+					}
+					f := m.TimeField
+					if got := string(m.Payload[f.Offset : f.Offset+f.Length]); f.Format != want || got != string(want.Append(nil, m.Time)) {
+						t.Errorf("%s: the time is said to be %q in format %d of %s", m.Topic, got, f.Format, m.Payload)
+					}
+					want = map[Schema]mqttlink.TimeFormat{Tutorial: mqttlink.UnixSeconds, Script: mqttlink.TextMicros}[schema]
+				}
+				for _, m := range messages[:5] { // of one measurement, which takes a while
+					if !m.Time.Equal(first) || time.Since(first) < 3*time.Second {
+						t.Errorf("%s was made at %v, the first of the measurement at %v", m.Topic, m.Time, first)
+					}
+				}
+			})
+		}
+	}
+}
+
+// The time has its monotonic reading, which survives the setting of the clock. (In a
+// bubble times have none.)
+func TestTimesAreMonotonic(t *testing.T) {
+	b := &bench{T: t, board: mock.New(mock.Options{}), link: linktest.New()}
+	defer b.board.Close()
+	defer b.link.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ended := make(chan error)
+	go func() { ended <- b.environment(EnvironmentOptions{Schema: Tutorial}).Run(ctx, b.report) }()
+	m, err := b.link.WaitFor(ctx, "bme680/state", 1)
+	cancel()
+	if err := errors.Join(err, <-ended); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(m.Time.String(), " m=") {
+		t.Errorf("made at %v", m.Time)
+	}
+}
+
 // TestColdHeater: gas is null while the heater is not stable; the rest is there.
 func TestColdHeater(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
