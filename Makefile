@@ -5,7 +5,11 @@ export CGO_ENABLED ?= 0
 
 # A build is told its version; a work tree that differs from its commit says so.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+# And when its source was committed, not when it is built: no clock is right that
+# reads earlier, and the same source makes the same binaries. A source without git
+# is told by https://reproducible-builds.org/specs/source-date-epoch/.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.built=$(SOURCE_DATE_EPOCH)
 BUILD   := go build -trimpath -ldflags '$(LDFLAGS)'
 TARGETS := linux/arm/6 linux/arm/7 linux/arm64 linux/amd64 darwin/arm64 windows/amd64
 

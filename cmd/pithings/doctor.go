@@ -6,8 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,18 +91,4 @@ func printReport(w io.Writer, r doctor.Report, o partOptions) error {
 		return r.JSON(w)
 	}
 	return r.Text(w, o.verbose)
-}
-
-// buildTime is when the source that this program was built from was committed;
-// zero when it does not know.
-func buildTime() time.Time {
-	if b, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range b.Settings {
-			if s.Key == "vcs.time" {
-				t, _ := time.Parse(time.RFC3339, s.Value)
-				return t
-			}
-		}
-	}
-	return time.Time{}
 }
