@@ -18,6 +18,7 @@ import (
 	flow "pithings/flow/simple"
 	"pithings/hw"
 	"pithings/mqttlink/broker"
+	"pithings/mqttlink/clock"
 	"pithings/mqttlink/outbox"
 	"pithings/things"
 )
@@ -33,6 +34,9 @@ type Options struct {
 	NextPort bool
 	// Transcript, if not nil, gets the lines of the things' messages.
 	Transcript io.Writer
+	// Clock says how this machine's clock is judged; its folder and log are the
+	// agent's.
+	Clock clock.Options
 	// Ready, if not nil, is called once everything is wired.
 	Ready func()
 	Log   *slog.Logger
@@ -44,6 +48,7 @@ type Agent struct {
 	log        *slog.Logger
 	transcript *things.Transcript
 	state      state.Folder
+	clock      *clock.Clock
 	queues     queues
 	control    *control.Server // nil if the state folder takes no socket, or is not needed
 	broker     *broker.Broker  // nil without an embedded one
@@ -74,6 +79,7 @@ func (a *Agent) build() (err error) {
 	if o := a.o; o.Transcript != nil {
 		a.transcript = things.NewTranscript(o.Transcript)
 	}
+	a.clock = a.newClock()
 	if err := a.startBroker(); err != nil {
 		return err
 	}
@@ -95,6 +101,7 @@ func (a *Agent) build() (err error) {
 		names[i] = t.Name()
 	}
 	a.health = newHealth(names, a.links.states, a.links.queues)
+	a.health.clock = a.clock
 	if a.web != nil {
 		a.web.local("GET /healthz", a.health)
 	}
@@ -192,6 +199,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.web != nil {
 		serve(a.web.run)
 	}
+	serve(a.clock.Run)
 	a.links.start(serve)
 	if a.control != nil {
 		// Before the links end: what others hand over is told to be safe until then.

@@ -27,6 +27,7 @@ import (
 	"pithings/hw"
 	"pithings/hw/mock"
 	"pithings/mqttlink"
+	"pithings/mqttlink/clock"
 )
 
 // patience bounds waits for events that must come; it is no measure of speed.
@@ -65,7 +66,8 @@ func newLab(t *testing.T, o mock.Options, text string) *lab {
 	}
 	ready := make(chan struct{})
 	l.agent, err = New(Options{Config: cfg, Board: l.board, State: t.TempDir(), Ready: func() { close(ready) },
-		Log: slog.New(slog.NewTextHandler(l.log, nil))})
+		Clock: clock.Options{Trust: true},
+		Log:   slog.New(slog.NewTextHandler(l.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

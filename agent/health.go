@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"pithings/mqttlink/clock"
 )
 
 // Health is the state of an agent's things and connections.
@@ -16,6 +18,7 @@ type Health struct {
 	order  []string
 	links  func() map[string]string
 	queues func() map[string]QueueState
+	clock  *clock.Clock
 }
 
 // ThingState is the state of one thing's part.
@@ -82,7 +85,8 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		Things      map[string]ThingState `json:"things"`
 		Connections map[string]string     `json:"connections"`
 		Queues      map[string]QueueState `json:"queues"`
-	}{h.Things(), h.links(), h.queues()})
+		Clock       *ClockState           `json:"clock,omitempty"`
+	}{h.Things(), h.links(), h.queues(), clockState(h.clock)})
 }
 
 // Names lists the things in the order of the configuration.

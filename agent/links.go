@@ -86,7 +86,7 @@ func newLinks(a *Agent) (*links, error) {
 
 func (l *links) open(a *Agent, name, id string, m *config.MQTT, log *slog.Logger) (*mqttlink.Link, error) {
 	o := LinkOptions(m)
-	o.Endpoint, o.ClientID, o.Log = l.endpoint(m), id, log
+	o.Endpoint, o.ClientID, o.Log, o.Clock = l.endpoint(m), id, log, a.clock
 	if limits, drain, ok := awsiot.Limits(o.Endpoint); ok {
 		o.Limits = limits
 		if o.Drain == 0 || o.Drain > drain {
@@ -148,11 +148,12 @@ type QueueState struct {
 	Messages int        `json:"messages"`
 	Bytes    int64      `json:"bytes"`
 	Oldest   *time.Time `json:"oldest,omitempty"`
-	Dropped  uint64     `json:"dropped"`             // given up because of a limit, since the start
-	Aside    uint64     `json:"set_aside,omitempty"` // because the broker hangs up upon them
-	Held     int        `json:"held,omitempty"`      // of Messages: in memory only, because
-	Error    string     `json:"error,omitempty"`     // the disk cannot be written
-	Damaged  uint64     `json:"damaged,omitempty"`   // could not be read back
+	Dropped  uint64     `json:"dropped"`                     // given up because of a limit, since the start
+	Aside    uint64     `json:"set_aside,omitempty"`         // because the broker hangs up upon them
+	Waiting  int        `json:"waiting_for_clock,omitempty"` // of Messages: until the clock is known
+	Held     int        `json:"held,omitempty"`              // of Messages: in memory only, because
+	Error    string     `json:"error,omitempty"`             // the disk cannot be written
+	Damaged  uint64     `json:"damaged,omitempty"`           // could not be read back
 	Refused  string     `json:"connection_error,omitempty"`
 }
 
@@ -165,7 +166,7 @@ func (l *links) queues() map[string]QueueState {
 		}
 		s := link.Stats()
 		b := s.Outbox
-		q := QueueState{Messages: b.Messages, Bytes: b.Bytes, Dropped: b.Dropped, Aside: s.Aside, Held: b.Held, Damaged: b.Damaged, Refused: s.LastError}
+		q := QueueState{Messages: b.Messages, Bytes: b.Bytes, Dropped: b.Dropped, Aside: s.Aside, Waiting: s.Waiting, Held: b.Held, Damaged: b.Damaged, Refused: s.LastError}
 		if !b.Oldest.IsZero() {
 			t := b.Oldest.UTC()
 			q.Oldest = &t

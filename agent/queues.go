@@ -19,7 +19,7 @@ type queues struct {
 // open opens the outbox of a connection; "" is the shared one.
 func (q *queues) open(name, id string, c *config.Queue, log *slog.Logger) (*outbox.Disk, error) {
 	o := QueueOptions(c)
-	o.Log = log
+	o.Log, o.Now = log, q.a.clock.Now
 	inUse := func(id string) bool { return slices.Contains(q.ids, id) }
 	box, err := queue.Open(&q.a.state, name, id, inUse, o)
 	if err != nil {

@@ -17,6 +17,12 @@
 // A message may have a life (Message.Life): when it has passed before the message
 // could be sent, the message is dropped in its place in the order, and counted.
 //
+// A message may say when it was made and where that stands in its payload
+// (Message.Time, Message.TimeField). If this machine's clock was not known to be
+// right then (Options.Clock), it waits, and all behind it, until the clock is, and
+// the time is filled in. What was made before the machine was started again, in a
+// boot that never learnt the time, goes out with null.
+//
 // What a broker does not take (Options.Limits) is refused by Publish and Subscribe
 // with an error that names the limit, and what is published faster than its rate
 // waits. A message upon which the broker hangs up session after session, so that
@@ -44,7 +50,9 @@
 // Every session is a new client of the underlying library, with the same client
 // id, because the library's own reconnecting ends publications as acknowledged
 // that are not, and reorders them. Proxies named in the environment are not used.
-// A failure is a Fault: one line that says what to do. Certificates and keys are
+// A failure is a Fault: one line that says what to do. While the clock reads
+// earlier than the program was built, so that no certificate can be valid, no
+// encrypted connection is attempted. Certificates and keys are
 // read again at every attempt. Two clients that kick each other because they have
 // the same id are recognised; the pauses between attempts are longer then.
 package mqttlink

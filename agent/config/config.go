@@ -12,6 +12,7 @@ type Config struct {
 	Broker   Broker   `json:"broker" jsonschema:"an MQTT broker inside this process"`
 	HTTP     HTTP     `json:"http" jsonschema:"the web server that hands out pictures"`
 	State    string   `json:"state" jsonschema:"folder for pictures and queues; empty: $STATE_DIRECTORY, else /var/lib/pithings for root, else the user's state folder"`
+	Clock    string   `json:"clock" default:"auto" enum:"auto,trust" jsonschema:"auto: messages with a time in them wait until the clock is known to be right (synchronised, or set from a real-time clock at boot); trust: it is believed as it is"`
 	Pictures Pictures `json:"pictures" jsonschema:"how many pictures are kept"`
 	Log      Log      `json:"log" jsonschema:"what is written to standard error"`
 	Things   []Thing  `json:"things" jsonschema:"the parts of this board"`
@@ -98,6 +99,12 @@ type HTTP struct {
 	Listen  string `json:"listen" default:"127.0.0.1:8080" jsonschema:"address of the web server; only picture URLs are answered to other hosts"`
 	BaseURL string `json:"base_url" jsonschema:"how others reach the web server, for picture URLs; empty: derived from listen or from the local address toward the broker"`
 }
+
+// The values of Config.Clock.
+const (
+	ClockAuto  = "auto"
+	ClockTrust = "trust"
+)
 
 // Pictures bounds the pictures kept in the state folder. The oldest go first.
 type Pictures struct {

@@ -119,11 +119,11 @@ func TestEnvironment(t *testing.T) {
 		"HOME=/root", "PITHINGS_CONFIG=elsewhere.yaml",
 		"PITHINGS_HTTP_LISTEN=0.0.0.0:80", "PITHINGS_MQTT_ENDPOINT=old", "PITHINGS_MQTT_ENDPOINT=mqtt://new=er",
 		"PITHINGS_MQTT_RECONNECT_MAX=1m", "PITHINGS_MQTT_QUEUE_MAX=5", "PITHINGS_MQTT_WILL_RETAIN=true", "PITHINGS_MQTT_WILL_TOPIC=w",
-		"PITHINGS_PICTURES_MAX_BYTES=1MiB", "PITHINGS_STATE=/tmp/x", "PITHINGS_LOG_LEVEL=debug",
+		"PITHINGS_PICTURES_MAX_BYTES=1MiB", "PITHINGS_STATE=/tmp/x", "PITHINGS_LOG_LEVEL=debug", "PITHINGS_CLOCK=trust",
 		"PITHINGS_MQTT_USERNAME=u", "PITHINGS_MQTT_PASSWORD=hush")
 	if c.HTTP.Listen != "0.0.0.0:80" || c.MQTT.Endpoint != "mqtt://new=er" || c.MQTT.Reconnect.Max.Duration != time.Minute ||
 		c.MQTT.Queue.Max != 5 || !c.MQTT.Will.Retain || c.Pictures.MaxBytes != 1<<20 || c.State != "/tmp/x" ||
-		c.Log.Level != "debug" || c.MQTT.Password.Reveal() != "hush" {
+		c.Log.Level != "debug" || c.Clock != ClockTrust || c.MQTT.Password.Reveal() != "hush" {
 		t.Errorf("got %v", c)
 	}
 }
@@ -133,6 +133,7 @@ func TestEnvironmentMessages(t *testing.T) {
 		{"PITHINGS_MQTT_ENDPONT=x", `PITHINGS_MQTT_ENDPONT: unknown environment variable; did you mean PITHINGS_MQTT_ENDPOINT?`},
 		{"PITHINGS_THINGS=x", `PITHINGS_THINGS: unknown environment variable; pithings config example shows the keys`},
 		{"PITHINGS_MQTT_KEEPALIVE=30", `PITHINGS_MQTT_KEEPALIVE: "30" has no unit; write 30s or 30ms`},
+		{"PITHINGS_CLOCK=yes", `PITHINGS_CLOCK: "yes" is not one of auto, trust`},
 		{"PITHINGS_LOG_LEVEL=loud", `PITHINGS_LOG_LEVEL: "loud" is not one of debug, info, warn, error`},
 		{"PITHINGS_HTTP_LISTEN=80", `PITHINGS_HTTP_LISTEN: http.listen: "80" is not an address; write HOST:PORT, for example 127.0.0.1:8080`},
 		{"PITHINGS_MQTT_PASSWORD=hush", `PITHINGS_MQTT_PASSWORD: a password needs username too (MQTT 3.1.1)`},

@@ -5,6 +5,7 @@
 //	lock           held by the owner
 //	client-id      the client id of the shared connection, made once
 //	connections    which client id each connection had, as JSON
+//	boots          when each boot of this machine was; package mqttlink/clock
 //	socket         where other processes on this host talk with the owner
 //	pictures/      what the cameras took
 //	CLIENT ID/     the outbox of a connection; docs/outbox-format.md

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pithings/mqttlink"
+	"pithings/mqttlink/clock"
 )
 
 // seedConn are the connection flags of the Things Graph example devices and of
@@ -18,6 +19,8 @@ type seedConn struct {
 	endpoint, ca, cert, key string
 	username, passwordFile  string
 	port                    uint16
+
+	clock *clock.Clock // nil: always known
 }
 
 func (f *seedConn) add(fs *pflag.FlagSet) {
@@ -84,7 +87,7 @@ func (f *seedConn) link(id string, log *slog.Logger) (*mqttlink.Link, error) {
 	} else if f.ca != "" || f.cert != "" {
 		log.Warn("the connection is not encrypted, so -r, -c and -k are not used; write mqtts://", "endpoint", endpoint)
 	}
-	o.ClientID, o.Log = id, log
+	o.ClientID, o.Log, o.Clock = id, log, f.clock
 	if o.Username, o.Password, err = f.password(); err != nil {
 		return nil, err
 	}

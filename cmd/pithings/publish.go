@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -9,6 +11,7 @@ import (
 	"pithings/agent"
 	"pithings/agent/config"
 	"pithings/mqttlink"
+	"pithings/mqttlink/clock"
 	"pithings/sensors/bme680"
 	"pithings/things"
 )
@@ -31,7 +34,8 @@ reads the temperature every three seconds and publishes it, QoS 1, as
 
   {"sequence": 0, "value": 23.6, "status": "success", "timestamp_utc": "2020-02-12T07:30:05.123456Z"}
 
-A reading that fails is published with "value": null and "status": "fail".`,
+If this machine's clock is not known to be right, readings wait until it is, for as
+long as publish runs; PITHINGS_CLOCK=trust believes it. A reading that fails is published with "value": null and "status": "fail".`,
 		Example: `  pithings publish -e HOST -r root.pem -c cert.pem -k key.pem -i myPi -t bme680/temperature
   pithings publish -e mqtt://127.0.0.1 -t bme680/temperature --mock`,
 		Args: cobra.NoArgs,
@@ -44,6 +48,7 @@ A reading that fails is published with "value": null and "status": "fail".`,
 			lines := newOutput(c.OutOrStdout(), func(error) { cancel() })
 			defer lines.close()
 			log := o.log(c.ErrOrStderr())
+			conn.clock = clock.New(clock.Options{Trust: o.mock || os.Getenv("PITHINGS_CLOCK") == config.ClockTrust, Built: buildTime(), Log: log})
 			l, err := conn.link(id, log)
 			if err != nil {
 				return err
@@ -60,7 +65,12 @@ A reading that fails is published with "value": null and "status": "fail".`,
 			if err != nil {
 				return err
 			}
-			return agent.RunOne(ctx, e, l, log)
+			var known sync.WaitGroup
+			known.Go(func() { conn.clock.Run(ctx) })
+			err = agent.RunOne(ctx, e, l, log)
+			cancel()
+			known.Wait()
+			return err
 		},
 	}
 	f := c.Flags()

@@ -12,6 +12,7 @@ import (
 
 	"pithings/agent"
 	"pithings/agent/config"
+	"pithings/mqttlink/clock"
 )
 
 func newRun() *cobra.Command {
@@ -121,6 +122,7 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 		State:      state,
 		NextPort:   o.nextPort,
 		Transcript: lines,
+		Clock:      clock.Options{Trust: o.mock, Built: buildTime()},
 		Ready:      system.ready,
 		Log:        log,
 	})
