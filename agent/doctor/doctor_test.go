@@ -21,6 +21,7 @@ import (
 	"pithings/agent/config"
 	"pithings/hw"
 	"pithings/hw/mock"
+	"pithings/mqttlink/clock"
 )
 
 var update = flag.Bool("update", false, "write testdata/situations.txt anew")
@@ -58,11 +59,12 @@ func newBench() *bench {
 		"sys/class/vtconsole/vtcon0/bind":        text("0\n"),
 		"sys/bus/i2c/devices/i2c-1/name":         text("bcm2835 (i2c@7e804000)\n"),
 		"sys/class/i2c-dev/i2c-1/name":           text("bcm2835 (i2c@7e804000)\n"),
+		"run/systemd/timesync/synchronized":      text(""),
 		"boot/firmware/config.txt":               text("dtparam=i2c_arm=on\n"),
 		"sys/class/video4linux/video0/name":      text("HD Webcam\n"),
 		"sys/class/video4linux/video10/name":     text("bcm2835-codec-decode\n"),
 	}}
-	b.machine = &Machine{Root: b.files, UID: 1000, PID: 400, Open: func(string) error { return nil }}
+	b.machine = &Machine{Root: b.files, UID: 1000, PID: 400, Open: func(string) error { return nil }, Clock: clock.Machine{Root: b.files}}
 	b.options = Options{Board: b, Machine: b.machine, Now: func() time.Time { return noon }, Built: noon.Add(-30 * 24 * time.Hour)}
 	return b
 }
@@ -299,9 +301,28 @@ things:
 
 	{"running as root", func(b *bench) { b.machine.UID = 0 }, 0},
 	{"the clock starts in 1970", func(b *bench) {
+		b.remove("run/systemd/timesync/synchronized")
+		b.put("run/systemd/timesync/clock", "")
 		b.options.Now = func() time.Time { return time.Unix(42, 0) }
 	}, 0},
+	{"the time service has no answer yet, and the kernel may not be asked", func(b *bench) {
+		b.remove("run/systemd/timesync/synchronized")
+		b.put("run/systemd/timesync/clock", "")
+		b.machine.Clock.Synchronised = func() (bool, error) { return false, os.NewSyscallError("adjtimex", os.ErrPermission) }
+	}, 0},
+	{"a time service without an answer, and clock: trust", func(b *bench) {
+		b.remove("run/systemd/timesync/synchronized")
+		b.put("run/systemd/timesync/clock", "")
+		b.options.Config = config.Mock()
+		b.options.Config.Clock = config.ClockTrust
+	}, 0},
+	{"no time service", func(b *bench) { b.remove("run/systemd/timesync/synchronized") }, 0},
+	{"no time service, but a real-time clock", func(b *bench) {
+		b.remove("run/systemd/timesync/synchronized")
+		b.put("sys/class/rtc/rtc0/hctosys", "1\n")
+	}, 0},
 	{"the clock starts in 1970, and the build has no date", func(b *bench) {
+		b.remove("run/systemd/timesync/synchronized")
 		b.options.Now, b.options.Built = func() time.Time { return time.Unix(42, 0) }, time.Time{}
 	}, 0},
 	{"names that write to the terminal", func(b *bench) {

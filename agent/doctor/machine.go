@@ -2,11 +2,11 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
-	"time"
+
+	"pithings/mqttlink/clock"
 )
 
 // Machine is what a board's parts are plugged into, as far as it can be looked
@@ -19,6 +19,8 @@ type Machine struct {
 	UID, PID int
 	// Open opens a device node for reading and writing and closes it.
 	Open func(node string) error
+	// Clock is what tells whether the clock is right; its Now is Options.Now.
+	Clock clock.Machine
 }
 
 // ThisMachine is the machine that the program runs on.
@@ -34,6 +36,7 @@ func ThisMachine() *Machine {
 			}
 			return f.Close()
 		},
+		Clock: clock.ThisMachine(),
 	}
 }
 
@@ -64,26 +67,6 @@ func (e *examination) board(_ context.Context, part string) []Result {
 		r.Status = Note
 		r.Problem = "no Raspberry Pi, so its parts may have other names, or not be there"
 		r.Fix = "to try pithings without parts: pithings run --mock"
-	}
-	return []Result{r}
-}
-
-// firstRelease is before any build of this program, for builds that do not
-// know their date.
-var firstRelease = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func (e *examination) clock(_ context.Context, part string) []Result {
-	now, built := e.Now().UTC(), e.Built.UTC()
-	if built.Before(firstRelease) {
-		built = firstRelease
-	}
-	r := found(part, "%s", now.Format("2006-01-02 15:04 UTC"))
-	// A day of grace: the builder's clock need not be right to the minute.
-	if now.Before(built.Add(-24 * time.Hour)) {
-		r.Status = Warn
-		r.Problem = fmt.Sprintf("that is before this program was made (%s), so readings get wrong dates and TLS certificates seem not yet valid",
-			built.Format("2006-01-02"))
-		r.Fix = "sudo timedatectl set-ntp true, and wait until `timedatectl` says that the clock is synchronized"
 	}
 	return []Result{r}
 }
