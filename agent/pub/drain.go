@@ -9,6 +9,8 @@ import (
 
 	"pithings/agent/control"
 	"pithings/agent/state"
+	"pithings/mqttlink"
+	"pithings/mqttlink/clock"
 	"pithings/mqttlink/outbox"
 )
 
@@ -53,7 +55,7 @@ func Drain(ctx context.Context, o Options, tell func(Progress)) error {
 
 // drainOne delivers what is in one outbox.
 func drainOne(ctx context.Context, o Options, q state.Queue, tell func(Progress)) (err error) {
-	box, err := outbox.Open(q.Dir, outbox.DiskOptions{Log: o.Log})
+	box, err := outbox.Open(q.Dir, outbox.DiskOptions{Log: o.Log, Now: o.Link.Clock.Now})
 	if err != nil {
 		return err
 	}
@@ -71,6 +73,7 @@ func drainOne(ctx context.Context, o Options, q state.Queue, tell func(Progress)
 	defer wg.Wait()
 	defer stop()
 	wg.Go(func() { _ = link.Run(running) })
+	wg.Go(func() { _ = o.Link.Clock.Run(running) })
 
 	emptied := make(chan error, 1)
 	wg.Go(func() { emptied <- link.Flush(ctx) })
@@ -82,13 +85,22 @@ func drainOne(ctx context.Context, o Options, q state.Queue, tell func(Progress)
 		case err := <-emptied:
 			m.note(box.Len(), "")
 			if err != nil {
-				return notEmpty(box.Len(), link.Stats().LastError, ctx)
+				return notEmpty(box.Len(), troubleOf(link, o.Link.Clock), ctx)
 			}
 			return nil
 		case <-tick.C:
-			m.note(box.Len(), link.Stats().LastError)
+			m.note(box.Len(), troubleOf(link, o.Link.Clock))
 		}
 	}
+}
+
+// troubleOf tells why nothing is delivered now, if nothing is.
+func troubleOf(l *mqttlink.Link, c *clock.Clock) string {
+	s := l.Stats()
+	if s.LastError == "" && s.Waiting > 0 {
+		return "they wait until this machine's clock is known to be right: " + c.Verdict().String()
+	}
+	return s.LastError
 }
 
 // watchDrain waits until the owner has delivered all.

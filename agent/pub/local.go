@@ -12,6 +12,7 @@ import (
 	"pithings/agent/state"
 	"pithings/awsiot"
 	"pithings/mqttlink"
+	"pithings/mqttlink/clock"
 	"pithings/mqttlink/outbox"
 )
 
@@ -43,7 +44,7 @@ func own(o *Options) (*local, error) {
 		l.release()
 		return nil, err
 	}
-	l.start(o.Link.Endpoint != "")
+	l.start(o.Link.Endpoint != "", o.Link.Clock)
 	return l, nil
 }
 
@@ -55,7 +56,7 @@ func (l *local) open(link *mqttlink.Options, o *Options) (err error) {
 		}
 	}
 	queueOptions := o.Queue
-	queueOptions.Sync, queueOptions.Log = outbox.SyncAlways, l.log
+	queueOptions.Sync, queueOptions.Log, queueOptions.Now = outbox.SyncAlways, l.log, link.Clock.Now
 	if l.box, err = queue.Open(&l.state, "", link.ClientID, func(string) bool { return false }, queueOptions); err != nil {
 		return err
 	}
@@ -79,11 +80,12 @@ func newLink(o *mqttlink.Options, box *outbox.Disk, dir string, log *slog.Logger
 }
 
 // start begins to deliver, and to serve others.
-func (l *local) start(deliver bool) {
+func (l *local) start(deliver bool, c *clock.Clock) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
 	l.counter = newCounter(Desk{l.link, l.box}, func(vs []Verdict) { l.verdicts <- vs })
 	l.wg.Go(func() { l.counter.run(ctx) })
+	l.wg.Go(func() { _ = c.Run(ctx) })
 	if deliver {
 		l.wg.Go(func() { _ = l.link.Run(ctx) })
 	}

@@ -14,6 +14,7 @@ import (
 	"pithings/agent/config"
 	"pithings/agent/pub"
 	"pithings/mqttlink"
+	"pithings/mqttlink/clock"
 )
 
 func newPub() *cobra.Command {
@@ -188,7 +189,9 @@ func (q *queueConn) options(c *cobra.Command) (pub.Options, error) {
 	if err != nil {
 		return pub.Options{}, err
 	}
-	return pub.Options{State: dir, Link: agent.LinkOptions(&cfg.MQTT), Queue: agent.QueueOptions(&cfg.MQTT.Queue)}, nil
+	o := pub.Options{State: dir, Link: agent.LinkOptions(&cfg.MQTT), Queue: agent.QueueOptions(&cfg.MQTT.Queue)}
+	o.Link.Clock = clock.New(clock.Options{Trust: cfg.Clock == config.ClockTrust, Built: buildTime(), Dir: dir})
+	return o, nil
 }
 
 func (q *queueConn) load(c *cobra.Command) (*config.Config, error) {

@@ -93,6 +93,9 @@ func New(o Options) *Clock {
 // Run looks at the clock until it is known, and writes the file of the boots. It
 // returns nil when that is done, or ctx is.
 func (c *Clock) Run(ctx context.Context) error {
+	if c == nil {
+		return nil
+	}
 	retry := saveRetry
 	for ctx.Err() == nil {
 		wait := Poll
