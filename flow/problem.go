@@ -56,7 +56,7 @@ func (p *Problems) Err() error {
 		return nil
 	}
 	slices.SortStableFunc(p.List, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
 	})
 	if over := len(p.List) - maxProblems; over > 0 {
 		p.List, p.More = p.List[:maxProblems], p.More+over
