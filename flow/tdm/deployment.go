@@ -170,17 +170,17 @@ func (r *reader) defaultTriggers(definition string, at Pos) []*trigger {
 	inner := reader{}
 	text := "query defaults " + definition
 	nodes, err := tree(source{name: at.File, text: text, original: text})
-	switch p, isProblem := err.(*Problem); {
+	switch p, isProblem := err.(*problem); {
 	case isProblem:
-		r.problems.add(at, p.Fix, "@triggers: %s", p.What)
+		r.problems.add(at, p.fix, "@triggers: %s", p.what)
 		return nil
 	case err != nil || len(nodes) != 1:
 		r.problems.add(at, `write definition: "{name(description: …) {condition(expr: …) action(expr: …)}}"`, "@triggers: more than one block")
 		return nil
 	}
 	ts := inner.triggers(nodes[0].children)
-	for _, p := range inner.problems {
-		r.problems.add(at, p.Fix, "@triggers: %s", p.What)
+	for _, p := range inner.problems.List {
+		r.problems.add(at, "", "@triggers: %s", p.Message)
 	}
 	for _, t := range ts {
 		t.pos, t.conditionAt = at, at

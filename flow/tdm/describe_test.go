@@ -62,8 +62,8 @@ func TestBuiltinDevices(t *testing.T) {
 	}
 	for _, dev := range d.builtin.devices {
 		r := &reader{}
-		if d.describe(r, dev); r.problems != nil {
-			t.Error(r.problems)
+		if d.describe(r, dev); r.problems.Err() != nil {
+			t.Error(r.problems.Err())
 		}
 	}
 	for _, name := range []string{"MotionSensor", "Camera", "CameraRkgnExample", "Screen"} {

@@ -6,7 +6,7 @@
 //	documents, err := tdm.Read(tdm.File{Name: "flow.graphql", Text: text})
 //
 // The grammar is the one of the service's user guide and of what its console
-// exported. Whatever is not understood is a [Problem] with its place and with
+// exported. Whatever is not understood is a [flow.Problem] with its place and with
 // what to write instead; nothing is skipped but what only says where the console
 // drew something (@position, @annotation).
 //
@@ -23,6 +23,6 @@
 //
 // # Bounds
 //
-// A file has at most [MaxFile] bytes, a set [MaxFiles] files, blocks nest at
-// most 64 levels, and at most [MaxProblems] problems are told.
+// A file has at most [MaxFile] bytes, a set [MaxFiles] files, and blocks nest at
+// most 64 levels.
 package tdm

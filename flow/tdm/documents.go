@@ -1,8 +1,8 @@
 package tdm
 
 import (
+	"cmp"
 	_ "embed"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +27,7 @@ func builtin() *library {
 	nodes, err := tree(source{name: "builtin.graphql", text: builtinText, original: builtinText})
 	if err == nil {
 		l.add(r, nodes)
-		err = r.problems.err()
+		err = r.problems.Err()
 	}
 	if err != nil {
 		panic(fmt.Sprintf("the built-in documents: %v", err)) // a test reads them
@@ -36,12 +36,12 @@ func builtin() *library {
 }
 
 // Read parses documents, in any order, in one or several files. The error is of
-// type [Problems].
+// type [*flow.Problems].
 func Read(files ...File) (*Documents, error) {
 	d, r := &Documents{library: *newLibrary(), builtin: builtin()}, &reader{}
 	if len(files) > MaxFiles {
-		r.problems.add(Pos{files[0].Name, 1, 1}, "join some", "%d files are more than %d", len(files), MaxFiles)
-		return nil, r.problems
+		r.problems.add(top(files[0].Name), "join some", "%d files are more than %d", len(files), MaxFiles)
+		return nil, r.problems.Err()
 	}
 	for _, f := range files {
 		srcs, err := sources(f)
@@ -51,24 +51,17 @@ func Read(files ...File) (*Documents, error) {
 			r.problems.addError(err)
 			d.add(r, nodes)
 			if err == nil && len(nodes) == 0 {
-				r.problems.add(Pos{src.name, 1, 1}, "write a query, type or enum", "there is nothing in it")
+				r.problems.add(top(src.name), "write a query, type or enum", "there is nothing in it")
 			}
 		}
 	}
 	for _, dev := range sorted(d.devices, func(dev *device) Pos { return dev.pos }) {
 		d.described = append(d.described, d.describe(r, dev))
 	}
-	if err := r.problems.err(); err != nil {
+	if err := r.problems.Err(); err != nil {
 		return nil, err
 	}
 	return d, nil
-}
-
-// addError notes an error that is a Problem, if there is one.
-func (ps *Problems) addError(err error) {
-	if p := new(Problem); errors.As(err, &p) && len(*ps) < MaxProblems {
-		*ps = append(*ps, p)
-	}
 }
 
 // Workflows are the names of the workflows in the documents, in their order.
@@ -101,13 +94,7 @@ func sorted[E any](m map[string]E, pos func(E) Pos) []E {
 	}
 	slices.SortFunc(out, func(a, b E) int {
 		p, q := pos(a), pos(b)
-		if c := strings.Compare(p.File, q.File); c != 0 {
-			return c
-		}
-		if p.Line != q.Line {
-			return p.Line - q.Line
-		}
-		return p.Column - q.Column
+		return cmp.Or(strings.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
 	})
 	return out
 }

@@ -17,7 +17,7 @@ import (
 // one for the system and one for the deployment, in this order. Read and Import
 // give the same deployment back.
 //
-// What Things Graph's language cannot say is an error, of type [Problems], at the
+// What Things Graph's language cannot say is an error, of type [*flow.Problems], at the
 // place where it was written.
 func Export(d *flow.Deployment) ([]File, error) {
 	ex := &exporter{d: d}
@@ -33,7 +33,7 @@ func Export(d *flow.Deployment) ([]File, error) {
 	}
 	file(d.Name, "system", ex.system())
 	file(d.Name, "deployment", ex.deployment())
-	if err := ex.problems.err(); err != nil {
+	if err := ex.problems.Err(); err != nil {
 		return nil, err
 	}
 	return files, nil
@@ -41,15 +41,17 @@ func Export(d *flow.Deployment) ([]File, error) {
 
 type exporter struct {
 	d        *flow.Deployment
-	problems Problems
+	problems problems
 }
 
 func (ex *exporter) refuse(at flow.Position, fix, format string, args ...any) {
-	pos := Pos{at.File, int(at.Line), int(at.Column)}
-	if at.File == "" {
-		pos = Pos{cmp.Or(ex.d.Pos.File, ex.d.Name), int(at.Line), int(at.Column)}
+	if at.Line == 0 {
+		at = ex.d.Pos
 	}
-	ex.problems.add(pos, fix, "Things Graph's language cannot say "+format, args...)
+	if at.File == "" {
+		at.File = ex.d.Name
+	}
+	ex.problems.add(at, fix, "Things Graph's language cannot say "+format, args...)
 }
 
 // deploymentOnly refuses what only our own format has for deployments.

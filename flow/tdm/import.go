@@ -32,13 +32,13 @@ type Import struct {
 	Services []flow.ServiceModel
 	// Needs is what has to be given before the flows can run: things for roles,
 	// documents of devices and services, URLs for what ran at AWS.
-	Needs Problems
+	Needs flow.Problems
 }
 
 // Import turns the documents into definitions and deployments. The error is of
-// type [Problems].
+// type [*flow.Problems].
 func (d *Documents) Import(o Options) (*Import, error) {
-	im := &importer{Documents: d, reader: &reader{}, options: o, out: &Import{Devices: d.DeviceModels()}}
+	im := &importer{Documents: d, reader: &reader{}, options: o, out: &Import{Devices: d.DeviceModels()}, needed: map[string]bool{}}
 	for _, s := range sorted(d.services, func(s *service) Pos { return s.pos }) {
 		im.out.Services = append(im.out.Services, d.describeService(im.reader, s))
 	}
@@ -51,7 +51,7 @@ func (d *Documents) Import(o Options) (*Import, error) {
 		}
 	}
 	im.drafts()
-	if err := im.problems.err(); err != nil {
+	if err := im.problems.Err(); err != nil {
 		return nil, err
 	}
 	return im.out, nil
@@ -67,19 +67,11 @@ type importer struct {
 
 // need notes what has to be given; the same for the same thing only once.
 func (im *importer) need(pos Pos, fix, format string, args ...any) {
-	what := fmt.Sprintf(format, args...)
-	if im.needed[what] {
-		return
+	what := message(fmt.Sprintf(format, args...), fix)
+	if !im.needed[what] {
+		im.needed[what] = true
+		im.out.Needs.Add(pos, "%s", what)
 	}
-	if im.needed == nil {
-		im.needed = map[string]bool{}
-	}
-	im.needed[what] = true
-	im.out.Needs.add(pos, fix, "%s", what)
-}
-
-func position(p Pos) flow.Position {
-	return flow.Position{File: p.File, Line: int32(p.Line), Column: int32(p.Column)}
 }
 
 // anyProperty is the property whose values are anything; a variable's type in
@@ -88,9 +80,9 @@ const anyProperty = "urn:tdm:aws:Property:Json"
 
 // definition converts a workflow.
 func (im *importer) definition(w *workflow) *flow.Definition {
-	def := &flow.Definition{Name: w.name, URN: ownURN(w.id, w.name), Description: w.description, Pos: position(w.pos)}
+	def := &flow.Definition{Name: w.name, URN: ownURN(w.id, w.name), Description: w.description, Pos: w.pos}
 	for _, p := range w.params {
-		param := flow.Parameter{Name: p.name, Type: p.typ, Required: p.required, Pos: position(p.pos)}
+		param := flow.Parameter{Name: p.name, Type: p.typ, Required: p.required, Pos: p.pos}
 		if p.typ == anyType {
 			param.Type = ""
 		}
@@ -101,7 +93,7 @@ func (im *importer) definition(w *workflow) *flow.Definition {
 		def.Parameters = append(def.Parameters, param)
 	}
 	for _, v := range w.variables {
-		variable := flow.Variable{Name: v.name, Type: v.property.text, Pos: position(v.pos)}
+		variable := flow.Variable{Name: v.name, Type: v.property.text, Pos: v.pos}
 		if strings.EqualFold(variable.Type, anyProperty) {
 			variable.Type = ""
 		}
@@ -128,7 +120,7 @@ func ownURN(u urn, name string) string {
 }
 
 func (im *importer) step(w *workflow, s *step) flow.Step {
-	out := flow.Step{Name: s.name, Description: s.description, Out: s.out, Pos: position(s.pos)}
+	out := flow.Step{Name: s.name, Description: s.description, Out: s.out, Pos: s.pos}
 	out.Condition = im.expression(w, s.condition, s.conditionAt, "condition")
 	out.In.Events = s.in
 	if e := im.expression(nil, s.inExpr, s.inAt, "inEvent"); e != nil {
@@ -146,7 +138,7 @@ func (im *importer) step(w *workflow, s *step) flow.Step {
 	case choiceActivity:
 		c := &flow.Choice{Default: a.fallback}
 		for _, r := range a.rules {
-			c.Rules = append(c.Rules, flow.Rule{Name: r.name, When: im.expression(w, r.expr, r.exprAt, "rule"), Events: r.events, Pos: position(r.pos)})
+			c.Rules = append(c.Rules, flow.Rule{Name: r.name, When: im.expression(w, r.expr, r.exprAt, "rule"), Events: r.events, Pos: r.pos})
 		}
 		out.Activity = c
 	}
@@ -154,17 +146,17 @@ func (im *importer) step(w *workflow, s *step) flow.Step {
 		out.Retries = append(out.Retries, im.retry(w, r))
 	}
 	for _, c := range s.catches {
-		got := flow.Catch{Name: c.name, Errors: c.errors, Condition: im.expression(w, c.condition, c.conditionAt, "Catch"), Pos: position(c.pos)}
+		got := flow.Catch{Name: c.name, Errors: c.errors, Condition: im.expression(w, c.condition, c.conditionAt, "Catch"), Pos: c.pos}
 		for _, st := range c.do {
 			got.Do = append(got.Do, im.statement(st))
 		}
 		for _, e := range c.events {
-			got.Do = append(got.Do, flow.Statement{Event: e, Pos: position(c.pos)})
+			got.Do = append(got.Do, flow.Statement{Event: e, Pos: c.pos})
 		}
 		out.Catches = append(out.Catches, got)
 	}
 	for _, c := range s.checks {
-		got := flow.Check{Name: c.name, Condition: im.expression(w, c.condition, c.conditionAt, "Check"), Pos: position(c.pos)}
+		got := flow.Check{Name: c.name, Condition: im.expression(w, c.condition, c.conditionAt, "Check"), Pos: c.pos}
 		for _, st := range c.pass {
 			got.Pass = append(got.Pass, im.statement(st))
 		}
@@ -228,7 +220,7 @@ func (w *workflow) declared() []string {
 
 func (im *importer) retry(w *workflow, r retry) flow.Retry {
 	out := flow.Retry{Name: r.name, Errors: r.errors, Condition: im.expression(w, r.condition, r.conditionAt, "Retry"),
-		BackoffRate: backoff(r.backoff), MaxAttempts: r.attempts, Pos: position(r.pos)}
+		BackoffRate: backoff(r.backoff), MaxAttempts: r.attempts, Pos: r.pos}
 	if r.interval != "" {
 		d, ok := interval(r.interval)
 		if !ok {
@@ -251,13 +243,13 @@ func backoff(rate float64) float64 {
 func (im *importer) statement(st statement) flow.Statement {
 	text := strings.TrimSpace(st.expr)
 	if m := raised.FindStringSubmatch(text); m != nil {
-		return flow.Statement{Event: m[1], Pos: position(st.pos)}
+		return flow.Statement{Event: m[1], Pos: st.pos}
 	}
 	got, err := flow.ParseStatement(text)
 	if err != nil {
 		im.problems.add(st.pos, "write setEvent('name') or fail('ErrorName')", "%q is not a statement", shorten(st.expr))
 	}
-	got.Pos = position(st.pos)
+	got.Pos = st.pos
 	return got
 }
 
@@ -403,7 +395,7 @@ func (d *Documents) devicesOf(model, id urn) []*device {
 func (im *importer) args(w *workflow, a activity, sig signature, known bool) []flow.Arg {
 	var out []flow.Arg
 	for _, arg := range a.args {
-		got := flow.Arg{Name: arg.name, Pos: position(arg.pos)}
+		got := flow.Arg{Name: arg.name, Pos: arg.pos}
 		i := slices.IndexFunc(sig.params, func(f field) bool { return strings.EqualFold(f.name, arg.name) })
 		j := slices.IndexFunc(sig.also, func(s string) bool { return strings.EqualFold(s, arg.name) })
 		var typ *field

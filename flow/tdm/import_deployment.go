@@ -22,9 +22,9 @@ func (im *importer) deployment(dep *deployment) *flow.Deployment {
 		i := slices.IndexFunc(dep.things, func(t thing) bool { return strings.EqualFold(t.role, b.name) })
 		switch {
 		case i >= 0:
-			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: dep.things[i].deviceID, Model: b.of.text, Pos: position(dep.things[i].pos)})
+			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: dep.things[i].deviceID, Model: b.of.text, Pos: dep.things[i].pos})
 		case im.options.Things[b.name] != "":
-			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: im.options.Things[b.name], Model: b.of.text, Pos: position(b.pos)})
+			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: im.options.Things[b.name], Model: b.of.text, Pos: b.pos})
 		default:
 			im.problems.add(dep.pos, fmt.Sprintf(`write %s(deviceId: "…")`, b.name), "deployment %s has no thing for %s", dep.name, b.name)
 		}
@@ -44,7 +44,7 @@ func (im *importer) deployment(dep *deployment) *flow.Deployment {
 
 // configure begins a deployment of a system.
 func (im *importer) configure(sys *system, name string, pos Pos) *flow.Deployment {
-	return &flow.Deployment{Name: name, Description: sys.description, System: ownURN(sys.id, name), Pos: position(pos)}
+	return &flow.Deployment{Name: name, Description: sys.description, System: ownURN(sys.id, name), Pos: pos}
 }
 
 // namedFlow is a workflow under the name that a system gives it.
@@ -66,7 +66,7 @@ func (im *importer) flows(sys *system) []namedFlow {
 		if slices.ContainsFunc(out, func(f namedFlow) bool { return f.def.Name == w.name }) {
 			im.problems.add(b.pos, "give one of them another name", "system %s has two workflows called %s", sys.name, w.name)
 		}
-		quiet := &importer{Documents: im.Documents, reader: &reader{}, options: im.options, out: &Import{}}
+		quiet := &importer{Documents: im.Documents, reader: &reader{}, options: im.options, out: &Import{}, needed: map[string]bool{}}
 		def := quiet.definition(w) // its problems are told where it stands alone
 		out = append(out, namedFlow{b.name, w, def})
 	}
@@ -79,7 +79,7 @@ func (im *importer) trigger(out *flow.Deployment, sys *system, flows []namedFlow
 	if !ok {
 		return
 	}
-	got := flow.Trigger{Name: t.name, Description: t.description, Pos: position(t.pos)}
+	got := flow.Trigger{Name: t.name, Description: t.description, Pos: t.pos}
 	if c.every.Count > 0 {
 		got.Every = c.every
 	} else {
@@ -178,7 +178,7 @@ func (im *importer) start(sys *system, flows []namedFlow, t *trigger, c conditio
 		return flow.Start{}, false
 	}
 	f := flows[i]
-	out := flow.Start{Flow: f.def.Name, Pos: position(s.pos)}
+	out := flow.Start{Flow: f.def.Name, Pos: s.pos}
 	if len(s.args) > len(f.def.Parameters) {
 		im.problems.add(s.pos, "remove the others", "trigger %s gives %d values to %s, which has %d parameters", t.name, len(s.args), s.flow, len(f.def.Parameters))
 		return out, false
@@ -194,7 +194,7 @@ func (im *importer) start(sys *system, flows []namedFlow, t *trigger, c conditio
 		if !ok {
 			return out, false
 		}
-		out.Args = append(out.Args, flow.Arg{Value: value, Pos: position(s.pos)})
+		out.Args = append(out.Args, flow.Arg{Value: value, Pos: s.pos})
 	}
 	return out, true
 }
@@ -301,7 +301,7 @@ func (im *importer) drafts() {
 				thing = b.name
 				im.need(b.pos, fmt.Sprintf(`add a deployment document with %s(deviceId: "…"), or name the thing`, b.name), "no deployment says which thing plays %s; its own name stands for it", b.name)
 			}
-			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: thing, Model: b.of.text, Pos: position(b.pos)})
+			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: thing, Model: b.of.text, Pos: b.pos})
 		}
 		flows := im.flows(sys)
 		for _, f := range flows {

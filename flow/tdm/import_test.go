@@ -118,8 +118,8 @@ func TestSecurityFlow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			im := mustImport(t, Options{}, fs...)
-			if im.Needs != nil {
-				t.Errorf("needs %v", im.Needs)
+			if im.Needs.Err() != nil {
+				t.Errorf("needs %v", im.Needs.Err())
 			}
 			if len(im.Deployments) != 1 {
 				t.Fatalf("%d deployments", len(im.Deployments))
@@ -162,8 +162,8 @@ func TestImportFlows(t *testing.T) {
 		t.Run(f.Name, func(t *testing.T) {
 			im := mustImport(t, Options{}, f)
 			var b strings.Builder
-			for _, n := range im.Needs {
-				b.WriteString("# needs: " + n.Error() + "\n")
+			for _, n := range im.Needs.List {
+				b.WriteString("# needs: " + n.String() + "\n")
 			}
 			for _, d := range im.Deployments {
 				b.WriteString(exported(t, d))

@@ -51,8 +51,8 @@ type lexer struct {
 	at  int
 	// the place that was told last; places are asked in ascending order
 	told   int // offset in src.original
-	line   int
-	column int
+	line   int32
+	column int32
 	gone   int // of src.removed
 }
 
@@ -78,7 +78,7 @@ func (l *lexer) pos(offset int) Pos {
 }
 
 func (l *lexer) problem(offset int, fix, format string, args ...any) error {
-	return &Problem{Pos: l.pos(offset), What: fmt.Sprintf(format, args...), Fix: fix}
+	return &problem{pos: l.pos(offset), what: fmt.Sprintf(format, args...), fix: fix}
 }
 
 // errEscaped says that a quote outside of any string is escaped.
@@ -192,7 +192,7 @@ func (l *lexer) quoted(quote byte) (token, error) {
 			l.at++
 			return token{text, b.String(), pos}, nil
 		case c == '\n' || c == '\r':
-			return token{}, &Problem{pos, "the string does not end on its line", fmt.Sprintf(`close it with %c, or write """ around several lines`, quote)}
+			return token{}, &problem{pos, "the string does not end on its line", fmt.Sprintf(`close it with %c, or write """ around several lines`, quote)}
 		case c == '\\':
 			if err := l.escape(&b); err != nil {
 				return token{}, err
@@ -202,7 +202,7 @@ func (l *lexer) quoted(quote byte) (token, error) {
 			l.at++
 		}
 	}
-	return token{}, &Problem{pos, "the string does not end", fmt.Sprintf("close it with %c", quote)}
+	return token{}, &problem{pos, "the string does not end", fmt.Sprintf("close it with %c", quote)}
 }
 
 // escape reads one escape sequence (GraphQL specification, section 2.9.4, and \').
@@ -272,7 +272,7 @@ func (l *lexer) block() (token, error) {
 			i++
 		}
 	}
-	return token{}, &Problem{pos, "the block string does not end", `close it with """`}
+	return token{}, &problem{pos, "the block string does not end", `close it with """`}
 }
 
 // dedent is BlockStringValue of the GraphQL specification, section 2.9.4.

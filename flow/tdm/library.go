@@ -55,6 +55,7 @@ var kinds = []string{"stateType", "propertyType", "eventType", "actionType", "ca
 // add reads definitions into the library.
 func (l *library) add(r *reader, nodes []*node) {
 	for _, n := range nodes {
+		told := r.problems.told()
 		ds := r.directives(n.keyword+" "+n.name, n.directives, append(slices.Clone(kinds), "triggers")...)
 		var is []string
 		for key := range ds {
@@ -63,6 +64,9 @@ func (l *library) add(r *reader, nodes []*node) {
 			}
 		}
 		if len(is) != 1 {
+			if r.problems.told() > told {
+				continue
+			}
 			r.problems.add(n.pos, "write one of @"+strings.Join(kinds, ", @"), "%s %s does not say what it is", n.keyword, n.name)
 			continue
 		}

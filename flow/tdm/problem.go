@@ -2,60 +2,47 @@ package tdm
 
 import (
 	"fmt"
-	"strings"
+
+	"pithings/flow"
 )
 
-// Pos is a place in a document. Lines and columns count from 1, columns in
-// characters.
-type Pos struct {
-	File         string
-	Line, Column int
+// Pos is a place in a document. Columns are counted in characters.
+type Pos = flow.Position
+
+// top is a file's beginning.
+func top(file string) Pos { return Pos{File: file, Line: 1, Column: 1} }
+
+// problem is one problem as an error: what is wrong, and what to write instead.
+type problem struct {
+	pos       Pos
+	what, fix string
 }
 
-// String writes the place as compilers do.
-func (p Pos) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }
-
-// Problem is one thing that is wrong with a document.
-type Problem struct {
-	Pos  Pos
-	What string // what is wrong
-	Fix  string // what to write instead
+func (p *problem) Error() string {
+	return flow.Problem{Pos: p.pos, Message: message(p.what, p.fix)}.String()
 }
 
-func (p *Problem) Error() string {
-	if p.Fix == "" {
-		return fmt.Sprintf("%v: %s", p.Pos, p.What)
+func message(what, fix string) string {
+	if fix == "" {
+		return what
 	}
-	return fmt.Sprintf("%v: %s; %s", p.Pos, p.What, p.Fix)
+	return what + "; " + fix
 }
 
-// Problems are all that is wrong with a set of documents, at most
-// [MaxProblems] of them.
-type Problems []*Problem
+// problems are all that is wrong with a set of documents.
+type problems struct{ flow.Problems }
 
-// MaxProblems bounds how many problems are told at once.
-const MaxProblems = 20
-
-// Error has one line for each problem.
-func (ps Problems) Error() string {
-	lines := make([]string, len(ps))
-	for i, p := range ps {
-		lines[i] = p.Error()
-	}
-	return strings.Join(lines, "\n")
+// add notes a problem and what to write instead.
+func (ps *problems) add(pos Pos, fix, format string, args ...any) {
+	ps.Add(pos, "%s", message(fmt.Sprintf(format, args...), fix))
 }
 
-// add notes a problem. What comes after MaxProblems is not told.
-func (ps *Problems) add(pos Pos, fix, format string, args ...any) {
-	if len(*ps) < MaxProblems {
-		*ps = append(*ps, &Problem{Pos: pos, What: fmt.Sprintf(format, args...), Fix: fix})
-	}
-}
+// told counts what was noted, so that what follows from it is not told too.
+func (ps *problems) told() int { return len(ps.List) + ps.More }
 
-// err returns the problems as an error, or nil.
-func (ps Problems) err() error {
-	if len(ps) == 0 {
-		return nil
+// addError notes an error, which is a *problem, if there is one.
+func (ps *problems) addError(err error) {
+	if p, ok := err.(*problem); ok {
+		ps.add(p.pos, p.fix, "%s", p.what)
 	}
-	return ps
 }

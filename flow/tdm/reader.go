@@ -8,7 +8,7 @@ import (
 )
 
 // reader turns nodes into what they mean, and notes what is wrong with them.
-type reader struct{ problems Problems }
+type reader struct{ problems problems }
 
 // attrs are the arguments of one construct by name in lower case.
 type attrs struct {

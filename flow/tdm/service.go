@@ -71,7 +71,7 @@ func (r *reader) serviceAction(s *service, n *node, rest bool) {
 	} else {
 		s.actions[key] = act
 	}
-	calls := 0
+	calls, told := 0, r.problems.told()
 	for _, c := range n.children {
 		method, isHTTP := httpMethods[strings.ToLower(c.name)]
 		switch {
@@ -95,7 +95,7 @@ func (r *reader) serviceAction(s *service, n *node, rest bool) {
 			r.unknown(c, "Action "+act.name, "params", "InvokeCloudLambda", "InvokeGreengrassLambda")
 		}
 	}
-	if calls != 1 {
+	if calls != 1 && r.problems.told() == told {
 		r.problems.add(n.pos, "write one HttpGet, HttpPost or InvokeCloudLambda", "Action %s has %d requests", act.name, calls)
 	}
 }

@@ -35,12 +35,12 @@ type source struct {
 // GraphQL in "text" beside "language"; or the argument of the command line tool,
 // language=GRAPHQL,text="…".
 func sources(f File) ([]source, error) {
-	where := Pos{File: f.Name, Line: 1, Column: 1}
+	where := top(f.Name)
 	if len(f.Text) > MaxFile {
-		return nil, &Problem{where, fmt.Sprintf("the file has %d bytes", len(f.Text)), fmt.Sprintf("split it: at most %d are read", MaxFile)}
+		return nil, &problem{where, fmt.Sprintf("the file has %d bytes", len(f.Text)), fmt.Sprintf("split it: at most %d are read", MaxFile)}
 	}
 	if !utf8.Valid(f.Text) {
-		return nil, &Problem{where, "the file is not UTF-8", "save it as UTF-8"}
+		return nil, &problem{where, "the file is not UTF-8", "save it as UTF-8"}
 	}
 	text := strings.TrimPrefix(string(f.Text), "\ufeff")
 	start := strings.TrimSpace(text)
@@ -58,11 +58,11 @@ func sources(f File) ([]source, error) {
 func fromJSON(name, text string) ([]source, error) {
 	var document any
 	if err := json.Unmarshal([]byte(text), &document); err != nil {
-		at := Pos{name, 1, 1}
+		at := top(name)
 		if syntax := new(json.SyntaxError); errors.As(err, &syntax) {
 			at = newLexer(source{name: name, original: text}).pos(int(syntax.Offset))
 		}
-		return nil, &Problem{at, "JSON: " + err.Error(), `write {"language": "GRAPHQL", "text": "…"}`}
+		return nil, &problem{at, "JSON: " + err.Error(), `write {"language": "GRAPHQL", "text": "…"}`}
 	}
 	var found []source
 	var walk func(any) error
@@ -81,7 +81,7 @@ func fromJSON(name, text string) ([]source, error) {
 					label = fmt.Sprintf("%s (text %d)", name, len(found)+1)
 				}
 				if language, _ := v["language"].(string); !strings.EqualFold(language, "GRAPHQL") {
-					return &Problem{Pos{label, 1, 1}, fmt.Sprintf("language %q", language), `only "GRAPHQL" is known`}
+					return &problem{top(label), fmt.Sprintf("language %q", language), `only "GRAPHQL" is known`}
 				}
 				found = append(found, source{name: label, text: graphql, original: graphql})
 				return nil
@@ -98,7 +98,7 @@ func fromJSON(name, text string) ([]source, error) {
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, &Problem{Pos{name, 1, 1}, "JSON without a document in it", `write {"language": "GRAPHQL", "text": "…"}`}
+		return nil, &problem{top(name), "JSON without a document in it", `write {"language": "GRAPHQL", "text": "…"}`}
 	}
 	return found, nil
 }

@@ -70,7 +70,7 @@ func tree(src source) ([]*node, error) {
 	if _, escaped := err.(errEscaped); escaped {
 		nodes, err = parseTree(src.unescaped())
 		if _, still := err.(errEscaped); still {
-			err = &Problem{Pos{src.name, 1, 1}, "the quotes are escaped more than once", `write " instead of \\\"`}
+			err = &problem{top(src.name), "the quotes are escaped more than once", `write " instead of \\\"`}
 		}
 	}
 	return nodes, err
@@ -127,7 +127,7 @@ func (p *parser) skip(m string) bool {
 
 func (p *parser) fail(fix, format string, args ...any) {
 	if p.err == nil {
-		p.err = &Problem{p.tok.pos, fmt.Sprintf(format, args...), fix}
+		p.err = &problem{p.tok.pos, fmt.Sprintf(format, args...), fix}
 		p.tok = token{kind: eof, pos: p.tok.pos}
 	}
 }

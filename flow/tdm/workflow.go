@@ -166,6 +166,7 @@ func (r *reader) step(n *node) *step {
 			s.in = a.texts("inEvent")
 		}
 	}
+	told := r.problems.told()
 	for _, c := range n.children {
 		switch {
 		case c.is("DeviceActivity"), c.is("WebserviceActivity"), c.is("ChoiceActivity"):
@@ -183,7 +184,7 @@ func (r *reader) step(n *node) *step {
 			r.unknown(c, "step "+s.name, "DeviceActivity", "WebserviceActivity", "ChoiceActivity", "OnError", "OnSuccess")
 		}
 	}
-	if s.activity.kind == noActivity {
+	if s.activity.kind == noActivity && r.problems.told() == told {
 		r.problems.add(n.pos, "write DeviceActivity(…) { … }, WebserviceActivity(…) { … } or ChoiceActivity { … }", "step %s does nothing", s.name)
 	}
 	return s
