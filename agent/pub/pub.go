@@ -250,7 +250,8 @@ func (r *run) open(ctx context.Context) error {
 			r.noteOwner(ctx, client)
 			return nil
 		}
-		if !errors.Is(remoteErr, control.ErrNoOwner) || time.Now().After(deadline) {
+		var answer *control.AnswerError
+		if errors.As(remoteErr, &answer) || time.Now().After(deadline) {
 			return fmt.Errorf("%w, and it takes no messages: %w", err, remoteErr)
 		}
 		select { // nothing tells when another process begins to listen

@@ -1,0 +1,133 @@
+package pub
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"pithings/mqttlink/outbox"
+)
+
+// watched is a buffer that tells when a text has come.
+type watched struct {
+	mu   sync.Mutex
+	b    bytes.Buffer
+	want string
+	come chan struct{}
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.b.Write(p)
+	if w.want != "" && strings.Contains(w.b.String(), w.want) {
+		close(w.come)
+		w.want = ""
+	}
+	return len(p), nil
+}
+
+func (w *watched) wait(t *testing.T, want string) {
+	t.Helper()
+	w.mu.Lock()
+	if strings.Contains(w.b.String(), want) {
+		w.mu.Unlock()
+		return
+	}
+	w.want, w.come = want, make(chan struct{})
+	come := w.come
+	w.mu.Unlock()
+	select {
+	case <-come:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("%q did not come", want)
+	}
+}
+
+// On a full disk lines are held, which is told, and become safe by themselves when
+// there is room; if the process has to end before that, it says so.
+func TestFullDisk(t *testing.T) {
+	for _, handedOver := range []bool{false, true} {
+		t.Run(fmt.Sprintf("handed over %v", handedOver), func(t *testing.T) {
+			dir := t.TempDir()
+			if err := syscall.Mount("pub-test", dir, "tmpfs", 0, "size=3m"); err != nil {
+				if os.Getenv("CI") != "" && os.Geteuid() == 0 {
+					t.Fatal(err)
+				}
+				t.Skipf("mounting a small tmpfs needs root: %v", err)
+			}
+			t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+			ballast := filepath.Join(dir, "ballast")
+			if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			state := filepath.Join(dir, "state")
+			if handedOver {
+				o := options(state, nil, nil)
+				o.Queue = outbox.DiskOptions{Retry: 10 * time.Millisecond}
+				l, err := own(&o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.close()
+			}
+			in, feed := io.Pipe()
+			var out watched
+			o := options(state, in, &out)
+			o.Queue = outbox.DiskOptions{Retry: 10 * time.Millisecond}
+			ended := make(chan error)
+			go func() { ended <- Run(t.Context(), o) }()
+			const lines = 1500
+			for range lines {
+				fmt.Fprintln(feed, strings.Repeat("x", 1000))
+			}
+			out.wait(t, fmt.Sprintf("held %d\n", lines))
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+			out.wait(t, fmt.Sprintf("safe %d\n", lines))
+			feed.Close()
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			var safe strings.Builder
+			for line := range strings.Lines(out.b.String()) {
+				if strings.HasPrefix(line, "safe") {
+					safe.WriteString(line)
+				}
+			}
+			if safe.String() != verdicts(1, lines) {
+				t.Errorf("%.300s", safe.String())
+			}
+		})
+	}
+}
+
+// A disk that stays full.
+func TestUnsafeEnd(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("pub-test", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("mounting a small tmpfs needs root: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	in, feed := io.Pipe()
+	var out watched
+	ctx, cancel := contextWithCancel(t)
+	ended := make(chan error)
+	go func() { ended <- Run(ctx, options(dir, in, &out)) }()
+	fmt.Fprintln(feed, "x")
+	out.wait(t, "held 1\n")
+	cancel()
+	var unsafe *UnsafeError
+	if err := <-ended; !errors.As(err, &unsafe) || unsafe.Unsafe != 1 {
+		t.Errorf("%v", err)
+	}
+}
