@@ -11,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -340,7 +339,7 @@ func TestSteppingClock(t *testing.T) {
 				p.off.Store(true)
 				p.opts = func(o *Options) { o.Backoff = Backoff{} }
 				p.Set(today)
-				p.Put("sys/class/rtc/rtc0/hctosys", &fstest.MapFile{Data: []byte("1\n")})
+				p.PutRTC("rtc0", true, today)
 				p.start()
 				began := time.Now()
 				for i := range 20 {
@@ -396,7 +395,7 @@ func TestLifeOverACorrection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPi(t)
 		p.Set(today.Add(-24 * time.Hour))
-		p.Put("sys/class/rtc/rtc0/hctosys", &fstest.MapFile{Data: []byte("1\n")})
+		p.PutRTC("rtc0", true, today)
 		p.off.Store(true)
 		p.start()
 		for _, life := range []time.Duration{10 * time.Minute, time.Minute} {

@@ -319,7 +319,7 @@ things:
 	{"no time service", func(b *bench) { b.remove("run/systemd/timesync/synchronized") }, 0},
 	{"no time service, but a real-time clock", func(b *bench) {
 		b.remove("run/systemd/timesync/synchronized")
-		b.put("sys/class/rtc/rtc0/hctosys", "1\n")
+		b.put("sys/class/rtc/rtc0/hctosys", "1\n", "sys/class/rtc/rtc0/since_epoch", fmt.Sprintf("%d\n", noon.Unix()))
 	}, 0},
 	{"the clock starts in 1970, and the build has no date", func(b *bench) {
 		b.remove("run/systemd/timesync/synchronized")

@@ -85,6 +85,8 @@ func TestRetention(t *testing.T) {
 		{"exactly full", Opts{MaxCount: 9, MaxBytes: 300}, []int{100, 100, 100}, nil, "abc"},
 		{"one large picture takes the place of many", Opts{MaxCount: 9, MaxBytes: 400}, []int{100, 100, 100, 350}, nil, "d"},
 		{"one picture", Opts{MaxCount: 1, MaxBytes: 400}, []int{100, 100}, nil, "b"},
+		{"the clock was in the future once", Opts{MaxCount: 2, MaxBytes: 1000}, []int{100, 100, 100, 100}, []time.Duration{0, 10000 * time.Hour, time.Minute, time.Hour}, "cd"},
+		{"a boot in 1970", Opts{MaxCount: 2, MaxBytes: 1000}, []int{100, 100, 100}, []time.Duration{0, -noon.Sub(time.Unix(1, 0)), -noon.Sub(time.Unix(9, 0))}, "bc"},
 		{"the clock was set back", Opts{MaxCount: 2, MaxBytes: 1000}, []int{100, 100, 100}, []time.Duration{0, -time.Hour, -2 * time.Hour}, "bc"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -50,8 +50,10 @@ func TestVerdict(t *testing.T) {
 		{"1970 and no time service", func(m *clocktest.Machine) { noService(m); m.Set(clocktest.Epoch) }, clock.Unset, "", "clock: trust"},
 		{"1970 and a real-time clock that has lost its battery", func(m *clocktest.Machine) {
 			m.Set(clocktest.Epoch)
-			m.Put("sys/class/rtc/rtc0/hctosys", text("1\n"))
+			m.PutRTC("rtc0", true, clocktest.Epoch)
 		}, clock.Unset, "", ""},
+		{"a Pi 5 without a battery, put forward to the last shutdown", func(m *clocktest.Machine) { m.PutRTC("rtc0", true, clocktest.Epoch.Add(time.Minute)) }, clock.Doubtful, "", ""},
+		{"a real-time clock that cannot be read", func(m *clocktest.Machine) { m.Put("sys/class/rtc/rtc0/hctosys", text("1\n")) }, clock.Doubtful, "", ""},
 		{"where it was at the last shutdown", func(*clocktest.Machine) {}, clock.Doubtful, "", "systemd-timesyncd has not got the time yet"},
 		{"the kernel says so", func(m *clocktest.Machine) { m.Synchronise(today) }, clock.Known, clock.ByKernel, "kernel"},
 		{"the kernel may not be asked", func(m *clocktest.Machine) { m.Deny(os.NewSyscallError("adjtimex", syscall.EPERM)) }, clock.Doubtful, "", "ProtectClock="},
@@ -59,11 +61,11 @@ func TestVerdict(t *testing.T) {
 			m.Deny(os.NewSyscallError("adjtimex", syscall.EPERM))
 			m.Put("run/systemd/timesync/synchronized", text(""))
 		}, clock.Known, clock.ByTimesyncd, "timesyncd"},
-		{"a real-time clock set it", func(m *clocktest.Machine) { m.Put("sys/class/rtc/rtc0/hctosys", text("1\n")) }, clock.Known, clock.ByRTC, "real-time clock"},
-		{"a real-time clock that did not set it", func(m *clocktest.Machine) { m.Put("sys/class/rtc/rtc0/hctosys", text("0\n")) }, clock.Doubtful, "", ""},
+		{"a real-time clock set it", func(m *clocktest.Machine) { m.PutRTC("rtc0", true, today) }, clock.Known, clock.ByRTC, "real-time clock"},
+		{"a real-time clock that did not set it", func(m *clocktest.Machine) { m.PutRTC("rtc0", false, today) }, clock.Doubtful, "", ""},
 		{"the second of two real-time clocks", func(m *clocktest.Machine) {
-			m.Put("sys/class/rtc/rtc0/hctosys", text("0\n"))
-			m.Put("sys/class/rtc/rtc1/hctosys", text("1\n"))
+			m.PutRTC("rtc0", false, today)
+			m.PutRTC("rtc1", true, today)
 		}, clock.Known, clock.ByRTC, ""},
 		{"no time service", noService, clock.Known, clock.Alone, "no time service"},
 		{"built a little ahead", func(m *clocktest.Machine) { noService(m); m.Set(built.Add(-23 * time.Hour)) }, clock.Known, clock.Alone, ""},

@@ -17,8 +17,8 @@
 //     is there;
 //   - it was synchronised earlier in this boot, as the file of the boots tells,
 //     and does not read earlier than this program was built;
-//   - a real-time clock set it at boot: /sys/class/rtc/*/hctosys is 1, and it
-//     does not read earlier than this program was built;
+//   - a real-time clock set it at boot: /sys/class/rtc/*/hctosys is 1, and
+//     neither of the two reads earlier than this program was built;
 //   - it does not read earlier than this program was built, and there is no time
 //     service that would ever set it (see below); this is warned of;
 //   - the options say that it is to be trusted;

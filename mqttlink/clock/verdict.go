@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -103,7 +105,7 @@ func (m *Machine) Examine(built time.Time) Verdict {
 		v.State = Unset
 		return v
 	}
-	if m.setByRTC() {
+	if m.setByRTC(built) {
 		v.Reason = ByRTC
 		return v
 	}
@@ -116,11 +118,17 @@ func (m *Machine) Examine(built time.Time) Verdict {
 }
 
 // setByRTC reports whether the kernel set its clock at boot from a real-time clock
-// (Documentation/ABI/testing/rtc-cdev and drivers/rtc/sysfs.c: hctosys).
-func (m *Machine) setByRTC() bool {
+// (hctosys in drivers/rtc/sysfs.c) that can be right itself. That of a Pi 5 without
+// a battery is in 1970 after each loss of power; the kernel takes that for the time,
+// and systemd puts the clock forward to when the machine was last on.
+func (m *Machine) setByRTC(built time.Time) bool {
 	clocks, _ := fs.Glob(m.Root, "sys/class/rtc/*/hctosys")
 	for _, c := range clocks {
-		if m.text(c) == "1" {
+		if m.text(c) != "1" {
+			continue
+		}
+		now, err := strconv.ParseInt(m.text(path.Join(path.Dir(c), "since_epoch")), 10, 64)
+		if err == nil && plausible(time.Unix(now, 0), built) {
 			return true
 		}
 	}

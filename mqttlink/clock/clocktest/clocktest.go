@@ -87,6 +87,17 @@ func (m *Machine) Put(path string, f *fstest.MapFile) {
 	m.files[path] = f
 }
 
+// PutRTC gives the machine a real-time clock from which the kernel has set its clock
+// at boot, if set, and which reads t.
+func (m *Machine) PutRTC(name string, set bool, t time.Time) {
+	hctosys := "0\n"
+	if set {
+		hctosys = "1\n"
+	}
+	m.Put("sys/class/rtc/"+name+"/hctosys", &fstest.MapFile{Data: []byte(hctosys)})
+	m.Put("sys/class/rtc/"+name+"/since_epoch", &fstest.MapFile{Data: fmt.Appendf(nil, "%d\n", t.Unix())})
+}
+
 // Remove takes a file away.
 func (m *Machine) Remove(path string) {
 	m.mu.Lock()
