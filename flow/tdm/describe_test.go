@@ -9,15 +9,6 @@ import (
 	"pithings/flow"
 )
 
-func read(t *testing.T, texts ...string) *Documents {
-	t.Helper()
-	d, err := Read(files(texts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
 func files(texts ...string) []File {
 	var fs []File
 	for i, text := range texts {
@@ -28,7 +19,7 @@ func files(texts ...string) []File {
 
 // TestBuiltinDevices: topics and payloads are the seeds' (TG_MS/motion and so on).
 func TestBuiltinDevices(t *testing.T) {
-	d := read(t)
+	d := mustRead(t)
 	picture := flow.Payload{Keys: map[string]flow.ValueType{"lastClickedImage": flow.StringType}}
 	object := flow.Payload{Keys: map[string]flow.ValueType{"lastClickedImage": flow.StringType, "s3BucketName": flow.StringType, "s3ItemName": flow.StringType}}
 	want := map[string]flow.DeviceModel{
@@ -113,7 +104,7 @@ query HallLamp @device(id: "urn:tdm:eu-west-1/123456789012/default:device:HallLa
 }}`
 
 func TestDescribeDevice(t *testing.T) {
-	d := read(t, lamp)
+	d := mustRead(t, files(lamp)...)
 	want := flow.DeviceModel{
 		ID: "urn:tdm:eu-west-1/123456789012/default:device:HallLamp",
 		Events: map[string]flow.EventModel{

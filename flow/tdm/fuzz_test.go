@@ -1,6 +1,7 @@
 package tdm
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -49,6 +50,50 @@ func FuzzRead(f *testing.F) {
 		d, err := Read(File{"x", []byte(text)})
 		if (d == nil) == (err == nil) {
 			t.Errorf("documents %v and error %v", d, err)
+		}
+	})
+}
+
+// FuzzImport: what can be imported and exported is imported as the same again.
+func FuzzImport(f *testing.F) {
+	for _, pattern := range []string{"testdata/flows/*.graphql", "testdata/security/*.graphql"} {
+		var all string
+		for _, file := range readFiles(f, pattern) {
+			f.Add(string(file.Text))
+			all += string(file.Text) + "\n"
+		}
+		f.Add(all)
+	}
+	f.Add(deployed(`T(description: "x") { condition(expr: "every 3 days") action(expr: "ThingsGraph.startFlow('log', -1)") }`))
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 64<<10 {
+			return
+		}
+		d, err := Read(File{"x", []byte(text)})
+		if err != nil {
+			return
+		}
+		im, err := d.Import(Options{})
+		if err != nil {
+			return
+		}
+		for _, first := range im.Deployments {
+			files, err := Export(first)
+			if err != nil {
+				continue
+			}
+			again, err := Read(files...)
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, exported(t, first))
+			}
+			second, err := again.Import(Options{})
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, exported(t, first))
+			}
+			if len(second.Deployments) != 1 || !reflect.DeepEqual(placeless(second.Deployments[0]), placeless(first)) {
+				t.Errorf("got\n%s\nwant\n%s", exported(t, second.Deployments[0]), exported(t, first))
+				difference(t, "", reflect.ValueOf(second.Deployments[0]), reflect.ValueOf(first))
+			}
 		}
 	})
 }

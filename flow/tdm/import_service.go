@@ -11,7 +11,7 @@ import (
 func (im *importer) serviceCall(w *workflow, a activity) *flow.ServiceCall {
 	out := &flow.ServiceCall{Service: a.model.text, Action: a.action, Output: im.output(w, a)}
 	s, ok := find(a.model, im.services, im.builtin.services)
-	own := im.ownURL(a.model)
+	own := im.options.ownURL(a.model.text)
 	if !ok {
 		if !own {
 			im.need(a.pos, fmt.Sprintf("add its document, or a URL of your own for the service %s", a.model.name), "web service %s is not defined here", a.model.text)
@@ -41,9 +41,11 @@ func (im *importer) serviceCall(w *workflow, a activity) *flow.ServiceCall {
 }
 
 // ownURL tells whether the options have a URL for a service.
-func (im *importer) ownURL(u urn) bool {
-	for key := range im.options.Services {
-		if given, ok := parseURN(key); ok && given.key() == u.key() || strings.EqualFold(key, u.name) {
+func (o Options) ownURL(service string) bool {
+	u, ok := parseURN(service)
+	for key := range o.Services {
+		given, isURN := parseURN(key)
+		if strings.EqualFold(key, service) || ok && (isURN && given.key() == u.key() || strings.EqualFold(key, u.name)) {
 			return true
 		}
 	}

@@ -36,13 +36,18 @@ func readFiles(t testing.TB, pattern string) []File {
 	return fs
 }
 
-func mustImport(t testing.TB, o Options, fs ...File) *Import {
+func mustRead(t testing.TB, fs ...File) *Documents {
 	t.Helper()
 	d, err := Read(fs...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	im, err := d.Import(o)
+	return d
+}
+
+func mustImport(t testing.TB, o Options, fs ...File) *Import {
+	t.Helper()
+	im, err := mustRead(t, fs...).Import(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,8 +170,12 @@ func TestImportFlows(t *testing.T) {
 			for _, n := range im.Needs.List {
 				b.WriteString("# needs: " + n.String() + "\n")
 			}
+			known := mustRead(t, f).Known(Options{Services: map[string]string{"playMusic": "http://127.0.0.1/music"}})
 			for _, d := range im.Deployments {
 				b.WriteString(exported(t, d))
+				if err := d.Validate(known); err != nil {
+					t.Error(err)
+				}
 			}
 			for _, m := range im.Devices {
 				if err := m.Validate(); err != nil {
