@@ -248,7 +248,7 @@ func (h *History) Show(id string) (flow.Execution, []flow.ExecutionEvent, error)
 	h.mu.Unlock()
 	var events []flow.ExecutionEvent
 	for _, path := range files {
-		_, _, err := readSegment(path, func(r *record) {
+		_, _, err := readSegment(path, linesOf(n), func(r *record) {
 			if r.N == n && r.Event != nil {
 				events = append(events, *r.Event)
 			}

@@ -137,7 +137,7 @@ func TestTornWrite(t *testing.T) {
 		}
 		h.Close()
 		data, _ := os.ReadFile(segmentPath(dir, 1))
-		if _, bad, _ := readSegment(segmentPath(dir, 1), func(*record) {}); bad != 0 {
+		if _, bad, _ := readSegment(segmentPath(dir, 1), nil, func(*record) {}); bad != 0 {
 			t.Fatalf("cut at %d: %d bad lines left in\n%s", cut, bad, data)
 		}
 	}

@@ -61,7 +61,7 @@ func (h *History) load() error {
 	damaged := 0
 	for i := range all {
 		h.segments = all[:i+1]
-		good, bad, err := readSegment(all[i].path, h.apply)
+		good, bad, err := readSegment(all[i].path, nil, h.apply)
 		if err != nil {
 			return err
 		}
@@ -107,12 +107,23 @@ func (h *History) apply(r *record) {
 		h.forget(r.N)
 	case h.entries[r.N] == nil: // its beginning is gone
 	case r.Event != nil:
-		h.entries[r.N].events = r.Event.ID
+		h.entries[r.N].note(r.Event)
 	case r.End != nil && r.End.Status != flow.Running:
 		x := h.entries[r.N]
 		id := x.ID
 		x.Execution = *r.End
 		x.ID = id
+	}
+}
+
+// note takes an event into account. The last one tells how the execution ended,
+// also if the line behind it, which tells it again, is gone.
+func (x *entry) note(e *flow.ExecutionEvent) {
+	x.events = e.ID
+	ends := map[flow.EventType]flow.Status{
+		flow.ExecutionSucceeded: flow.Succeeded, flow.ExecutionFailed: flow.Failed, flow.ExecutionAborted: flow.Aborted}
+	if status, ok := ends[e.Type]; ok {
+		x.Status, x.Ended, x.Reason = status, e.Time, e.Payload.Message
 	}
 }
 
@@ -165,9 +176,13 @@ func parseLine(line []byte) (*record, bool) {
 	return r, true
 }
 
-// readSegment calls fn for all good lines of a file. It returns the length up to
-// the end of the last good one, and how many are damaged.
-func readSegment(path string, fn func(*record)) (good int64, bad int, err error) {
+// linesOf begins the lines of one execution, behind the checksum: n is the first
+// key of a record.
+func linesOf(n uint64) []byte { return fmt.Appendf(nil, `{"n":%d,`, n) }
+
+// readSegment calls fn for all good lines of a file that begin so. It returns the
+// length up to the end of the last good one, and how many are damaged.
+func readSegment(path string, begin []byte, fn func(*record)) (good int64, bad int, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, 0, err
@@ -189,6 +204,9 @@ func readSegment(path string, fn func(*record)) (good int64, bad int, err error)
 				continue
 			}
 		case err == nil:
+			if len(line) > 9 && !bytes.HasPrefix(line[9:], begin) {
+				continue
+			}
 			if r, ok := parseLine(line[:len(line)-1]); ok {
 				good = at
 				fn(r)

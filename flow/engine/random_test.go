@@ -1,0 +1,367 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"pithings/flow"
+	"pithings/flow/expr"
+)
+
+// A random flow, and what its things will do. The checker knows conditions from
+// here and not from the expressions, so that it does not share the engine's way
+// of computing them.
+
+// cond is a condition: variable step's n is at least min; or a constant.
+type cond struct {
+	step     int // -1: constant
+	min      int
+	constant bool
+}
+
+func (c cond) source() string {
+	switch {
+	case c.step >= 0:
+		return fmt.Sprintf("(v%d.n ?? 0) >= %d", c.step, c.min)
+	case c.constant:
+		return "1 < 2"
+	}
+	return "'a' == 'b'"
+}
+
+// outcome is what a thing does at an attempt.
+type outcome struct {
+	err  string        // "" succeeds; "hang" never answers
+	took time.Duration // until it answers
+	n    int           // its answer
+}
+
+type randomStep struct {
+	cond     *cond
+	arg      int // step whose n is the argument x; -1: the constant 7
+	outcomes []outcome
+	rules    []cond // of a choice, then of checks
+}
+
+// outcome returns what happens at an attempt, from 1; 0 is before the first.
+func (s *randomStep) outcome(attempt int) outcome {
+	if attempt == 0 || len(s.outcomes) == 0 {
+		return outcome{}
+	}
+	if attempt <= len(s.outcomes) {
+		return s.outcomes[attempt-1]
+	}
+	return s.outcomes[len(s.outcomes)-1]
+}
+
+type randomFlow struct {
+	d        *flow.Deployment
+	steps    []randomStep
+	runs     int
+	features map[string]bool
+}
+
+func source(s string) *expr.Expr {
+	e, err := expr.Parse(s)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+var errorNames = []string{"Blurred", "NoLight", "Jammed"}
+
+// generate makes a flow of up to 10 steps on up to 3 things. unit scales its
+// times.
+func generate(r *rand.Rand, unit time.Duration) *randomFlow {
+	chance := func(p float64) bool { return r.Float64() < p }
+	g := &randomFlow{features: map[string]bool{}, runs: 1}
+	things := 1 + r.IntN(3)
+	d := &flow.Deployment{Name: "random", Timeout: time.Duration(4+r.IntN(4)) * unit}
+	for i := range things {
+		d.Things = append(d.Things, flow.Binding{Role: fmt.Sprint("role", i), Thing: fmt.Sprint("thing", i)})
+	}
+	def := &flow.Definition{Name: "f", Parameters: []flow.Parameter{{Name: "run", Required: true}}}
+	n := 2 + r.IntN(9)
+	g.steps = make([]randomStep, n)
+	setters := map[string][]int{}
+	before := make([]map[int]bool, n)
+	var events []string
+	sets := func(i int) []string { // one or two events, now and then one that others set too
+		var list []string
+		for range 1 + r.IntN(2) {
+			e := fmt.Sprintf("e%d_%d", i, len(list))
+			if len(events) > 0 && chance(0.15) {
+				e = events[r.IntN(len(events))]
+			}
+			if !slices.Contains(list, e) {
+				list = append(list, e)
+			}
+		}
+		return list
+	}
+	for i := range n {
+		s := flow.Step{Name: fmt.Sprint("s", i)}
+		x := &g.steps[i]
+		before[i] = map[int]bool{}
+		if i > 0 && !chance(0.1) {
+			g.in(r, &s, events)
+			for _, e := range s.Waits() {
+				for _, j := range setters[e] {
+					before[i][j] = true
+					for k := range before[j] {
+						before[i][k] = true
+					}
+				}
+			}
+		}
+		condition := func() cond {
+			var known []int
+			for j := range before[i] {
+				if _, device := def.Steps[j].Activity.(*flow.DeviceAction); device {
+					known = append(known, j)
+				}
+			}
+			if len(known) == 0 || chance(0.4) {
+				return cond{step: -1, constant: chance(0.7)}
+			}
+			slices.Sort(known)
+			return cond{step: known[r.IntN(len(known))], min: r.IntN(10)}
+		}
+		if chance(0.25) {
+			c := condition()
+			x.cond, s.Condition = &c, source(c.source())
+		}
+		s.Out = sets(i)
+		if chance(0.2) {
+			g.choice(r, &s, x, condition, func() []string { return sets(i) })
+		} else {
+			g.device(r, &s, x, i, things, unit, condition)
+			def.Variables = append(def.Variables, flow.Variable{Name: fmt.Sprint("v", i)})
+		}
+		g.handlers(r, &s, x, condition, func() []string { return sets(i) }, unit)
+		// What comes back to an event of an earlier step must make no loop.
+		for _, e := range s.Sets() {
+			for j := range i + 1 {
+				if j < i && slices.Contains(def.Steps[j].Waits(), e) || j == i && slices.Contains(s.Waits(), e) {
+					return generate(r, unit)
+				}
+			}
+		}
+		for _, e := range s.Sets() {
+			if len(setters[e]) == 0 {
+				events = append(events, e)
+			}
+			setters[e] = append(setters[e], i)
+		}
+		def.Steps = append(def.Steps, s)
+	}
+	d.Flows = []flow.Flow{{Definition: def, Overlap: flow.Parallel}}
+	if chance(0.3) {
+		g.runs = 2
+	}
+	waiters := map[string]int{}
+	for _, s := range def.Steps {
+		for _, e := range s.Waits() {
+			waiters[e]++
+			if waiters[e] > 1 {
+				g.features["parallel"] = true
+			}
+		}
+	}
+	g.d = d
+	return g
+}
+
+func (g *randomFlow) in(r *rand.Rand, s *flow.Step, events []string) {
+	pick := func() string { return events[r.IntN(len(events))] }
+	switch r.IntN(6) {
+	case 0:
+		s.In.When = source(pick() + " || " + pick())
+	case 1:
+		s.In.When = source(pick() + " && " + pick() + " || " + pick())
+	case 2, 3:
+		s.In.Events = []string{pick()}
+		if e := pick(); e != s.In.Events[0] {
+			s.In.Events = append(s.In.Events, e)
+		}
+	default:
+		s.In.Events = []string{pick()}
+	}
+}
+
+func (g *randomFlow) choice(r *rand.Rand, s *flow.Step, x *randomStep, condition func() cond, sets func() []string) {
+	g.features["choice"] = true
+	c := &flow.Choice{}
+	for range 1 + r.IntN(3) {
+		cd := condition()
+		x.rules = append(x.rules, cd)
+		c.Rules = append(c.Rules, flow.Rule{When: source(cd.source()), Events: sets()})
+	}
+	if r.IntN(2) == 0 {
+		c.Default = sets()
+	}
+	s.Activity = c
+}
+
+func (g *randomFlow) device(r *rand.Rand, s *flow.Step, x *randomStep, i, things int, unit time.Duration, condition func() cond) {
+	a := &flow.DeviceAction{Role: fmt.Sprint("role", r.IntN(things)), Action: s.Name, Output: fmt.Sprint("v", i)}
+	x.arg = -1
+	if c := condition(); c.step >= 0 {
+		x.arg = c.step
+		a.Args = []flow.Arg{{Name: "x", Value: flow.Value{Expr: source(fmt.Sprintf("v%d.n ?? 0", c.step))}}}
+	} else {
+		a.Args = []flow.Arg{{Name: "x", Value: flow.Value{Literal: int64(7)}}}
+	}
+	a.Args = append(a.Args, flow.Arg{Name: "run", Value: flow.Value{Expr: source("run")}})
+	s.Activity = a
+	if r.IntN(4) == 0 {
+		s.Timeout = time.Duration(2+r.IntN(3)) * unit
+	}
+	for range 1 + r.IntN(4) {
+		o := outcome{took: time.Duration(r.Int64N(int64(2 * unit))), n: r.IntN(10)}
+		switch p := r.Float64(); {
+		case p < 0.12:
+			o.err = "hang"
+			g.features["time-out"] = true
+		case p < 0.35:
+			o.err = errorNames[r.IntN(len(errorNames))]
+		}
+		x.outcomes = append(x.outcomes, o)
+		if o.err == "" {
+			break
+		}
+	}
+}
+
+func (g *randomFlow) handlers(r *rand.Rand, s *flow.Step, x *randomStep, condition func() cond, sets func() []string, unit time.Duration) {
+	names := func() (list []string) {
+		all := append([]string{"Timeout", "States.TaskFailed", "ALL"}, errorNames...)
+		for range r.IntN(3) {
+			list = append(list, all[r.IntN(len(all))])
+		}
+		return list
+	}
+	statements := func() (list []flow.Statement) {
+		for _, e := range sets() {
+			list = append(list, flow.Statement{Event: e})
+		}
+		return list
+	}
+	if r.IntN(2) == 0 {
+		for range 1 + r.IntN(2) {
+			g.features["retry"] = true
+			s.Retries = append(s.Retries, flow.Retry{Errors: names(), Interval: time.Duration(1+r.Int64N(int64(unit))) + 100,
+				BackoffRate: 1 + float64(r.IntN(3))/2, MaxAttempts: 1 + r.IntN(3)})
+		}
+	}
+	if r.IntN(2) == 0 {
+		for range 1 + r.IntN(2) {
+			g.features["catch"] = true
+			c := flow.Catch{Errors: names(), Do: statements()}
+			if r.IntN(4) == 0 {
+				c.Condition = source("Error == 'Blurred'")
+			}
+			s.Catches = append(s.Catches, c)
+		}
+	}
+	if _, device := s.Activity.(*flow.DeviceAction); device && r.IntN(5) == 0 {
+		c := condition()
+		x.rules = append(x.rules, c)
+		check := flow.Check{Condition: source(c.source()), Pass: statements(), Fail: statements()}
+		if r.IntN(2) == 0 {
+			check.Fail = []flow.Statement{{Error: "Blurred"}}
+		}
+		s.Checks = append(s.Checks, check)
+	}
+}
+
+// call is one call of a thing.
+type callRecord struct {
+	thing, step string
+	run         float64
+	from, to    time.Time
+}
+
+// scripted are the things of a random flow.
+type scripted struct {
+	g        *randomFlow
+	mu       sync.Mutex
+	calls    []callRecord
+	attempts map[string]int
+	inFlight map[string]int
+	problem  string
+}
+
+type scriptedThing struct {
+	s      *scripted
+	name   string
+	script func(run int) *scripted // if not nil, the script of a flow by its number
+}
+
+func (t *scriptedThing) Watch(string, func(map[string]any, time.Time)) (func(), error) {
+	return nil, errors.New("no events")
+}
+
+func (t *scriptedThing) Call(ctx context.Context, action string, input map[string]any) (map[string]any, error) {
+	s := t.s
+	var i int
+	fmt.Sscanf(action, "s%d", &i)
+	run := number(input["run"])
+	if t.script != nil {
+		s = t.script(int(run))
+	}
+	key := fmt.Sprint(action, "/", run)
+	s.mu.Lock()
+	s.attempts[key]++
+	s.inFlight[t.name]++
+	if s.inFlight[t.name] > 1 {
+		s.problem = t.name + " has two actions in flight"
+	}
+	n := len(s.calls)
+	s.calls = append(s.calls, callRecord{thing: t.name, step: action, run: run, from: time.Now()})
+	o := s.g.steps[i].outcome(s.attempts[key])
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.inFlight[t.name]--
+		s.calls[n].to = time.Now()
+		s.mu.Unlock()
+	}()
+	took := o.took
+	if o.err == "hang" {
+		took = time.Hour
+	}
+	timer := time.NewTimer(took)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if o.err != "" && o.err != "hang" {
+		return nil, scriptedError(o.err)
+	}
+	return map[string]any{"n": float64(o.n)}, nil
+}
+
+type scriptedError string
+
+func (e scriptedError) Error() string     { return "scripted" }
+func (e scriptedError) ErrorName() string { return string(e) }
+
+// number is any number as a float64.
+func number(v any) float64 {
+	switch v := v.(type) {
+	case int64:
+		return float64(v)
+	case float64:
+		return v
+	}
+	return -1
+}
