@@ -145,3 +145,21 @@ func TestSpelling(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// TestRacingSteps: a published flow has a choice that nothing leads to, about
+// what another step finds out. The service took it; our own format does not.
+func TestRacingSteps(t *testing.T) {
+	text := `type S @systemType(id: "` + ns + `system:S") { camera: Camera @thing(id: "urn:tdm:aws/examples:deviceModel:Camera") W: W @workflow(id: "` + ns + `Workflow:W") }` +
+		flowOf("$camera: string!", `pic @property(id: "urn:tdm:aws/examples:property:CameraStateProperty")`,
+			strings.Replace(cameraStep, "deviceId", `out: "pic", deviceId`, 1)+` step(name: "b") { ChoiceActivity { rule(expr: "${pic.lastClickedImage}") { setEvent(name: "there") } default } }`)
+	f := File{"x", []byte(text)}
+	d := mustImport(t, Options{}, f).Deployments[0]
+	known := mustRead(t, f).Known(Options{})
+	if err := d.Validate(known); err != nil {
+		t.Error(err)
+	}
+	d.Flows[0].Definition.URN = ""
+	if err := d.Validate(known); err == nil || !strings.Contains(err.Error(), "let it wait for step a") {
+		t.Errorf("as a flow of our own: %v", err)
+	}
+}
