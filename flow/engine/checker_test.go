@@ -151,7 +151,7 @@ func (c *checker) event(e flow.ExecutionEvent) string {
 	if c.ended {
 		return "something after the end"
 	}
-	if c.failed && !c.same(e.Time, c.failure) && e.Type != flow.ExecutionAborted {
+	if c.failed && !c.same(e.Time, c.failure) && e.Type != flow.ExecutionAborted && !c.lingers(e) {
 		return "something goes on after the failure"
 	}
 	switch e.Type {
@@ -216,6 +216,22 @@ func (c *checker) event(e flow.ExecutionEvent) string {
 		return "unknown"
 	}
 	return ""
+}
+
+// lingers tells whether an event after the failure is of a thing that did not
+// stop at once, or the end that waited for it.
+func (c *checker) lingers(e flow.ExecutionEvent) bool {
+	for i := range c.steps {
+		x := &c.steps[i]
+		o := c.g.steps[i].outcome(x.calls)
+		if !o.stubborn || !e.Time.Equal(x.began.Add(o.took)) {
+			continue
+		}
+		if e.Payload.Step == c.def.Steps[i].Name || e.Type == flow.ExecutionFailed {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *checker) begins(i int, s *flow.Step, x *checkedStep, e flow.ExecutionEvent) string {
@@ -299,7 +315,7 @@ func (c *checker) succeeded(i int, s *flow.Step, x *checkedStep, e flow.Executio
 		if !c.same(e.Time, x.began.Add(o.took)) {
 			return "the answer came at another time"
 		}
-		if c.exact && e.Time.Sub(x.scheduled) > c.timeout(s) {
+		if c.exact && !c.failed && e.Time.Sub(x.scheduled) > c.timeout(s) {
 			return "it took longer than its time-out"
 		}
 		c.vars[i] = map[string]any{"n": float64(o.n)}
@@ -345,6 +361,9 @@ func (c *checker) activityFailed(i int, s *flow.Step, x *checkedStep, e flow.Exe
 			return "nothing cancels it"
 		}
 	case name == flow.ErrorTimeout:
+		if o.stubborn && x.activity == "started" && x.began.Add(o.took).After(deadline) {
+			deadline = x.began.Add(o.took)
+		}
 		if c.exact && !e.Time.Equal(deadline) {
 			return "the time-out is at another time"
 		}

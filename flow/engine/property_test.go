@@ -15,7 +15,7 @@ const seed = 20261125
 
 // runRandom runs one random flow in the current bubble and returns what breaks the
 // rules, or "".
-func runRandom(g *randomFlow, off rules) string {
+func runRandom(g *randomFlow, off rules, seen map[string]int) string {
 	s := &scripted{g: g, attempts: map[string]int{}, inFlight: map[string]int{}}
 	things := map[string]*scriptedThing{}
 	for _, b := range g.d.Things {
@@ -48,19 +48,59 @@ func runRandom(g *randomFlow, off rules) string {
 		}
 	}
 	e.Close()
+	happened := map[string]bool{}
+	for _, id := range ids {
+		observe(g, r.events[id], happened)
+	}
+	for what := range happened {
+		seen[what]++
+	}
 	return breach
 }
 
-// batch runs flows from..to and returns the first breach, and how many flows had
-// each feature.
+// observe notes what happened in an execution, and not only what could have.
+func observe(g *randomFlow, events []flow.ExecutionEvent, seen map[string]bool) {
+	choices := map[string]bool{}
+	for _, s := range g.d.Flows[0].Definition.Steps {
+		_, choices[s.Name] = s.Activity.(*flow.Choice)
+	}
+	underWay := 0
+	for _, e := range events {
+		switch e.Type {
+		case flow.StepStarted:
+			underWay++
+			if underWay > 1 {
+				seen["parallel"] = true
+			}
+		case flow.StepSucceeded:
+			underWay--
+			if choices[e.Payload.Step] {
+				seen["choice"] = true
+			}
+		case flow.StepFailed:
+			underWay--
+			if e.Payload.Rule != "" {
+				seen["catch"] = true
+			}
+		case flow.ActivityRetried:
+			seen["retry"] = true
+		case flow.ActivityFailed:
+			if e.Payload.Error == flow.ErrorTimeout {
+				seen["time-out"] = true
+			}
+		case flow.ExecutionSucceeded, flow.ExecutionFailed:
+			seen[string(e.Type)] = true
+		}
+	}
+}
+
+// batch runs flows from..to and returns the first breach, and in how many flows
+// each feature came to pass.
 func batch(t *testing.T, from, to int, off rules, features map[string]int) (breach string) {
 	synctest.Test(t, func(t *testing.T) {
 		for i := from; i < to && breach == ""; i++ {
 			g := generate(rand.New(rand.NewPCG(seed, uint64(i))), time.Second)
-			for f := range g.features {
-				features[f]++
-			}
-			if b := runRandom(g, off); b != "" {
+			if b := runRandom(g, off, features); b != "" {
 				breach = fmt.Sprintf("flow %d: %s", i, b)
 			}
 		}
@@ -77,9 +117,9 @@ func TestRandomFlows(t *testing.T) {
 			t.Fatal(breach)
 		}
 	}
-	for _, f := range []string{"parallel", "choice", "retry", "catch", "time-out"} {
+	for _, f := range []string{"parallel", "choice", "retry", "catch", "time-out", "EXECUTION_SUCCEEDED", "EXECUTION_FAILED"} {
 		if features[f] < flows/5 {
-			t.Errorf("only %d of %d flows have %s", features[f], flows, f)
+			t.Errorf("in only %d of %d flows there was a %s", features[f], flows, f)
 		}
 	}
 	t.Logf("seed %d: %v", seed, features)

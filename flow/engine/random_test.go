@@ -39,6 +39,9 @@ type outcome struct {
 	err  string        // "" succeeds; "hang" never answers
 	took time.Duration // until it answers
 	n    int           // its answer
+	// stubborn things do not stop when nobody wants them any more, as one whose
+	// picture is being drawn.
+	stubborn bool
 }
 
 type randomStep struct {
@@ -60,10 +63,9 @@ func (s *randomStep) outcome(attempt int) outcome {
 }
 
 type randomFlow struct {
-	d        *flow.Deployment
-	steps    []randomStep
-	runs     int
-	features map[string]bool
+	d     *flow.Deployment
+	steps []randomStep
+	runs  int // executions at once
 }
 
 func source(s string) *expr.Expr {
@@ -80,7 +82,7 @@ var errorNames = []string{"Blurred", "NoLight", "Jammed"}
 // times.
 func generate(r *rand.Rand, unit time.Duration) *randomFlow {
 	chance := func(p float64) bool { return r.Float64() < p }
-	g := &randomFlow{features: map[string]bool{}, runs: 1}
+	g := &randomFlow{runs: 1}
 	things := 1 + r.IntN(3)
 	d := &flow.Deployment{Name: "random", Timeout: time.Duration(4+r.IntN(4)) * unit}
 	for i := range things {
@@ -165,15 +167,6 @@ func generate(r *rand.Rand, unit time.Duration) *randomFlow {
 	if chance(0.3) {
 		g.runs = 2
 	}
-	waiters := map[string]int{}
-	for _, s := range def.Steps {
-		for _, e := range s.Waits() {
-			waiters[e]++
-			if waiters[e] > 1 {
-				g.features["parallel"] = true
-			}
-		}
-	}
 	g.d = d
 	return g
 }
@@ -196,7 +189,6 @@ func (g *randomFlow) in(r *rand.Rand, s *flow.Step, events []string) {
 }
 
 func (g *randomFlow) choice(r *rand.Rand, s *flow.Step, x *randomStep, condition func() cond, sets func() []string) {
-	g.features["choice"] = true
 	c := &flow.Choice{}
 	for range 1 + r.IntN(3) {
 		cd := condition()
@@ -228,10 +220,10 @@ func (g *randomFlow) device(r *rand.Rand, s *flow.Step, x *randomStep, i, things
 		switch p := r.Float64(); {
 		case p < 0.12:
 			o.err = "hang"
-			g.features["time-out"] = true
 		case p < 0.35:
 			o.err = errorNames[r.IntN(len(errorNames))]
 		}
+		o.stubborn = o.err == "" && r.IntN(3) == 0
 		x.outcomes = append(x.outcomes, o)
 		if o.err == "" {
 			break
@@ -255,14 +247,12 @@ func (g *randomFlow) handlers(r *rand.Rand, s *flow.Step, x *randomStep, conditi
 	}
 	if r.IntN(2) == 0 {
 		for range 1 + r.IntN(2) {
-			g.features["retry"] = true
 			s.Retries = append(s.Retries, flow.Retry{Errors: names(), Interval: time.Duration(1+r.Int64N(int64(unit))) + 100,
 				BackoffRate: 1 + float64(r.IntN(3))/2, MaxAttempts: 1 + r.IntN(3)})
 		}
 	}
-	if r.IntN(2) == 0 {
+	if r.IntN(4) > 0 {
 		for range 1 + r.IntN(2) {
-			g.features["catch"] = true
 			c := flow.Catch{Errors: names(), Do: statements()}
 			if r.IntN(4) == 0 {
 				c.Condition = source("Error == 'Blurred'")
@@ -342,7 +332,10 @@ func (t *scriptedThing) Call(ctx context.Context, action string, input map[strin
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		if !o.stubborn {
+			return nil, ctx.Err()
+		}
+		<-timer.C
 	}
 	if o.err != "" && o.err != "hang" {
 		return nil, scriptedError(o.err)
