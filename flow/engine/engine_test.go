@@ -298,6 +298,7 @@ func TestOverlap(t *testing.T) {
 					r.motion(true)
 				}
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				got := r.stats(t)
 				if tc.overlap == flow.Restart { // how many of the storm begin before the next comes is chance
 					if got.Started+got.Dropped != 1001 || got.Started != got.Aborted+1 || got.Aborted == 0 {
@@ -353,6 +354,7 @@ func TestFaults(t *testing.T) {
 				r.deploy(t, nil)
 				r.motion(true)
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				x := r.record.ended[r.record.order[0]]
 				if story := r.record.story(0); !strings.HasSuffix(story, tc.want) || x.Status != flow.Failed || !strings.Contains(x.Reason, tc.reason) {
 					t.Errorf("%s: %s\n%s", x.Status, x.Reason, story)
@@ -400,6 +402,7 @@ func TestOneCapture(t *testing.T) {
 		}
 		r.motion(true)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		outcomes := map[string]int{}
 		for _, x := range r.record.ended {
 			reason, _, _ := strings.Cut(x.Reason, " within")
@@ -559,6 +562,7 @@ func TestClock(t *testing.T) {
 				}
 				r.deploy(t, func(d *flow.Deployment) { d.Triggers[0].Event, d.Triggers[0].Every = nil, e })
 				time.Sleep(3*e.Length() + time.Second)
+				synctest.Wait()
 				if got := strings.Join(ticks, " "); got != want {
 					t.Errorf("ticks at %s, want %s", got, want)
 				}
@@ -587,6 +591,7 @@ func TestClockOfTheCalendar(t *testing.T) {
 			d.Triggers[0].Event, d.Triggers[0].Every = nil, flow.Every{Count: 1, Unit: flow.Months}
 		})
 		time.Sleep(100 * 24 * time.Hour)
+		synctest.Wait()
 		if got, want := strings.Join(ticks, ", "), "01-31 12:00, 02-29 12:00, 03-31 12:00"; got != want {
 			t.Errorf("ticks at %s, want %s", got, want)
 		}

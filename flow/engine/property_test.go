@@ -37,6 +37,7 @@ func runRandom(g *randomFlow, off rules, seen map[string]int) string {
 		ids = append(ids, id)
 	}
 	time.Sleep(24 * time.Hour) // longer than any of them takes
+	e.Close()
 	breach := s.problem
 	for _, id := range ids {
 		b := newChecker(g, true).check(r.events[id], true)
@@ -47,7 +48,6 @@ func runRandom(g *randomFlow, off rules, seen map[string]int) string {
 			breach = fmt.Sprintf("it ended %s at %v", x.Status, x.Ended)
 		}
 	}
-	e.Close()
 	happened := map[string]bool{}
 	for _, id := range ids {
 		observe(g, r.events[id], happened)
