@@ -35,7 +35,8 @@ func builtin() *library {
 	return l
 }
 
-// Read parses documents, in any order, in one or several files. The error is of
+// Read parses documents, in any order, in one or several files; without any,
+// there are the built-in devices. The error is of
 // type [*flow.Problems].
 func Read(files ...File) (*Documents, error) {
 	d, r := &Documents{library: *newLibrary(), builtin: builtin()}, &reader{}
@@ -113,12 +114,4 @@ func (d *Documents) Device(id string) (flow.DeviceModel, bool) {
 		return d.describe(&reader{}, devs[0]), true
 	}
 	return flow.DeviceModel{}, false
-}
-
-// BuiltinDevice gives the description of a public device by its URN or its
-// model's: MotionSensor, Camera, CameraRkgnExample and Screen of the namespace
-// aws/examples.
-func BuiltinDevice(id string) (flow.DeviceModel, bool) {
-	d := &Documents{library: *newLibrary(), builtin: builtin()}
-	return d.Device(id)
 }

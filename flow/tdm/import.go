@@ -174,7 +174,7 @@ func (im *importer) expression(w *workflow, s string, at Pos, what string) *expr
 	if strings.TrimSpace(s) == "" {
 		return nil
 	}
-	e, err := expr.Parse(s)
+	e, err := expr.Parse(spellOutIn(s))
 	if err != nil {
 		im.problems.add(at, "write ${expression}", "%s: %v", what, err)
 		return nil
@@ -194,8 +194,7 @@ func (w *workflow) spelled(e *expr.Expr) *expr.Expr {
 		declared[name] = true
 		spelling[strings.ToLower(name)] = name
 	}
-	var replace func(n expr.Node) expr.Node
-	replace = func(n expr.Node) expr.Node {
+	replace := func(n expr.Node) expr.Node {
 		if v, ok := n.(*expr.Name); ok && !declared[v.Name] {
 			if name := spelling[strings.ToLower(v.Name)]; name != "" {
 				return &expr.Name{Name: name}

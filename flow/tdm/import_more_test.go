@@ -31,19 +31,18 @@ type S @systemType(id: "` + ns + `system:S") { camera: Camera @thing(id: "urn:td
 		return "step(name: \"a\") { ChoiceActivity { rule(expr: \"${true}\") } OnError {\n" + retry + "\n} }"
 	}
 	for name, tc := range map[string]struct{ text, want string }{
-		"unknown parameter":   {flowOf("", "", cameraStep), "x:4:100: workflow W has no parameter camera; declare it: query W($camera: string!)"},
-		"unknown variable":    {flowOf("$camera: string!", "", strings.Replace(cameraStep, "deviceId", `out: "pic", deviceId`, 1)), `x:4:95: workflow W has no variable pic; declare it: variables { pic @property(id: "…") }`},
-		"unknown action":      {flowOf("$screen: string!", "", screen("show")), "x:5:1: urn:tdm:aws/examples:deviceModel:Screen has no action show; it has display"},
-		"unknown argument":    {flowOf("$screen: string!", "", screen(`display(url: "x")`)), "x:5:9: display has no argument url; it has imageUrl"},
-		"broken expression":   {flowOf("$screen: string!", "", screen(`display(imageUrl: "${a +}")`)), "x:5:19: expression "},
-		"broken rule":         {flowOf("", "", choice("${a ==}")), "x:5:12: rule: expression "},
-		"broken interval":     {flowOf("", "", onError(`Retries { Retry(interval: "soon") }`)), `x:5:27: Retry: "soon" is no interval; write interval: "5 sec"`},
-		"broken statement":    {flowOf("", "", onError(`Catches { Catch(expr: "doSomething()") }`)), `x:5:23: "doSomething()" is not a statement; write setEvent('name') or fail('ErrorName')`},
-		"a condition with IN": {flowOf("", "", onError(`Retries { Retry(condition: "${Error IN ('A', 'B')}") }`)), "x:5:28: Retry: expression "},
-		"unknown system":      {"query D @deployment(id: \"" + ns + "deployment:D\",\nsystemId: \"" + ns + "system:X\") {triggers {ignore: void}}", "x:2:11: system " + ns + "system:X is not defined here; add its document"},
-		"unknown workflow":    {"type S @systemType(id: \"" + ns + "system:S\") {\nw: W @workflow(id: \"" + ns + "Workflow:X\")}", "x:2:1: workflow " + ns + "Workflow:X is not defined here; add its document"},
-		"a role too few":      {flowOf("$camera: string!", "", cameraStep) + rest + "\nquery D @deployment(id: \"" + ns + "deployment:D\", systemId: \"" + ns + "system:S\") {triggers {ignore: void}}", `x:7:1: deployment D has no thing for camera; write camera(deviceId: "…")`},
-		"a role too many":     {flowOf("$camera: string!", "", cameraStep) + rest + "\nquery D @deployment(id: \"" + ns + "deployment:D\", systemId: \"" + ns + "system:S\") {camera(deviceId: \"c\")\nscreen(deviceId: \"s\")}", "x:8:1: system S has no thing screen; add it to the system"},
+		"unknown parameter": {flowOf("", "", cameraStep), "x:4:100: workflow W has no parameter camera; declare it: query W($camera: string!)"},
+		"unknown variable":  {flowOf("$camera: string!", "", strings.Replace(cameraStep, "deviceId", `out: "pic", deviceId`, 1)), `x:4:95: workflow W has no variable pic; declare it: variables { pic @property(id: "…") }`},
+		"unknown action":    {flowOf("$screen: string!", "", screen("show")), "x:5:1: urn:tdm:aws/examples:deviceModel:Screen has no action show; it has display"},
+		"unknown argument":  {flowOf("$screen: string!", "", screen(`display(url: "x")`)), "x:5:9: display has no argument url; it has imageUrl"},
+		"broken expression": {flowOf("$screen: string!", "", screen(`display(imageUrl: "${a +}")`)), "x:5:19: expression "},
+		"broken rule":       {flowOf("", "", choice("${a ==}")), "x:5:12: rule: expression "},
+		"broken interval":   {flowOf("", "", onError(`Retries { Retry(interval: "soon") }`)), `x:5:27: Retry: "soon" is no interval; write interval: "5 sec"`},
+		"broken statement":  {flowOf("", "", onError(`Catches { Catch(expr: "doSomething()") }`)), `x:5:23: "doSomething()" is not a statement; write setEvent('name') or fail('ErrorName')`},
+		"unknown system":    {"query D @deployment(id: \"" + ns + "deployment:D\",\nsystemId: \"" + ns + "system:X\") {triggers {ignore: void}}", "x:2:11: system " + ns + "system:X is not defined here; add its document"},
+		"unknown workflow":  {"type S @systemType(id: \"" + ns + "system:S\") {\nw: W @workflow(id: \"" + ns + "Workflow:X\")}", "x:2:1: workflow " + ns + "Workflow:X is not defined here; add its document"},
+		"a role too few":    {flowOf("$camera: string!", "", cameraStep) + rest + "\nquery D @deployment(id: \"" + ns + "deployment:D\", systemId: \"" + ns + "system:S\") {triggers {ignore: void}}", `x:7:1: deployment D has no thing for camera; write camera(deviceId: "…")`},
+		"a role too many":   {flowOf("$camera: string!", "", cameraStep) + rest + "\nquery D @deployment(id: \"" + ns + "deployment:D\", systemId: \"" + ns + "system:S\") {camera(deviceId: \"c\")\nscreen(deviceId: \"s\")}", "x:8:1: system S has no thing screen; add it to the system"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := mustRead(t, File{"x", []byte(tc.text)}).Import(Options{})
@@ -161,5 +160,26 @@ func TestRacingSteps(t *testing.T) {
 	d.Flows[0].Definition.URN = ""
 	if err := d.Validate(known); err == nil || !strings.Contains(err.Error(), "let it wait for step a") {
 		t.Errorf("as a flow of our own: %v", err)
+	}
+}
+
+// TestInList: the guide's Retry has Error IN (…), which is no expression of its
+// language.
+func TestInList(t *testing.T) {
+	for text, want := range map[string]string{
+		"${Error IN ('ErrorD', 'ErrorE')}": "${(Error == 'ErrorD' || Error == 'ErrorE')}",
+		"a.b in('x')&&c":                   "(a.b == 'x')&&c",
+		"x == ' IN '":                      "x == ' IN '",
+		"begin (1)":                        "begin (1)",
+		"Error IN ()":                      "Error IN ()",
+	} {
+		if got := spellOutIn(text); got != want {
+			t.Errorf("%s is %s, want %s", text, got, want)
+		}
+	}
+	text := flowOf("", "", `step(name: "a") { ChoiceActivity { rule(expr: "${true}") } OnError { Retries { Retry(condition: "${Error IN ('A', 'B')}") } } }`)
+	def := mustImport(t, Options{}, File{"x", []byte(text)}).Definitions[0]
+	if got, want := def.Steps[0].Retries[0].Condition.String(), "Error == 'A' || Error == 'B'"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

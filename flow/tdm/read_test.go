@@ -26,6 +26,8 @@ func TestReadForms(t *testing.T) {
 		"placeholders":            strings.ReplaceAll(plain, "eu-west-1/123456789012", "REGION/ACCOUNT ID"),
 		"placeholders in braces":  strings.ReplaceAll(plain, "eu-west-1/123456789012", "{REGION}/{ACCOUNT_ID}"),
 		"a byte order mark":       "\ufeff" + plain,
+		"a description first":     "{ \"what it is\" " + plain + "}",
+		"once more, the same":     plain + "\n" + plain,
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := Read(File{"x", []byte(text)})

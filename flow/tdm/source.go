@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -31,6 +32,10 @@ type source struct {
 	removed  []int  // offsets in text before which a byte was taken away, ascending
 }
 
+// jsonForm tells a JSON object from GraphQL in braces, which may begin with a
+// description.
+var jsonForm = regexp.MustCompile(`^\{\s*"(?:[^"\\]|\\.)*"\s*:`)
+
 // sources takes a file apart: GraphQL as it is; the service's JSON, which holds
 // GraphQL in "text" beside "language"; or the argument of the command line tool,
 // language=GRAPHQL,text="…".
@@ -44,7 +49,7 @@ func sources(f File) ([]source, error) {
 	}
 	text := strings.TrimPrefix(string(f.Text), "\ufeff")
 	start := strings.TrimSpace(text)
-	if rest, isObject := strings.CutPrefix(start, "{"); isObject && strings.HasPrefix(strings.TrimSpace(rest), `"`) || strings.HasPrefix(start, "[") {
+	if strings.HasPrefix(start, "[") || jsonForm.MatchString(start) {
 		return fromJSON(f.Name, text)
 	}
 	if len(start) > 9 && strings.EqualFold(start[:9], "language=") {
