@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,7 +29,7 @@ func each(t *testing.T, l Limits, f func(t *testing.T, b Box)) {
 	}
 }
 
-func put(t *testing.T, b Box, payload string) uint64 {
+func put(t testing.TB, b Box, payload string) uint64 {
 	t.Helper()
 	seq, err := b.Append(Record{Topic: "t", Payload: []byte(payload), QoS: 1})
 	if err != nil {
@@ -225,7 +226,7 @@ func TestClosed(t *testing.T) {
 		}
 		_, err := b.Append(Record{Topic: "t"})
 		_, _, err2 := b.Next(0)
-		for _, err := range []error{err, err2, b.Ack(1)} {
+		for _, err := range []error{err, err2, b.Ack(1), b.AckOne(1)} {
 			if !errors.Is(err, ErrClosed) {
 				t.Errorf("after Close: %v", err)
 			}
@@ -236,19 +237,26 @@ func TestClosed(t *testing.T) {
 // The queue is compacted as it moves: a model that is not must agree with it.
 func FuzzMemory(f *testing.F) {
 	f.Add([]byte{1, 1, 1, 0, 2, 1, 0x80, 0x83})
+	f.Add([]byte{0x3f, 0x3f, 0x45, 0x45, 0x45, 0x50, 0x81, 0x45})
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		b := NewMemory(Limits{Messages: 100, Drop: DropOldest})
 		var model []uint64
 		next := uint64(1)
 		for _, op := range ops {
-			if op < 0x80 {
+			switch n := int(op & 0x7f); {
+			case op < 0x40:
 				for range op {
 					b.Append(Record{Topic: "t"})
 					model = append(model, next)
 					next++
 				}
 				model = model[max(0, len(model)-100):]
-			} else if n := int(op & 0x7f); n > 0 && len(model) > 0 {
+			case op < 0x80: // a row of them, from one on
+				for i := int(op&0x3f) % max(len(model), 1); len(model) > i && n > 0x40; n-- {
+					b.AckOne(model[i])
+					model = slices.Delete(model, i, i+1)
+				}
+			case n > 0 && len(model) > 0:
 				n = min(n, len(model))
 				b.Ack(model[n-1])
 				model = model[n:]

@@ -204,7 +204,7 @@ func (d *Disk) commit(yield bool) {
 		return
 	}
 	w.seg.limit = g.off + int64(len(g.buf))
-	d.safe, d.logged = max(d.safe, g.next), g.next
+	d.safe, d.logged, d.counted = max(d.safe, g.next), g.next, g.next
 	switch {
 	case d.o.Sync == SyncAlways:
 		w.synced(w.seg.limit)
@@ -329,8 +329,11 @@ func (d *Disk) roll(need int64) error {
 		d.segs = d.segs[:n-1]
 	}
 	d.segs = append(d.segs, s)
-	d.tail = w
+	d.tail, d.counted = w, s.base
 	d.trim()
+	if len(d.pos.sacks.list) > 0 {
+		d.trimMiddle()
+	}
 	d.keeper.wake()
 	return nil
 }

@@ -49,11 +49,15 @@ type Disk struct {
 	next     uint64 // sequence number of the next message
 	safe     uint64 // messages below are in the log or gone, those from here on in a group or held
 	logged   uint64 // sequence number behind the last message in the log
+	counted  uint64 // and behind the last that counts in it, be it in a file that is not trusted any more
 	appended tally  // all messages below next
 	pos      position
 	moved    bool            // pos has changed since it was saved
 	walker   cursor          // reads behind pos.acked
 	droppers [classes]cursor // read behind pos.floors
+	picker   cursor          // reads what is acknowledged by itself
+	first    uint64          // no message below is in the box
+	unsaved  bool            // not all of pos.sacks were saved
 
 	held      []held // while the disk cannot be written
 	heldBytes int64
@@ -144,7 +148,7 @@ func (d *Disk) Next(from uint64) (Record, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for !d.closed {
-		from = max(from, d.pos.acked+1)
+		from = d.pos.sacks.skip(max(from, d.pos.acked+1))
 		if from >= d.safe {
 			r, ok := d.heldFrom(from)
 			return r, ok, nil
@@ -166,9 +170,9 @@ func (d *Disk) Next(from uint64) (Record, bool, error) {
 			from = p.end
 		case !ok:
 			from = p.end
-		case e.seq > d.pos.acked && e.seq >= d.pos.floors[e.class()]:
+		case e.seq > d.pos.acked && e.seq >= d.pos.floors[e.class()] && !d.pos.sacks.has(e.seq):
 			return e.message(e.seq, e.topic, e.body), true, nil
-		default: // dropped
+		default: // dropped, or acknowledged
 			from = e.seq + 1
 		}
 	}
@@ -193,6 +197,30 @@ func (d *Disk) Ack(seq uint64) error {
 	return nil
 }
 
+// AckOne implements Box. The position of up to 32 ranges of messages that are gone
+// although older ones are not outlives the process; of more, as happens if every
+// other message is acknowledged, those of the shortest ranges are delivered again.
+func (d *Disk) AckOne(seq uint64) error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return ErrClosed
+	}
+	moved := d.ackOne(seq)
+	d.mu.Unlock()
+	if moved {
+		_ = d.savePosition(false) // as in Ack
+	}
+	return nil
+}
+
+// NextSeq implements Box.
+func (d *Disk) NextSeq() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.next
+}
+
 // visible returns the first sequence number that Next cannot return yet.
 func (d *Disk) visible() uint64 {
 	if n := len(d.held); n > 0 {
@@ -206,16 +234,18 @@ func (d *Disk) savePosition(sync bool) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	d.mu.Lock()
-	p := d.pos
+	p := d.savable(d.slots.sacks[:0])
+	n := len(d.pos.sacks.list)
 	d.moved = false
 	d.mu.Unlock()
 	err := d.slots.save(&p, sync)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unsaved = err != nil || d.slots.saved < n
 	if err == nil {
 		return nil
 	}
-	d.mu.Lock()
 	d.moved = true
-	d.mu.Unlock()
 	return fmt.Errorf("outbox %s: %w", d.dir, err)
 }
 
@@ -250,8 +280,8 @@ func (d *Disk) Len() int {
 func (d *Disk) live(set classSet) (n int, bytes int64) {
 	for c := range classes {
 		if set.has(c) {
-			n += max(0, int(d.appended.messages[c]-d.pos.gone.messages[c]))
-			bytes += max(0, int64(d.appended.bytes[c]-d.pos.gone.bytes[c]))
+			n += max(0, int(d.appended.messages[c]-d.pos.gone.messages[c]-d.pos.sacks.sum.messages[c]))
+			bytes += max(0, int64(d.appended.bytes[c]-d.pos.gone.bytes[c]-d.pos.sacks.sum.bytes[c]))
 		}
 	}
 	return n, bytes
@@ -261,7 +291,7 @@ func (d *Disk) live(set classSet) (n int, bytes int64) {
 func (d *Disk) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := Stats{Dropped: d.dropped, Held: len(d.held), HeldBytes: d.heldBytes, Err: d.err, Torn: d.torn, Damaged: d.damaged, SetAside: d.aside}
+	s := Stats{Dropped: d.dropped, Held: d.heldCount(), HeldBytes: d.heldBytes, Err: d.err, Torn: d.torn, Damaged: d.damaged, SetAside: d.aside}
 	if !d.closed {
 		if f, ok := d.front(); ok {
 			s.Oldest = f.time
@@ -308,13 +338,10 @@ func (d *Disk) Close() error {
 	d.mu.Unlock()
 
 	d.keeper.end()
-	d.saving.Lock()
-	d.mu.Lock()
-	p := d.pos
-	d.mu.Unlock()
-	if saveErr := d.slots.save(&p, d.o.Sync != SyncNever); saveErr != nil && !unwritable(saveErr) {
+	if saveErr := d.savePosition(d.o.Sync != SyncNever); saveErr != nil && !unwritable(saveErr) {
 		err = errors.Join(err, saveErr)
 	}
+	d.saving.Lock()
 	d.slots.close()
 	d.saving.Unlock()
 	d.letGo()
@@ -332,6 +359,7 @@ func (d *Disk) letGo() {
 	defer d.mu.Unlock()
 	d.reader.close()
 	d.walker.close()
+	d.picker.close()
 	for c := range d.droppers {
 		d.droppers[c].close()
 	}

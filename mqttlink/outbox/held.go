@@ -15,6 +15,9 @@ type held struct {
 	size   int64 // as it counts
 	dead   bool  // was dropped, and has no payload any more
 	logged bool  // is in a segment too, which is not trusted any more
+	// writing: it is on its way into a segment by heal. If it is gone before it
+	// gets there, it counts all the same.
+	writing bool
 }
 
 // hold takes r into memory. d.mu is held.
@@ -36,11 +39,48 @@ func (d *Disk) hold(r *Record) (uint64, error) {
 // heldFrom returns the first live message in memory from seq on.
 func (d *Disk) heldFrom(seq uint64) (Record, bool) {
 	for i := d.heldIndex(seq); i < len(d.held); i++ {
-		if r := &d.held[i].Record; r.Seq > d.pos.acked && r.Seq >= d.pos.floors[r.Class] {
-			return *r, true
+		if h := &d.held[i]; h.Seq > d.pos.acked && !d.goneHeld(h) {
+			return h.Record, true
 		}
 	}
 	return Record{}, false
+}
+
+// goneHeld reports whether a message in memory was dropped or acknowledged by itself.
+func (d *Disk) goneHeld(h *held) bool {
+	return h.dead || h.Seq < d.pos.floors[h.Class] || d.pos.sacks.has(h.Seq)
+}
+
+// kill lets go of a message in memory that is gone, all but its place.
+func (d *Disk) kill(h *held) {
+	if !h.dead {
+		h.dead, h.Payload = true, nil
+		d.heldBytes -= h.size
+	}
+}
+
+// forgetHeld forgets the messages that are gone at the front of those in memory. Of
+// one that was dropped, and is in a file that is not trusted, the log must tell.
+func (d *Disk) forgetHeld() {
+	n := 0
+	for n < len(d.held) && (d.held[n].dead && !d.held[n].logged || d.pos.sacks.has(d.held[n].Seq)) {
+		d.safe = d.held[n].Seq + 1
+		n++
+	}
+	if n > 0 {
+		d.popHeld()
+		d.idle.Broadcast()
+	}
+}
+
+// heldCount returns how many messages are in memory only.
+func (d *Disk) heldCount() (n int) {
+	for i := range d.held {
+		if !d.goneHeld(&d.held[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 func (d *Disk) heldIndex(seq uint64) int {
@@ -53,8 +93,9 @@ func (d *Disk) popHeld() {
 	for i := range d.held[:n] {
 		if d.held[i].logged { // it was in the log all the same, and counts there
 			d.logged = max(d.logged, d.held[i].Seq+1)
+			d.counted = max(d.counted, d.logged)
 		}
-		d.heldBytes -= d.held[i].size
+		d.kill(&d.held[i])
 		d.held[i] = held{}
 	}
 	d.held = d.held[n:]
@@ -180,7 +221,15 @@ func (d *Disk) heal() {
 		}
 		// What was delivered meanwhile is never written: it leaves a gap.
 		if d.tail == nil || d.tail.next != next || d.tail.end+room > d.tail.size {
-			if err := d.roll(room); err != nil {
+			// What of the log is gone must be known, or the new segment hides it
+			// and counts it.
+			d.mu.Unlock()
+			err := d.savePosition(d.o.Sync != SyncNever)
+			d.mu.Lock()
+			if err == nil {
+				err = d.roll(room)
+			}
+			if err != nil {
 				d.healLater(err)
 				return
 			}
@@ -215,9 +264,13 @@ func (d *Disk) heal() {
 				d.encodeDropped(&d.held[i])
 			} else {
 				d.encode(r, r.Seq)
+				d.held[i].writing = true
 			}
 		}
 		if d.commit(false); d.tail == nil {
+			for i := range d.held {
+				d.held[i].writing = false
+			}
 			d.healLater(d.err)
 			return
 		}

@@ -156,6 +156,9 @@ func (d *Disk) recycle() {
 	d.mu.Lock()
 	todo, hollow := d.spent, d.hollow
 	d.spent, d.hollow = nil, nil
+	if d.unsaved {
+		d.hollow, hollow = hollow, nil
+	}
 	if d.err != nil {
 		todo = slices.DeleteFunc(todo, func(s *segment) bool {
 			if s.taken {
@@ -180,6 +183,11 @@ func (d *Disk) recycle() {
 		d.mu.Unlock()
 		return
 	}
+	d.mu.Lock()
+	if d.unsaved { // after a crash they would be looked for
+		d.hollow, hollow = append(d.hollow, hollow...), nil
+	}
+	d.mu.Unlock()
 	for _, s := range hollow {
 		if f, err := d.fs.open(s.name(), os.O_RDWR); err == nil {
 			_ = f.Truncate(firstRecord) // otherwise it takes room until it is trimmed

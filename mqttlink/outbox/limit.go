@@ -40,6 +40,7 @@ func (d *Disk) makeRoom(r *Record) room {
 			for c := range classes { // there is nothing, whatever the counts say
 				if set.has(c) {
 					d.pos.gone.messages[c], d.pos.gone.bytes[c] = d.appended.messages[c], d.appended.bytes[c]
+					d.pos.sacks.fold(c, d.next)
 				}
 			}
 			if n, _ := d.live(set); n > 0 {
@@ -72,9 +73,12 @@ func (d *Disk) dropFirst(set classSet, before time.Time) bool {
 	}
 	d.leave(f)
 	d.pos.floors[class] = f.seq + 1
+	messages, bytes := d.pos.sacks.fold(class, f.seq)
+	d.pos.gone.messages[class] += messages
+	d.pos.gone.bytes[class] += bytes
 	if f.seg == nil {
-		h := &d.held[d.heldIndex(f.seq)]
-		h.dead, h.Payload = true, nil
+		d.kill(&d.held[d.heldIndex(f.seq)])
+		d.forgetHeld()
 	} else if f.seg.base == f.seq || f.seg.end == f.seq+1 {
 		d.trimMiddle()
 	}
@@ -99,7 +103,8 @@ func (d *Disk) dead(s, next *segment) bool {
 		return false
 	}
 	for c := range classes {
-		if d.pos.floors[c] < s.end && next.before.messages[c] != s.before.messages[c] {
+		from := max(d.pos.floors[c], s.base)
+		if from < s.end && next.before.messages[c] != s.before.messages[c] && !d.pos.sacks.covers(from, s.end-1) {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"slices"
+	"sort"
 	"sync"
 	"time"
 )
@@ -13,6 +14,7 @@ type Memory struct {
 	mu      sync.Mutex
 	entries []entryInMemory // entries[head:] are in the box
 	head    int
+	dead    int    // of those
 	next    uint64 // sequence number of the next Append
 	count   [classes]int
 	bytes   [classes]int64
@@ -118,8 +120,14 @@ func (m *Memory) dropFirst(set classSet, before time.Time) bool {
 	return false
 }
 
+// index returns the place of the first entry from seq on.
+func (m *Memory) index(seq uint64) int {
+	return m.head + sort.Search(len(m.entries)-m.head, func(i int) bool { return m.entries[m.head+i].Seq >= seq })
+}
+
 // kill takes a record out, and leaves its place.
 func (m *Memory) kill(e *entryInMemory) {
+	m.dead++
 	m.count[e.Class]--
 	m.bytes[e.Class] -= e.size()
 	*e = entryInMemory{Record: Record{Seq: e.Seq}, dead: true}
@@ -136,12 +144,7 @@ func (m *Memory) Next(from uint64) (Record, bool, error) {
 	if m.head == len(m.entries) || from >= m.next {
 		return Record{}, false, nil
 	}
-	// Sequence numbers in the box have no gaps, so the place is arithmetic.
-	i := m.head
-	if first := m.entries[m.head].Seq; from > first {
-		i += int(from - first)
-	}
-	for ; i < len(m.entries); i++ {
+	for i := m.index(from); i < len(m.entries); i++ {
 		if !m.entries[i].dead {
 			return m.entries[i].Record, true, nil
 		}
@@ -165,13 +168,38 @@ func (m *Memory) Ack(seq uint64) error {
 	return nil
 }
 
+// AckOne implements Box.
+func (m *Memory) AckOne(seq uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	if i := m.index(seq); i < len(m.entries) && m.entries[i].Seq == seq && !m.entries[i].dead {
+		m.kill(&m.entries[i])
+		m.compact()
+	}
+	return nil
+}
+
+// NextSeq implements Box.
+func (m *Memory) NextSeq() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.next
+}
+
 // compact removes dead records from the front and, now and then, the room that
-// they took.
+// they and others took.
 func (m *Memory) compact() {
 	for m.head < len(m.entries) && m.entries[m.head].dead {
 		m.head++
+		m.dead--
 	}
 	switch {
+	case m.dead >= 64 && m.dead > (len(m.entries)-m.head)/2:
+		m.entries = slices.DeleteFunc(m.entries, func(e entryInMemory) bool { return e.dead })
+		m.head, m.dead = 0, 0
 	case m.head == len(m.entries):
 		m.head = 0
 		if cap(m.entries) > 1024 {
@@ -213,7 +241,7 @@ func (m *Memory) Stats() Stats {
 func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed, m.entries, m.head = true, nil, 0
+	m.closed, m.entries, m.head, m.dead = true, nil, 0, 0
 	m.count, m.bytes = [classes]int{}, [classes]int64{}
 	return nil
 }

@@ -46,6 +46,7 @@ func Open(dir string, o DiskOptions) (*Disk, error) {
 	d.slots.fs = d.fs
 	d.reader = cursor{fs: d.fs, block: readBlock, fresh: true}
 	d.walker = cursor{fs: d.fs, block: walkBlock}
+	d.picker = cursor{fs: d.fs, block: walkBlock}
 	for c := range d.droppers {
 		d.droppers[c] = cursor{fs: d.fs, block: walkBlock}
 	}
@@ -142,6 +143,7 @@ func (d *Disk) loadFirst() error {
 			for c := range classes {
 				if d.pos.floors[c] <= s.base {
 					d.pos.gone.messages[c], d.pos.gone.bytes[c] = s.before.messages[c], s.before.bytes[c]
+					d.pos.sacks.fold(c, s.base)
 				}
 			}
 			// What the slots do not know was delivered, or was in a file that is
@@ -222,7 +224,7 @@ func (d *Disk) fitNumbers(last scanned) {
 	if last.seg != nil {
 		d.appended = last.appended
 	}
-	d.next = max(d.next, last.next, d.pos.floors[Reading], d.pos.floors[Alarm], 1)
+	d.next = max(d.next, last.next, d.pos.floors[Reading], d.pos.floors[Alarm], d.pos.sacks.end(), d.pos.handed+1)
 	for c := range classes {
 		// Messages that were delivered, but are not in the log any more, if they ever were.
 		if d.appended.messages[c] < d.pos.gone.messages[c] || d.appended.bytes[c] < d.pos.gone.bytes[c] {
@@ -230,6 +232,8 @@ func (d *Disk) fitNumbers(last scanned) {
 			last.clean = false // the next segment says so
 		}
 	}
+	d.safe, d.counted = d.next, d.next
+	d.countLost(last.next)
 	d.logged = max(last.next, 1)
 	if last.seg == nil {
 		d.logged = d.next
@@ -253,7 +257,6 @@ func (d *Disk) undo() error {
 
 // finishLoad ends the loading.
 func (d *Disk) finishLoad() {
-	d.safe = d.next
 	d.setAcked(d.pos.acked)
 	if d.pos.acked+1 >= d.next {
 		d.pos.gone = d.appended

@@ -184,6 +184,12 @@ type Box interface {
 	// Ack removes the records up to and including seq. Acknowledging twice, or
 	// records that were dropped meanwhile, is no error.
 	Ack(seq uint64) error
+	// AckOne removes the record seq and leaves those before it: for messages that
+	// overtake others. A record that is gone already is no error.
+	AckOne(seq uint64) error
+	// NextSeq returns the sequence number that the next record taken will have: all
+	// that are in the box have lower ones.
+	NextSeq() uint64
 	// Len returns the number of records.
 	Len() int
 	// Stats returns the counts.

@@ -46,6 +46,20 @@ func (t *tally) remove(c Class, size int64) {
 	t.bytes[c] -= uint64(size)
 }
 
+func (t *tally) plus(o *tally) {
+	for c := range classes {
+		t.messages[c] += o.messages[c]
+		t.bytes[c] += o.bytes[c]
+	}
+}
+
+func (t *tally) minus(o *tally) {
+	for c := range classes {
+		t.messages[c] -= o.messages[c]
+		t.bytes[c] -= o.bytes[c]
+	}
+}
+
 // segment is a file of the log.
 type segment struct {
 	base   uint64 // least sequence number in it

@@ -13,6 +13,7 @@ const (
 	ackMagic   = "PIOUACK" // followed by the version
 	slotLength = 512
 	slotStride = page // a write that is torn hurts one slot only
+	sacksAt    = 88   // in a slot
 )
 
 // position is how far the box has been emptied.
@@ -20,6 +21,7 @@ type position struct {
 	acked  uint64          // all up to here are gone
 	floors [classes]uint64 // and those of a class below this; always above acked
 	gone   tally           // how many were appended below their class's floor
+	sacks  sacks           // what else is gone; all behind acked+1
 	handed uint64          // see Disk.SetHanded
 	synced uint64          // when the box was closed, all below was on the disk; 0 while it is open
 }
@@ -30,6 +32,8 @@ type slots struct {
 	f          file
 	generation uint64
 	buf        [slotLength]byte
+	sacks      [maxSaved + 1]sack // to choose those that are saved
+	saved      int                // how many were, the last time
 }
 
 // load reads the newer of the slots. Without one it returns the zero position,
@@ -85,11 +89,13 @@ func (s *slots) decode() (p position, generation uint64, ok bool, err error) {
 		p.floors[c], p.gone.messages[c], p.gone.bytes[c] = max(le.Uint64(v), p.acked+1), le.Uint64(v[8:]), le.Uint64(v[16:])
 	}
 	p.synced = le.Uint64(b[32+24*classes:])
+	p.sacks = decodeSacks(b[sacksAt:slotLength-4], p.acked)
 	// Larger numbers are none that this program gives.
 	return p, generation, max(p.acked, p.floors[Reading], p.floors[Alarm]) < maxSeq/2, nil
 }
 
-// save writes p over the older slot. The kernel has it when save returns; a power
+// save writes p over the older slot; of the sacks what fits, and their list is
+// changed. The kernel has it when save returns; a power
 // cut may lose it, which costs duplicates only.
 func (s *slots) save(p *position, sync bool) (err error) {
 	if s.f == nil {
@@ -119,6 +125,7 @@ func (s *slots) save(p *position, sync bool) (err error) {
 		le.PutUint64(v[16:], p.gone.bytes[c])
 	}
 	le.PutUint64(b[32+24*classes:], p.synced)
+	s.saved = encodeSacks(b[sacksAt:slotLength-4], p.sacks.list, p.acked)
 	le.PutUint32(b[slotLength-4:], crc32.Checksum(b[:slotLength-4], castagnoli))
 	_, err = s.f.WriteAt(b, int64(s.generation&1)*slotStride)
 	if err == nil && sync {

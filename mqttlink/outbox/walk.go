@@ -120,7 +120,7 @@ func (d *Disk) noteHole(h hole, err error) {
 	if h.seg != nil && h.seg.hollow {
 		return
 	}
-	if h.from > h.to || d.inHole(h.from) && d.inHole(h.to) {
+	if h.from > h.to || d.inHole(h.from) && d.inHole(h.to) || d.pos.sacks.covers(h.from, h.to) {
 		return
 	}
 	kept := d.holes[:0]
@@ -130,7 +130,7 @@ func (d *Disk) noteHole(h hole, err error) {
 		}
 	}
 	d.holes = append(kept, h)
-	d.damaged += h.to - h.from + 1
+	d.damaged += h.to - h.from + 1 - d.pos.sacks.overlap(h.from, h.to)
 	if h.seg != nil {
 		h.seg.damaged = d.o.Sync != SyncNever
 		d.o.Log.Error("outbox: messages are damaged and cannot be delivered; the file is kept aside when the rest is", "dir", d.dir,
@@ -160,7 +160,7 @@ type found struct {
 // held: this is for the front of the box, which is short to reach.
 func (d *Disk) find(c *cursor, set classSet, seq uint64) (f found, ok bool) {
 	for {
-		seq = max(seq, d.pos.acked+1)
+		seq = d.pos.sacks.skip(max(seq, d.pos.acked+1))
 		if seq >= d.safe {
 			break
 		}
@@ -182,7 +182,7 @@ func (d *Disk) find(c *cursor, set classSet, seq uint64) (f found, ok bool) {
 			continue
 		}
 		d.blind = nil
-		if class := e.class(); set.has(class) && e.seq >= d.pos.floors[class] {
+		if class := e.class(); set.has(class) && e.seq >= d.pos.floors[class] && !d.pos.sacks.has(e.seq) {
 			f = found{seq: e.seq, class: class, size: e.bytes(), seg: p.seg}
 			if e.time != 0 {
 				f.time = time.UnixMilli(e.time)
@@ -192,7 +192,7 @@ func (d *Disk) find(c *cursor, set classSet, seq uint64) (f found, ok bool) {
 		seq = e.seq + 1
 	}
 	for i := d.heldIndex(seq); i < len(d.held); i++ {
-		if h := &d.held[i]; set.has(h.Class) && h.Seq >= d.pos.floors[h.Class] {
+		if h := &d.held[i]; set.has(h.Class) && !d.goneHeld(h) {
 			return found{seq: h.Seq, class: h.Class, size: h.size, time: h.Time}, true
 		}
 	}
@@ -202,12 +202,16 @@ func (d *Disk) find(c *cursor, set classSet, seq uint64) (f found, ok bool) {
 // front returns the first live message. It also corrects the counts, if messages
 // before it could not be read or were never written.
 func (d *Disk) front() (found, bool) {
-	f, ok := d.find(&d.walker, allClasses, d.pos.acked+1)
+	f, ok := d.find(&d.walker, allClasses, max(d.pos.acked+1, d.first))
+	if ok {
+		d.first = f.seq
+	}
 	if ok && f.seg != nil {
 		b := &d.walker.lastBefore
 		for c := range classes {
 			if d.pos.floors[c] <= f.seq && b.messages[c] <= d.appended.messages[c] && b.bytes[c] <= d.appended.bytes[c] {
 				d.pos.gone.messages[c], d.pos.gone.bytes[c] = b.messages[c], b.bytes[c]
+				d.pos.sacks.fold(c, f.seq) // they are among those
 			}
 		}
 	}
@@ -239,17 +243,29 @@ func (d *Disk) advance(seq uint64) {
 // leave counts a message as gone. One that was never written is as if it had
 // never been: the tallies in the files count what is in them.
 func (d *Disk) leave(f found) {
-	if f.seg == nil && !d.held[d.heldIndex(f.seq)].logged {
-		d.appended.remove(f.class, f.size)
-	} else {
+	if d.inLog(f) {
 		d.pos.gone.add(f.class, f.size)
+	} else {
+		d.appended.remove(f.class, f.size)
 	}
 	d.moved = true
 }
 
+// inLog reports whether a message counts in the log, or is about to.
+func (d *Disk) inLog(f found) bool {
+	if f.seg != nil {
+		return true
+	}
+	h := &d.held[d.heldIndex(f.seq)]
+	return h.logged || h.writing
+}
+
 // setAcked moves the front of the box.
 func (d *Disk) setAcked(seq uint64) {
-	d.pos.acked = seq
+	var passed tally
+	d.pos.acked, passed = d.pos.sacks.pass(seq)
+	d.pos.gone.plus(&passed)
+	seq = d.pos.acked
 	for c := range d.pos.floors {
 		d.pos.floors[c] = max(d.pos.floors[c], seq+1)
 	}
@@ -268,7 +284,7 @@ func (d *Disk) trim() {
 		n++
 	}
 	if n > 0 {
-		for _, c := range []*cursor{&d.walker, &d.droppers[Reading], &d.droppers[Alarm]} {
+		for _, c := range []*cursor{&d.walker, &d.picker, &d.droppers[Reading], &d.droppers[Alarm]} {
 			if c.seg != nil && c.seg.end != 0 && c.seg.end <= d.pos.acked+1 {
 				c.close() // Windows renames no open file
 			}

@@ -1,0 +1,143 @@
+package outbox
+
+// nearBy is how far behind another sack it is looked whether something is left
+// between the two.
+const nearBy = 64
+
+// ackOne takes one message out of the box, and reports whether it was there. d.mu is
+// held.
+func (d *Disk) ackOne(seq uint64) bool {
+	if seq <= d.pos.acked || seq >= d.visible() || d.pos.sacks.has(seq) {
+		return false
+	}
+	switch f, ok := d.front(); {
+	case ok && f.seq == seq:
+		d.advance(seq)
+		return true
+	case ok && f.seq > seq, !ok && d.blind == nil:
+		return false
+	}
+	f, from, ok := d.pick(seq)
+	switch {
+	case ok && f.seq != seq, !ok && d.blind == nil:
+		return false
+	case !ok: // it cannot be read now, but must not be delivered again; the counts are put right by front
+		d.pos.sacks.add(seq, seq, tally{})
+	case d.inLog(f):
+		var t tally
+		t.add(f.class, f.size)
+		d.pos.sacks.add(from, seq, t)
+	default:
+		d.appended.remove(f.class, f.size)
+		d.kill(&d.held[d.heldIndex(seq)])
+		d.pos.sacks.add(from, seq, tally{})
+	}
+	d.moved = true
+	switch {
+	case !ok:
+	case f.seg == nil:
+		d.forgetHeld()
+	case f.seg.end != 0 && d.pos.sacks.covers(f.seg.base, f.seg.end-1):
+		d.trimMiddle()
+	}
+	return true
+}
+
+// pick finds the message seq, and from which number on nothing else is left up to it.
+func (d *Disk) pick(seq uint64) (f found, from uint64, ok bool) {
+	if from = d.pos.sacks.behind(seq); from > 0 && from < seq && seq-from <= nearBy {
+		if f, ok = d.find(&d.picker, allClasses, from); ok && f.seq >= seq {
+			return f, from, true
+		}
+	}
+	f, ok = d.find(&d.picker, allClasses, seq)
+	return f, seq, ok
+}
+
+// savable returns the position as it may be written down: a message that is not in the
+// log, and will be counted if a part of a failed write has reached it all the same, is
+// not said to be gone. buf takes the sacks. d.mu is held.
+func (d *Disk) savable(buf []sack) position {
+	p := d.pos
+	buf = d.pos.sacks.largest(buf)
+	end := d.counted
+	for n := len(buf); n > 0 && buf[n-1].from >= end; n-- {
+		buf = buf[:n-1]
+	}
+	// Of what is in memory it counts what had been in the log before.
+	for i := d.heldIndex(end); i < len(d.held); i++ {
+		switch h := &d.held[i]; {
+		case h.Seq < d.pos.floors[h.Class]:
+			if !h.dead || h.logged {
+				p.gone.remove(h.Class, h.size)
+			}
+		case !h.dead && len(buf) > 0 && h.Seq >= buf[len(buf)-1].from && h.Seq <= buf[len(buf)-1].to:
+			buf[len(buf)-1].gone.remove(h.Class, h.size)
+		}
+	}
+	if n := len(buf); n > 0 {
+		buf[n-1].to = min(buf[n-1].to, end-1)
+	}
+	for c := range classes {
+		p.floors[c] = max(min(p.floors[c], end), p.acked+1)
+	}
+	p.sacks.list = buf
+	return p
+}
+
+// countLost counts messages as appended that are known to be gone, and not in the log
+// any more: the power was cut before they were synced. end is where the log ends.
+func (d *Disk) countLost(end uint64) {
+	for i := d.pos.sacks.index(end); i < len(d.pos.sacks.list); i++ {
+		s := &d.pos.sacks.list[i]
+		there := tally{}
+		if s.from < end {
+			there = d.count(s.from, end-1)
+		}
+		for c := range classes {
+			d.appended.messages[c] += max(s.gone.messages[c], there.messages[c]) - there.messages[c]
+			d.appended.bytes[c] += max(s.gone.bytes[c], there.bytes[c]) - there.bytes[c]
+		}
+	}
+}
+
+// count returns what the log has of some messages, up to its end, that position.gone
+// does not count.
+func (d *Disk) count(from, to uint64) (t tally) {
+	for i, s := range d.segs {
+		end := min(s.end, to+1)
+		if s.end == 0 {
+			end = to + 1
+		}
+		if end <= from || s.base > to {
+			continue
+		}
+		if s.base >= from && i+1 < len(d.segs) {
+			next := d.segs[i+1]
+			d.learn(s)
+			d.learn(next)
+			if s.nonce != 0 && next.nonce != 0 && max(d.pos.floors[Reading], d.pos.floors[Alarm]) <= s.base {
+				t.plus(&next.before)
+				t.minus(&s.before)
+				continue
+			}
+		}
+		for seq := max(from, s.base); seq < end; {
+			p := d.place(seq)
+			if p.seg == nil {
+				seq = p.end
+				continue
+			}
+			e, ok, err := p.read(&d.walker)
+			d.noteHoles(&d.walker)
+			if err != nil || !ok {
+				break // counted when the front of the box passes
+			}
+			if e.seq < end && e.seq >= d.pos.floors[e.class()] {
+				t.add(e.class(), e.bytes())
+			}
+			seq = e.seq + 1
+		}
+	}
+	return t
+}
