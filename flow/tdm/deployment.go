@@ -106,6 +106,10 @@ func (l *library) deployment(r *reader, n *node, d directive) {
 		dep.things = append(dep.things, thing{c.pos, c.name, id})
 	}
 	put(r, l.deployments, dep.id, n.pos, dep)
+	if len(l.configured) == maxDeployments {
+		r.problems.add(n.pos, "read the others apart", "more than %d deployments at once", maxDeployments)
+		return
+	}
 	l.configured = append(l.configured, dep)
 }
 

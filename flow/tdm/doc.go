@@ -23,6 +23,7 @@
 //
 // # Bounds
 //
-// A file has at most [MaxFile] bytes, a set [MaxFiles] files, and blocks nest at
+// A file has at most [MaxFile] bytes, a set [MaxFiles] files and 100 deployments, a
+// block or list 1000 entries, and blocks nest at
 // most 64 levels.
 package tdm

@@ -15,10 +15,11 @@ import (
 
 // fold replaces parameters that are nothing but a role by the role.
 func fold(d *flow.Deployment, def *flow.Definition) {
+	used := usedOtherwise(def)
 	for i := len(def.Parameters) - 1; i >= 0; i-- {
 		p := def.Parameters[i]
 		role, ok := passedRole(d, def, i)
-		if !ok || !p.Default.IsZero() || usedOtherwise(def, p.Name) {
+		if !ok || !p.Default.IsZero() || used[p.Name] {
 			continue
 		}
 		for j := range def.Steps {
@@ -91,16 +92,16 @@ func isVariable(e *expr.Expr, name string) bool {
 	return ok && v.Name == name
 }
 
-// usedOtherwise tells whether a parameter is used but as a step's device.
-func usedOtherwise(def *flow.Definition, name string) bool {
-	used := false
+// usedOtherwise are the names that a definition uses but as a step's device.
+func usedOtherwise(def *flow.Definition) map[string]bool {
+	used := map[string]bool{}
 	expressions(def, func(e *expr.Expr, device bool) {
-		if device && isVariable(e, name) {
+		if _, whole := e.Root().(*expr.Name); device && whole {
 			return
 		}
 		rewrite(e.Root(), func(n expr.Node) expr.Node {
-			if v, ok := n.(*expr.Name); ok && v.Name == name {
-				used = true
+			if v, ok := n.(*expr.Name); ok {
+				used[v.Name] = true
 			}
 			return n
 		})

@@ -1,6 +1,7 @@
 package tdm
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -188,33 +189,21 @@ func (w *workflow) spelled(e *expr.Expr) *expr.Expr {
 	if w == nil {
 		return e
 	}
-	declared := map[string]bool{}
-	spelling := map[string]string{}
-	for _, name := range w.declared() {
-		declared[name] = true
-		spelling[strings.ToLower(name)] = name
-	}
-	replace := func(n expr.Node) expr.Node {
-		if v, ok := n.(*expr.Name); ok && !declared[v.Name] {
-			if name := spelling[strings.ToLower(v.Name)]; name != "" {
-				return &expr.Name{Name: name}
-			}
+	return expr.New(rewrite(e.Root(), func(n expr.Node) expr.Node {
+		v, ok := n.(*expr.Name)
+		if !ok || w.spelling(v.Name) == v.Name {
+			return n
 		}
-		return n
-	}
-	return expr.New(rewrite(e.Root(), replace))
+		return &expr.Name{Name: w.spelling(v.Name)}
+	}))
 }
 
-// declared are the names of parameters and variables.
-func (w *workflow) declared() []string {
-	var names []string
-	for _, p := range w.params {
-		names = append(names, p.name)
+// spelling is how a name is declared, or the name itself if it is not.
+func (w *workflow) spelling(name string) string {
+	if own, ok := w.declared[name]; ok {
+		return own
 	}
-	for _, v := range w.variables {
-		names = append(names, v.name)
-	}
-	return names
+	return cmp.Or(w.declared[strings.ToLower(name)], name)
 }
 
 func (im *importer) retry(w *workflow, r retry) flow.Retry {
@@ -274,7 +263,7 @@ func (im *importer) parameters(w *workflow, e *expr.Expr, at Pos) *expr.Expr {
 	}
 	e = w.spelled(e)
 	for _, name := range e.Variables() {
-		if !slices.Contains(w.declared(), name) {
+		if _, ok := w.declared[name]; !ok {
 			im.problems.add(at, fmt.Sprintf("declare it: query %s($%s: string!)", w.name, name), "workflow %s has no parameter %s", w.name, name)
 		}
 	}

@@ -22,6 +22,9 @@ const (
 	MaxFile  = 1 << 20 // bytes of one file
 	MaxFiles = 256     // files of one set
 	maxDepth = 64      // blocks, lists and objects within each other
+
+	maxEntries     = 1000 // of one block, list or pair of parentheses
+	maxDeployments = 100  // of one set
 )
 
 // source is GraphQL text with the way back to the file that it came from.

@@ -150,6 +150,13 @@ func (p *parser) enter() bool {
 
 func (p *parser) leave() { p.depth-- }
 
+// bounded fails when a block or a list has too much in it.
+func (p *parser) bounded(entries int) {
+	if entries > maxEntries {
+		p.fail("make several of it", "more than %d entries in one block or list", maxEntries)
+	}
+}
+
 func (p *parser) name(what string) string {
 	if p.tok.kind != name {
 		p.fail("names have letters, digits and _ only", "%v where %s was expected", p.tok, what)
@@ -181,6 +188,7 @@ func (p *parser) definition() *node {
 	if p.skip("(") {
 		for p.err == nil && !p.skip(")") {
 			n.variables = append(n.variables, p.variable())
+			p.bounded(len(n.variables))
 		}
 	}
 	n.directives = p.directives()
@@ -235,6 +243,7 @@ func (p *parser) body(n *node) {
 			return
 		}
 		n.children = append(n.children, p.field())
+		p.bounded(len(n.children))
 	}
 }
 
@@ -276,6 +285,7 @@ func (p *parser) arguments() []arg {
 		p.expect(":", "write name: value")
 		a.value = p.value()
 		args = append(args, a)
+		p.bounded(len(args))
 	}
 	return args
 }
@@ -306,6 +316,7 @@ func (p *parser) value() value {
 		v.kind, v.text = listValue, ""
 		for p.err == nil && !p.skip("]") {
 			v.list = append(v.list, p.value())
+			p.bounded(len(v.list))
 		}
 	case p.skip("{"):
 		v.kind, v.text = objectValue, ""
@@ -313,6 +324,7 @@ func (p *parser) value() value {
 			v.names = append(v.names, p.name("a name or }"))
 			p.expect(":", "write name: value")
 			v.list = append(v.list, p.value())
+			p.bounded(len(v.list))
 		}
 	default:
 		p.fail(`write "text", a number, true, false or a [list]`, "%v where a value was expected", p.tok)

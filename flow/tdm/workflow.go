@@ -15,7 +15,8 @@ type workflow struct {
 	params      []variable
 	variables   []field
 	steps       []*step
-	triggers    []*trigger // the default ones that the console kept in @triggers
+	triggers    []*trigger        // the default ones that the console kept in @triggers
+	declared    map[string]string // parameters and variables as they are spelled, by name and by name in lower case
 }
 
 // step is one step of a workflow.
@@ -146,6 +147,17 @@ func (l *library) workflow(r *reader, n *node, ds map[string]directive, d direct
 	}
 	if !steps {
 		r.problems.add(n.pos, "write steps { step(name: …) { … } }", "workflow %s has no steps", n.name)
+	}
+	w.declared = map[string]string{}
+	declare := func(name string) { w.declared[name], w.declared[strings.ToLower(name)] = name, name }
+	for _, v := range w.variables {
+		declare(v.name)
+	}
+	for _, p := range w.params {
+		declare(p.name)
+	}
+	for _, v := range w.variables { // those that differ in case only
+		w.declared[v.name] = v.name
 	}
 	put(r, l.workflows, w.id, n.pos, w)
 	l.order = append(l.order, w)
