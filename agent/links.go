@@ -199,6 +199,7 @@ func LinkOptions(m *config.MQTT) mqttlink.Options {
 		o.Drain = float64(m.Drain)
 	}
 	o.Window = m.Window
+	o.LiveFirst, o.HistoryTopic = m.Order == config.OrderLiveFirst, m.HistoryTopic
 	if m.Will.Topic != "" {
 		o.Will = &mqttlink.Message{Topic: m.Will.Topic, Payload: []byte(m.Will.Payload), QoS: byte(m.Will.QoS), Retain: m.Will.Retain}
 	}

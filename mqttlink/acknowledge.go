@@ -46,7 +46,13 @@ func (s *session) noteHanded() {
 	defer s.mu.Unlock()
 	n := 0
 	for ; n < len(s.unconfirmed) && done(s.unconfirmed[n].tok); n++ {
-		if f := s.unconfirmed[n]; f.tok.Error() == nil && f.r.Seq > s.l.handed {
+		f := s.unconfirmed[n]
+		if f.tok.Error() != nil {
+			continue
+		}
+		if s.l.o.LiveFirst { // what was handed over is not all before one number
+			s.l.ack(f)
+		} else if f.r.Seq > s.l.handed {
 			s.l.handed = f.r.Seq
 			if b, ok := s.l.box.(handedBox); ok {
 				b.SetHanded(f.r.Seq)
@@ -94,13 +100,37 @@ func done(t mqtt.Token) bool {
 	}
 }
 
+// noteStranded remembers what the session has sent without an answer.
+func (s *session) noteStranded() {
+	if len(s.l.stranded) > 10*s.l.o.Window { // those that gave way in the outbox since
+		clear(s.l.stranded)
+	}
+	for _, f := range s.stranded {
+		if f.fate == sent {
+			s.l.stranded[f.r.Seq] = true
+		}
+	}
+}
+
+// ack takes a record out of the outbox, and reports whether that could be noted.
+func (l *Link) ack(f flight) bool {
+	ack := l.box.Ack
+	if f.ahead || f.r.QoS == 0 && l.o.LiveFirst {
+		ack = l.box.AckOne
+	}
+	if err := ack(f.r.Seq); err != nil {
+		l.quiet.say(slog.LevelError, "ack", "outbox cannot note what was delivered: it will be sent again", "error", err)
+		return false
+	}
+	return true
+}
+
 // landed takes a record out of the outbox.
 func (l *Link) landed(f flight) {
 	if f.fate == barred {
 		l.setAside(f.r, "its topic is barred for the time being, because the broker closed the connection upon earlier messages to it: "+l.o.Limits.permission(f.r.Topic, false)+" is most likely not allowed", 0)
 	}
-	if err := l.box.Ack(f.r.Seq); err != nil {
-		l.quiet.say(slog.LevelError, "ack", "outbox cannot note what was delivered: it will be sent again", "error", err)
+	if !l.ack(f) {
 		return
 	}
 	l.lives.forget(f.r)

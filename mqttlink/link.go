@@ -76,12 +76,14 @@ type Link struct {
 	kick    chan struct{}              // something was appended
 
 	// What one session leaves to the next; sessions never overlap.
-	handed  uint64 // highest QoS 0 record that was given to the network
-	sent    uint64 // highest record sent at all
-	unacked int    // sessions in a row that ended without any acknowledgement
-	untold  bool   // the log's last word is that there is no connection
-	trial   trial  // why sessions end
-	fresh   bool   // what stood in the way is gone: the back-off starts anew
+	handed uint64 // highest QoS 0 record that was given to the network
+	sent   uint64 // highest record sent at all
+
+	stranded map[uint64]bool // records that earlier sessions sent without an answer; the sender's, and of the session's end
+	unacked  int             // sessions in a row that ended without any acknowledgement
+	untold   bool            // the log's last word is that there is no connection
+	trial    trial           // why sessions end
+	fresh    bool            // what stood in the way is gone: the back-off starts anew
 
 	takenOver bool // the log has told that another client uses the id, and not that it has ended
 
@@ -108,7 +110,7 @@ func New(o Options) (*Link, error) {
 	}
 	l := &Link{
 		o: o, endpoint: e, box: o.Outbox, quiet: newQuietLog(o.Log),
-		kick: make(chan struct{}, 1), emptied: make(chan struct{}), untold: true, throttle: newThrottle(o.Limits), offenders: make(map[string]*offender),
+		kick: make(chan struct{}, 1), emptied: make(chan struct{}), untold: true, throttle: newThrottle(o.Limits), offenders: make(map[string]*offender), stranded: map[uint64]bool{},
 	}
 	l.subs.init()
 	if l.box == nil {

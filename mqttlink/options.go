@@ -38,9 +38,16 @@ type Options struct {
 	FlushTimeout   time.Duration // 2 s at the end of Run for what is still in the outbox
 	Backoff        Backoff
 
-	Window    int     // messages sent and not yet acknowledged at a time, 20
-	Drain     float64 // messages a second while a backlog is sent; 0: as fast as it is acknowledged
-	MaxQueued int     // messages held: -1 without limit, 0 none while there is no connection
+	Window int     // messages sent and not yet acknowledged at a time, 20
+	Drain  float64 // messages a second while a backlog is sent; 0: as fast as it is acknowledged
+	// LiveFirst sends what is published while there is a connection ahead of what had
+	// to wait for it, which goes to HistoryTopic in between: "{topic}" stands for the
+	// message's own. Messages with a Life keep their topic. Otherwise all is sent in the
+	// order of Publish.
+	LiveFirst    bool
+	HistoryTopic string // "{topic}/history"; "{topic}" to make no difference
+
+	MaxQueued int // messages held: -1 without limit, 0 none while there is no connection
 	Drop      outbox.Drop
 	Outbox    outbox.Box // instead of one in memory with the above limit; Run does not close it
 
@@ -116,6 +123,14 @@ func (o *Options) check() (Endpoint, error) {
 	}
 	if !(o.Drain >= 0 && o.Drain <= 1e6) {
 		return e, fault(BadOption, nil, "the drain rate is %v messages a second: use 0 (no limit) or more", o.Drain)
+	}
+	if o.HistoryTopic == "" {
+		o.HistoryTopic = "{topic}/history"
+	}
+	if o.LiveFirst {
+		if err := ValidTopic(o.historyTopic("x")); err != nil {
+			return e, fault(BadOption, err, "history topic: %v", err)
+		}
 	}
 	if o.PoisonAfter == 0 {
 		o.PoisonAfter = 3

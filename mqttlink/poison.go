@@ -215,7 +215,7 @@ func (s *session) accuse(was *suspect, a suspect, m *flight) *Fault {
 	}
 	l.offend(a.topic, 1)
 	l.setAside(m.r, reason.Line, n)
-	l.landed(flight{r: m.r, fate: aside})
+	l.landed(flight{r: m.r, ahead: m.ahead, fate: aside})
 	return reason
 }
 

@@ -111,6 +111,10 @@ func (l *Link) takes(ctx context.Context, m Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := l.o.Limits.check(m); err != nil || !l.o.LiveFirst {
+		return err
+	}
+	m.Topic = l.o.historyTopic(m.Topic)
 	return l.o.Limits.check(m)
 }
 

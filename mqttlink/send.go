@@ -10,10 +10,11 @@ import (
 
 // flight is a record of the outbox that the sender has done with.
 type flight struct {
-	r    outbox.Record
-	fate fate
-	tok  mqtt.Token // if it was sent
-	sent time.Time
+	r     outbox.Record
+	ahead bool // acknowledged by itself
+	fate  fate
+	tok   mqtt.Token // if it was sent
+	sent  time.Time
 }
 
 // fate is what the sender has done with a record.
@@ -40,27 +41,29 @@ func (l *Link) fate(r outbox.Record, handedUpTo uint64) fate {
 	return sent
 }
 
-// send publishes from the outbox, from the first unacknowledged record on.
+// send publishes from the outbox, in the order of Options.LiveFirst, beginning anew
+// with each session.
 func (s *session) send() {
 	defer close(s.flights)
 	l := s.l
 	pace := pacer{rate: l.o.Drain}
-	for pos := uint64(0); ; {
+	for order := s.order; ; {
 		select {
 		case s.slots <- struct{}{}:
 		case <-s.ended:
 			return
 		}
-		r, ok := s.next(pos, &pace)
+		t, ok := s.next(&order, &pace)
 		if !ok {
 			return
 		}
-		pos = r.Seq + 1
-		f := flight{r: r, fate: l.fate(r, s.handed)}
+		order.passed(&t)
+		r := t.Record
+		f := flight{r: r, ahead: t.ahead, fate: l.fate(r, s.handed)}
 		if f.fate == sent {
 			l.fillIn(&r)
 			f.r = r
-			if !pace.wait(s.ended) || !s.throttled(r) || !s.prepare(r) {
+			if !t.ahead && !pace.wait(s.ended) || !s.throttled(r) || !s.prepare(r) {
 				return
 			}
 			f.fate = l.fate(r, s.handed) // it may have waited for long
@@ -72,7 +75,8 @@ func (s *session) send() {
 				return
 			default:
 			}
-			if r.Seq <= l.sent {
+			if l.stranded[r.Seq] {
+				delete(l.stranded, r.Seq)
 				l.count(func(st *Stats) { st.Resent++ })
 			}
 			l.sent = max(l.sent, r.Seq)
@@ -87,33 +91,6 @@ func (s *session) send() {
 		s.flights <- f
 		if f.fate == sent && !s.prove(f) {
 			return
-		}
-	}
-}
-
-// next waits for the record at pos, and for the subscriptions made before it.
-func (s *session) next(pos uint64, pace *pacer) (r outbox.Record, ok bool) {
-	for {
-		r, ok, err := s.l.box.Next(pos)
-		switch {
-		case err != nil:
-			s.end(fault(Lost, err, "the outbox cannot be read (%v): the connection is opened again", err))
-			return r, false
-		case ok && !s.awaitTime(r):
-			select {
-			case <-s.ended:
-				return r, false
-			default:
-			}
-			continue // in the meantime the box may have dropped it
-		case ok:
-			return r, s.waitSettled()
-		}
-		pace.rest()
-		select {
-		case <-s.l.kick:
-		case <-s.ended:
-			return r, false
 		}
 	}
 }

@@ -33,6 +33,7 @@ type session struct {
 
 	slots   chan struct{} // one token for each flight
 	flights chan flight   // in the order of the outbox; closed when the sender ends
+	order   order         // the sender's
 	probe   probe         // the sender's
 	handed  uint64        // the last record with QoS 0 that earlier sessions gave to the network
 
@@ -101,6 +102,10 @@ func (l *Link) connect(ctx context.Context) (*session, error) {
 	}
 	s.began = time.Now()
 	s.probe.until, s.handed = l.sent, l.handed
+	if l.o.LiveFirst {
+		s.probe.until = l.trial.message.seq
+	}
+	s.order = l.newOrder()
 	if !stopped { // the context ended just as the CONNACK came
 		s.end(ctx.Err())
 	}
@@ -187,6 +192,7 @@ func (s *session) run(ctx context.Context) error {
 		s.l.o.Log.Debug("the client library is slow to wind up a lost connection")
 	}
 	s.noteHanded()
+	s.noteStranded()
 	s.l.noteTimeouts(s.err, s.acks)
 	s.about.now = s.l.o.now()
 	s.mu.Lock()

@@ -103,20 +103,23 @@ type pacer struct {
 // rest notes that there is nothing to send.
 func (p *pacer) rest() { p.caught = true }
 
+// due returns how long it is until the next message's turn.
+func (p *pacer) due() time.Duration {
+	if p.rate <= 0 || p.caught || p.last.IsZero() {
+		return 0
+	}
+	return time.Until(p.last.Add(time.Duration(float64(time.Second) / p.rate)))
+}
+
 // wait waits for the next message's turn. It returns false if ended came first.
 func (p *pacer) wait(ended <-chan struct{}) bool {
-	if p.rate <= 0 || p.caught {
+	due := p.due()
+	p.last = time.Now().Add(max(due, 0))
+	if due <= 0 {
 		return true
 	}
-	now := time.Now()
-	due := p.last.Add(time.Duration(float64(time.Second) / p.rate))
-	if p.last.IsZero() || !due.After(now) {
-		p.last = now
-		return true
-	}
-	p.last = due
 	select {
-	case <-time.After(due.Sub(now)):
+	case <-time.After(due):
 		return true
 	case <-ended:
 		return false

@@ -40,6 +40,8 @@ type MQTT struct {
 	AckTimeout     Duration  `json:"ack_timeout" default:"5s" min:"100ms" max:"10m" jsonschema:"time for the broker to acknowledge"`
 	Reconnect      Reconnect `json:"reconnect" jsonschema:"pauses between attempts to connect, with full jitter"`
 	Queue          Queue     `json:"queue" jsonschema:"messages that wait for the connection"`
+	Order          string    `json:"order" default:"fifo" enum:"fifo,live_first" jsonschema:"fifo: all in the order in which it was published; live_first: what is new goes ahead of what had to wait, which goes to history_topic in between"`
+	HistoryTopic   string    `json:"history_topic" default:"{topic}/history" jsonschema:"with order: live_first, where messages go that had to wait; {topic} stands for their own"`
 	Drain          Rate      `json:"drain" default:"unlimited" jsonschema:"how fast waiting messages are sent after a reconnect: 2/s, 80/s, unlimited"`
 	Window         int       `json:"window" default:"20" min:"1" max:"1000" jsonschema:"messages in flight without an acknowledgement"`
 	Will           Will      `json:"will" jsonschema:"what the broker publishes when the connection is lost"`
@@ -64,6 +66,12 @@ type Queue struct {
 	Sync     string   `json:"sync" default:"interval" enum:"interval,always,never" jsonschema:"interval: a power cut costs at most the interval; always: nothing, but each message is synced to the disk by itself; never: for file systems in memory"`
 	Interval Duration `json:"interval" default:"1s" min:"100ms" max:"1h" jsonschema:"how often the queue is synced to the disk with sync: interval"`
 }
+
+// The values of MQTT.Order.
+const (
+	OrderFIFO      = "fifo"
+	OrderLiveFirst = "live_first"
+)
 
 // Alarms bounds the alarms in a queue apart from the readings. With Max 0 both
 // count together.

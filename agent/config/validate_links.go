@@ -104,6 +104,11 @@ func (d *decoder) mqtt(m *MQTT, path string) {
 			d.bad(join(at, "stable"), "reconnect: stable (%s) must be longer than min (%s)", m.Reconnect.Stable, m.Reconnect.Min)
 		}
 	}
+	if check("history_topic") {
+		if err := checkTopic(strings.ReplaceAll(m.HistoryTopic, "{topic}", "x")); err != nil {
+			d.bad(join(path, "history_topic"), "history_topic: %v", err)
+		}
+	}
 	if w := m.Will; w.Topic != "" {
 		if err := checkTopic(w.Topic); err != nil {
 			d.bad(join(path, "will.topic"), "will: %v", err)
