@@ -39,7 +39,9 @@ type Options struct {
 	Clock clock.Options
 	// Ready, if not nil, is called once everything is wired.
 	Ready func()
-	Log   *slog.Logger
+	// Version is what /metrics says of the program.
+	Version string
+	Log     *slog.Logger
 }
 
 // Agent is a set of things, their connections and their flows.
@@ -104,6 +106,7 @@ func (a *Agent) build() (err error) {
 	a.health.clock = a.clock
 	if a.web != nil {
 		a.web.local("GET /healthz", a.health)
+		a.web.local("GET /metrics", metrics{a})
 	}
 	return nil
 }

@@ -124,6 +124,7 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 		Transcript: lines,
 		Clock:      clock.Options{Trust: o.mock, Built: buildTime()},
 		Ready:      system.ready,
+		Version:    version,
 		Log:        log,
 	})
 	if err != nil {
