@@ -6,6 +6,7 @@ import (
 
 	"pithings/agent/control"
 	"pithings/agent/pub"
+	"pithings/agent/queue"
 	"pithings/mqttlink"
 )
 
@@ -22,6 +23,7 @@ func (a *Agent) listenControl() {
 	}
 	pub.Serve(s, a.desk)
 	pub.ServeConnections(s, a.connections)
+	queue.Serve(s, a.queues.of)
 	a.control = s
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"pithings/agent/config"
 	"pithings/agent/queue"
+	"pithings/mqttlink"
 	"pithings/mqttlink/outbox"
 )
 
@@ -47,6 +48,17 @@ func drop(name string) outbox.Drop {
 		return outbox.DropOldest
 	}
 	return outbox.DropNewest
+}
+
+// of returns the outbox of a client id, or nil.
+func (q *queues) of(id string) outbox.Box {
+	box := outbox.Box(nil)
+	q.a.links.all(func(name string, link *mqttlink.Link) {
+		if b := q.boxes[name]; b != nil && link.ClientID() == id {
+			box = b
+		}
+	})
+	return box
 }
 
 // tellOrphans warns of outboxes that no connection delivers: of things that were

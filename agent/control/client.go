@@ -48,38 +48,56 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 // Do sends in as JSON, unless it is nil, and decodes the answer into out, unless
 // that is nil. An owner's error is returned with its words alone.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	answer, err := c.ask(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	if out == nil {
+		_, err = io.Copy(io.Discard, answer)
+		return err
+	}
+	return json.NewDecoder(answer).Decode(out)
+}
+
+// Get returns the owner's answer as it comes. The caller closes it.
+func (c *Client) Get(ctx context.Context, path string) (io.ReadCloser, error) {
+	return c.ask(ctx, http.MethodGet, path, nil)
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, in any) (io.ReadCloser, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://pithings"+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := c.http.Do(req)
+	if errors.Is(err, ErrNoOwner) {
+		return nil, ErrNoOwner
+	}
 	if err != nil {
-		if errors.Is(err, ErrNoOwner) {
-			return ErrNoOwner
-		}
-		return fmt.Errorf("ask the running pithings: %w", err)
+		return nil, fmt.Errorf("ask the running pithings: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		var f failure
-		if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&f); err != nil || f.Error == "" {
-			f.Error = "the running pithings answers " + resp.Status + ": is it of another version?"
-		}
-		return &AnswerError{resp.StatusCode, f.Error}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	var f failure
+	if err != nil || json.Unmarshal(text, &f) != nil || f.Error == "" {
+		f.Error = strings.TrimSpace(string(text))
 	}
-	if out == nil {
-		_, err = io.Copy(io.Discard, resp.Body)
-		return err
+	if f.Error == "" || strings.HasPrefix(f.Error, "404 page") {
+		f.Error = "the running pithings answers " + resp.Status + ": is it of another version?"
 	}
-	return json.NewDecoder(resp.Body).Decode(out)
+	return nil, &AnswerError{resp.StatusCode, f.Error}
 }
 
 // AnswerError is an error that the owner has answered with.

@@ -48,7 +48,9 @@ func (w *watched) wait(t *testing.T, want string) {
 	select {
 	case <-come:
 	case <-time.After(10 * time.Second):
-		t.Fatalf("%q did not come", want)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		t.Fatalf("%q did not come, but %.200q", want, w.b.String())
 	}
 }
 
@@ -124,7 +126,9 @@ func TestUnsafeEnd(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- Run(ctx, options(dir, in, &out)) }()
 	fmt.Fprintln(feed, "x")
-	out.wait(t, "held 1\n")
+	out.wait(t, "safe 1\n")
+	fmt.Fprintln(feed, strings.Repeat("x", 100<<10))
+	out.wait(t, "held 2\n")
 	cancel()
 	var unsafe *UnsafeError
 	if err := <-ended; !errors.As(err, &unsafe) || unsafe.Unsafe != 1 {

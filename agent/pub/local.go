@@ -96,6 +96,12 @@ func (l *local) start(deliver bool, c *clock.Clock) {
 	}
 	Serve(l.server, func(string) (Desk, error) { return Desk{l.link, l.box}, nil })
 	ServeConnections(l.server, func() []Connection { return []Connection{ConnectionOf("", l.link)} })
+	queue.Serve(l.server, func(id string) outbox.Box {
+		if id != l.link.ClientID() {
+			return nil
+		}
+		return l.box
+	})
 	l.wg.Go(func() { _ = l.server.Run(ctx) })
 }
 

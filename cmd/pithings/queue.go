@@ -1,0 +1,323 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pithings/agent/control"
+	"pithings/agent/pub"
+	"pithings/agent/queue"
+	"pithings/agent/state"
+	"pithings/mqttlink"
+	"pithings/things"
+)
+
+func newQueue() *cobra.Command {
+	var q queueOptions
+	c := &cobra.Command{
+		Use:   "queue",
+		Short: "Look at the messages that wait for the broker, copy or delete them",
+		Long: `queue works with the outboxes in the state folder, one for each client id, also
+while an agent owns them.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return usagef("say ls, export, import or purge") },
+	}
+	c.PersistentFlags().StringVar(&q.config, "config", os.Getenv("PITHINGS_CONFIG"), "take the state folder from this configuration of the agent")
+	addState(c.PersistentFlags(), &q.state)
+	c.AddCommand(newQueueLs(&q), newQueueExport(&q), newQueueImport(&q), newQueuePurge(&q))
+	return c
+}
+
+type queueOptions struct{ config, state string }
+
+// folder returns the state folder; it is not made.
+func (q *queueOptions) folder(c *cobra.Command) (*state.Folder, error) {
+	cfg, err := (&queueConn{config: q.config, state: q.state}).load(c)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := usualStateDir(cfg.State)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("state folder: %w; name another with --state DIR", err)
+	}
+	return &state.Folder{Dir: dir}, nil
+}
+
+// each calls f for the outbox of that client id, or for all.
+func (q *queueOptions) each(c *cobra.Command, ids []string, f func(state.Queue, queue.Source) error) error {
+	s, err := q.folder(c)
+	if err != nil {
+		return err
+	}
+	all, err := s.Queues()
+	if err != nil {
+		return err
+	}
+	client := control.NewClient(s.Socket())
+	defer client.Close()
+	found := false
+	var names []string
+	for _, one := range all {
+		names = append(names, one.ClientID)
+		if len(ids) > 0 && one.ClientID != ids[0] {
+			continue
+		}
+		found = true
+		src, err := queue.OpenSource(one.Dir, one.ClientID, client)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f(one, src), src.Close()); err != nil {
+			return fmt.Errorf("queue of %s: %w", one.ClientID, err)
+		}
+	}
+	if len(ids) > 0 && !found {
+		return fmt.Errorf("there is no queue of a client %q in %s; there are: %s", ids[0], s.Dir, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+func newQueueLs(q *queueOptions) *cobra.Command {
+	var limit int
+	c := &cobra.Command{
+		Use:   "ls [CLIENT-ID]",
+		Short: "List the queues, or the messages of one",
+		Example: `  pithings queue ls
+  pithings queue ls TG_MS --limit 0`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return q.list(c)
+			}
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "NUMBER\tMADE (UTC)\tQOS\tTOPIC\tBYTES\tPAYLOAD")
+			n := 0
+			err := q.each(c, args, func(_ state.Queue, src queue.Source) error {
+				return ignoreEnough(src.Each(c.Context(), func(l queue.Line) error {
+					if n++; limit > 0 && n > limit {
+						return errEnough
+					}
+					fmt.Fprintln(w, messageRow(&l))
+					return nil
+				}))
+			})
+			w.Flush()
+			if err == nil && limit > 0 && n > limit {
+				fmt.Fprintln(c.OutOrStdout(), "… there are more; --limit 0 shows all")
+			}
+			return err
+		},
+	}
+	c.Flags().IntVar(&limit, "limit", 20, "most messages shown; 0: all")
+	return c
+}
+
+var errEnough = errors.New("enough")
+
+func ignoreEnough(err error) error {
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+func messageRow(l *queue.Line) string {
+	made, payload, size := "not known", "(not text)", len(l.Base64)
+	if t, err := time.Parse(time.RFC3339, l.Time); err == nil {
+		made = t.UTC().Format("2006-01-02 15:04:05.000")
+	}
+	if l.Payload != nil {
+		size = len(*l.Payload)
+		payload = things.Printable([]byte((*l.Payload)[:min(size, 200)]))
+		if r := []rune(payload); len(r) > 60 {
+			payload = string(r[:60]) + "…"
+		}
+	}
+	flags := ""
+	if l.Retain {
+		flags = " retain"
+	}
+	return fmt.Sprintf("%d\t%s\t%d%s\t%s\t%d\t%s", l.Seq, made, l.QoS, flags, things.Escape(l.Topic), size, payload)
+}
+
+// list prints a line for each queue.
+func (q *queueOptions) list(c *cobra.Command) error {
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	fmt.Fprintln(w, "CLIENT ID\tMESSAGES\tBYTES\tOLDEST (UTC)\tALARMS\tONLY IN MEMORY\tSET ASIDE")
+	return q.each(c, nil, func(one state.Queue, src queue.Source) error {
+		n, err := src.Stats(c.Context())
+		if err != nil {
+			return err
+		}
+		oldest := "-"
+		if !n.Oldest.IsZero() {
+			oldest = n.Oldest.Format("2006-01-02 15:04:05")
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d\t%d\t%d\n", things.Escape(one.ClientID), n.Messages, n.Bytes, oldest, n.Alarms, n.Held, countLines(filepath.Join(one.Dir, queue.AsideName)))
+		return nil
+	})
+}
+
+// countLines counts the lines of a file, which need not be there.
+func countLines(name string) (n int) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 64<<20)
+	for s.Scan() {
+		n++
+	}
+	return n
+}
+
+func newQueueExport(q *queueOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "export [CLIENT-ID]",
+		Short: "Print what waits, a line of JSON for each message",
+		Long: `export prints the messages in their order, each as a line of JSON, and leaves them
+where they are. A payload that is not text is given as payload_base64. import
+reads the lines; so it does those of the file aside.jsonl in a queue's folder, the
+messages upon which the broker hung up.`,
+		Example: `  pithings queue export >backlog.jsonl`,
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			out := bufio.NewWriter(c.OutOrStdout())
+			err := q.each(c, args, func(_ state.Queue, src queue.Source) error {
+				return src.Each(c.Context(), func(l queue.Line) error {
+					_, err := out.WriteString(l.String() + "\n")
+					return err
+				})
+			})
+			return errors.Join(err, out.Flush())
+		},
+	}
+}
+
+func newQueueImport(q *queueOptions) *cobra.Command {
+	var connection, id string
+	c := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Put exported messages behind those that wait; - is standard input",
+		Long: `import puts the messages of an export behind those that wait, of the agent if one
+owns the state folder. It ends when all are on the disk.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var in io.Reader = c.InOrStdin()
+			if args[0] != "-" {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				in = f
+			}
+			o, err := (&queueConn{config: q.config, state: q.state, id: id}).options(c)
+			if err != nil {
+				return err
+			}
+			o.Link.Endpoint = "" // it only keeps them
+			o.Connection, o.Log = connection, (&partOptions{}).log(c.ErrOrStderr())
+			n := 0
+			o.Input = pub.Parsed(in, func(line []byte) (mqttlink.Message, error) {
+				n++
+				return queue.ParseLine(line)
+			})
+			if err := pub.Run(c.Context(), o); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%d messages are in the queue\n", n)
+			return err
+		},
+	}
+	c.Flags().StringVar(&connection, "connection", "", "beside a running agent: the thing whose connection is to take them; empty: the shared one")
+	c.Flags().StringVarP(&id, "id", "i", "", "without one: the client id whose queue is to take them (default: the one kept in the state folder)")
+	return c
+}
+
+func newQueuePurge(q *queueOptions) *cobra.Command {
+	var yes bool
+	var topic string
+	var olderThan time.Duration
+	c := &cobra.Command{
+		Use:   "purge [CLIENT-ID]",
+		Short: "Delete messages that wait; they are not delivered",
+		Long: `purge deletes messages for good. Without --yes it only says how many it would
+delete; export keeps a copy.`,
+		Example: `  pithings queue purge --topic 'bme680/#' --older-than 72h --yes`,
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if topic != "" {
+				if err := mqttlink.ValidFilter(topic); err != nil {
+					return usagef("--topic: %w", err)
+				}
+			}
+			if olderThan < 0 {
+				return usagef("--older-than: give a positive time")
+			}
+			chosen := func(l *queue.Line) bool {
+				if topic != "" && !mqttlink.Match(topic, l.Topic) {
+					return false
+				}
+				made, err := time.Parse(time.RFC3339, l.Time)
+				return olderThan == 0 || err == nil && time.Since(made) > olderThan
+			}
+			total := 0
+			err := q.each(c, args, func(one state.Queue, src queue.Source) error {
+				n, err := purgeOne(c.Context(), src, chosen, yes)
+				total += n
+				if err == nil && n > 0 {
+					verb := "would be deleted"
+					if yes {
+						verb = "deleted"
+					}
+					fmt.Fprintf(c.OutOrStdout(), "%s: %d messages %s\n", things.Escape(one.ClientID), n, verb)
+				}
+				return err
+			})
+			switch {
+			case err != nil:
+				return err
+			case total == 0:
+				fmt.Fprintln(c.OutOrStdout(), "there is nothing to delete")
+			case !yes:
+				return fmt.Errorf("nothing was deleted; say --yes to delete %d messages that were never delivered", total)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "delete; otherwise only count")
+	c.Flags().StringVarP(&topic, "topic", "t", "", "only messages whose topic matches this filter")
+	c.Flags().DurationVar(&olderThan, "older-than", 0, "only messages made longer ago")
+	return c
+}
+
+func purgeOne(ctx context.Context, src queue.Source, chosen func(*queue.Line) bool, yes bool) (int, error) {
+	var seqs []uint64
+	err := src.Each(ctx, func(l queue.Line) error {
+		if chosen(&l) {
+			seqs = append(seqs, l.Seq)
+		}
+		return nil
+	})
+	if err != nil || !yes {
+		return len(seqs), err
+	}
+	return src.Purge(ctx, seqs)
+}
