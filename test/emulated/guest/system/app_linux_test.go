@@ -75,6 +75,7 @@ type how struct {
 	tty    string   // its controlling terminal; none when empty
 	state  string   // folder that outlives the test; one of its own when empty
 	broker string   // HOST:PORT; the embedded one when empty
+	clock  string   // how its clock is judged; trusted if no real-time clock has set it when empty
 	unit   bool     // by systemd, with the unit that users get
 }
 
@@ -90,7 +91,11 @@ func start(t *testing.T, h how, things string) *app {
 	} else {
 		text = "mqtt: {endpoint: mqtt://" + a.broker + "}\n" + text
 	}
-	text = clockOf(t) + text
+	if h.clock == "" {
+		text = clockOf(t) + text
+	} else {
+		text = "clock: " + h.clock + "\n" + text
+	}
 	if h.unit {
 		a.startUnit(text)
 	} else {
