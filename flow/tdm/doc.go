@@ -23,7 +23,6 @@
 //
 // # Bounds
 //
-// A file has at most [MaxFile] bytes, a set [MaxFiles] files and 100 deployments, a
-// block or list 1000 entries, and blocks nest at
-// most 64 levels.
+// A file has at most [MaxFile] bytes, a set [MaxFiles] files and 100 deployments,
+// a block or list 1000 entries, and blocks nest at most 64 levels.
 package tdm
