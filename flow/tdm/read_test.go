@@ -1,8 +1,11 @@
 package tdm
 
 import (
+	"reflect"
 	"strings"
 	"testing"
+
+	"pithings/flow"
 )
 
 const ns = "urn:tdm:eu-west-1/123456789012/default:"
@@ -129,5 +132,53 @@ func TestReadErrors(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestReadEntities: all kinds of entities, and the forms of their parts.
+func TestReadEntities(t *testing.T) {
+	text := strings.ReplaceAll(`
+enum OnOff @enumType(id: 'NS:Enum:OnOff') { ON @enumValue(value: 0), OFF @enumValue(value: 1), UNKNOWN }
+type OnOffEnum @propertyType(id: 'NS:Property:OnOffEnum', dataType: 'NS:Enum:OnOff') { ignore: void }
+type OnOffInt @propertyType(id: 'NS:Property:OnOffInt', dataType: int8, minValue: 0, maxValue: 1, default: 0, uom: "none") { ignore:void }
+type Name @propertyType(id: "NS:property:Name" dataType: "String" minLength: 0 maxLength: 4096 description: """a
+  name""")
+type Inner @stateType(id: "NS:state:Inner") { at: DateTime @property(id: "urn:tdm:aws:property:DateTime") }
+type InnerProperty @propertyType(id: "NS:property:Inner", instanceOf: "NS:State:Inner") {ignore: void}
+type All @stateType(id: "NS:state:All", description: "everything") {
+  "a switch" a: OnOff @property(id: "NS:property:OnOffEnum")
+  b: Int @property(id: "NS:property:OnOffInt"), c: String @property(id: "NS:property:Name")
+  d: [Inner!] @property(id: "NS:property:Inner") e: Float @property(id: "urn:tdm:aws:Property:float64")
+  f: Json @property(id: "urn:tdm:aws:Property:Json")
+}
+type AllProperty @propertyType(id: "NS:property:All", instanceOf: "NS:state:All") {ignore: void}
+type Tick @eventType(id: "NS:event:Tick") {ignore: void}
+type Report @eventType(id: "NS:event:Report", payload: "NS:property:All") {ignore: void}
+type Ask @actionType(id: "NS:action:Ask") { ignore: void }
+type Empty @capabilityType(id: "NS:capability:Empty") { ask: Ask @action(id: "NS:action:Ask") }
+type Full @capabilityType(id: "NS:capability:Full") {
+  STATE: All @state(id: "NS:state:All") tick: Tick @event(id: "NS:event:Tick") report: Report @event(id: "NS:event:Report") }
+type Thing @deviceModel(id: "NS:deviceModel:Thing", capability: ["NS:capability:Empty", "NS:capability:Full"]) {ignore: void}
+query Board @device(id: "NS:device:Board", deviceModel: "NS:deviceModel:Thing") {
+  MQTT {
+    Empty(id: "NS:capability:Empty") { Action(name: "ask") { params Publish { Request(topic: "board/ask") } } }
+    Full(id: "NS:capability:Full") {
+      State { a(name: "x", property: "NS:property:OnOffEnum") }
+      Event(name: "tick") { Subscribe(topic: "board/tick") }
+      Event(name: "report") { Subscribe(topic: "board/report") { responsePayload(property: "NS:property:All") } }
+    }
+  }
+}`, "NS:", ns)
+	d := mustRead(t, File{"x", []byte(text)})
+	want := flow.DeviceModel{ID: ns + "device:Board",
+		Events: map[string]flow.EventModel{
+			"tick": {Topic: "board/tick"},
+			"report": {Topic: "board/report", Payload: flow.Payload{Keys: map[string]flow.ValueType{"a": flow.AnyType, "b": flow.IntegerType,
+				"c": flow.StringType, "d": flow.ObjectType, "e": flow.NumberType, "f": flow.AnyType}}}},
+		Actions: map[string]flow.ActionModel{"ask": {Topic: "board/ask"}}}
+	for _, id := range []string{"device:Board", "DeviceModel:Thing"} {
+		if got, ok := d.Device(ns + id); !ok || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is\n%+v\nwant\n%+v", id, got, want)
+		}
 	}
 }
