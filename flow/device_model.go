@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -127,10 +128,11 @@ func checkTypes(params map[string]ValueType) error {
 
 // Payload computes the request's payload from a step's arguments. An argument
 // that is no param but has the name of one of the request's keys goes there as
-// it is.
+// it is. Names are compared without regard to case.
 func (a ActionModel) Payload(args Values) (Values, error) {
+	args = a.spelled(args)
 	if a.Request == nil {
-		return maps.Clone(args), nil
+		return args, nil
 	}
 	out := Values{}
 	for _, key := range slices.Sorted(maps.Keys(a.Request)) {
@@ -152,6 +154,29 @@ func (a ActionModel) Payload(args Values) (Values, error) {
 		}
 	}
 	return out, nil
+}
+
+// spelled returns arguments under the names of the params, or else of the
+// request's keys.
+func (a ActionModel) spelled(args Values) Values {
+	out := make(Values, len(args))
+	for name, v := range args {
+		out[cmp.Or(spelling(a.Params, name), spelling(a.Request, name), name)] = v
+	}
+	return out
+}
+
+// spelling is how m has a name; "" if it does not.
+func spelling[T any](m map[string]T, name string) string {
+	if _, ok := m[name]; ok {
+		return name
+	}
+	for key := range m {
+		if strings.EqualFold(key, name) {
+			return key
+		}
+	}
+	return ""
 }
 
 // params is the scope of a request's texts: a param that the step does not give

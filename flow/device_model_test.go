@@ -49,6 +49,8 @@ func TestActionModelPayload(t *testing.T) {
 	}{
 		"param under another key": {screen, Values{"imageUrl": "http://host/1.jpg"}, `{"imageUri":"http://host/1.jpg"}`},
 		"key as it is":            {screen, Values{"imageUri": "http://host/2.jpg"}, `{"imageUri":"http://host/2.jpg"}`},
+		"in another case":         {screen, Values{"ImageURL": "http://host/3.jpg"}, `{"imageUri":"http://host/3.jpg"}`},
+		"key in another case":     {screen, Values{"imageuri": "http://host/4.jpg"}, `{"imageUri":"http://host/4.jpg"}`},
 		"param not given":         {screen, Values{}, `{"imageUri":null}`},
 		"expressions":             {lamp, Values{"level": int64(50), "room": "hall"}, `{"brightness":127,"note":"in hall","on":true,"time":2}`},
 		"no request":              {ActionModel{Topic: "t"}, Values{"a": 1}, `{"a":1}`},
