@@ -120,7 +120,7 @@ func (s *session) next(o *order, pace *pacer) (t turn, ok bool) {
 			}
 			continue
 		}
-		if !s.awaitTime(t.Record) {
+		if !s.awaitTime(t.Record, o.ahead && !t.ahead) {
 			select {
 			case <-s.ended:
 				return t, false

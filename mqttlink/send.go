@@ -78,6 +78,8 @@ func (s *session) send() {
 			if l.stranded[r.Seq] {
 				delete(l.stranded, r.Seq)
 				l.count(func(st *Stats) { st.Resent++ })
+			} else {
+				l.noteFilledIn(r)
 			}
 			l.sent = max(l.sent, r.Seq)
 			f.sent = time.Now()

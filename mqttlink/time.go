@@ -39,8 +39,9 @@ func (l *Link) date(r *outbox.Record, m Message) (waits bool) {
 func undated(r outbox.Record) bool { return r.Field.Length > 0 && r.Stamp.Boot != [16]byte{} }
 
 // awaitTime reports whether r can be sent as far as its time goes. If not, it waits
-// until that may have changed, or the session ends.
-func (s *session) awaitTime(r outbox.Record) (ready bool) {
+// until that may have changed, or the session ends, or, if r may be overtaken, until
+// something else is published.
+func (s *session) awaitTime(r outbox.Record, mayBeOvertaken bool) (ready bool) {
 	l := s.l
 	changed := l.o.Clock.Changed()
 	if !undated(r) || !l.o.Clock.Pending(clock.Stamp(r.Stamp)) || l.fate(r, s.handed) != sent {
@@ -49,8 +50,13 @@ func (s *session) awaitTime(r outbox.Record) (ready bool) {
 	l.quiet.say(slog.LevelWarn, "undated", "messages wait until this machine's clock is known to be right", "why", l.o.Clock.Verdict().String(), "queued", l.box.Len())
 	l.waiting.Store(true)
 	defer l.waiting.Store(false)
+	var published <-chan struct{}
+	if mayBeOvertaken {
+		published = l.kick
+	}
 	select {
 	case <-changed:
+	case <-published:
 	case <-s.ended:
 	}
 	return false
@@ -63,10 +69,14 @@ func (l *Link) fillIn(r *outbox.Record) {
 	}
 	t, known := l.o.Clock.Date(clock.Stamp(r.Stamp))
 	r.Payload = fill(r.Payload, r.Field, t, known)
-	if r.Seq <= l.sent { // counted
+}
+
+// noteFilledIn counts a record that is sent for the first time.
+func (l *Link) noteFilledIn(r outbox.Record) {
+	if !undated(r) {
 		return
 	}
-	if known {
+	if _, known := l.o.Clock.Date(clock.Stamp(r.Stamp)); known {
 		l.count(func(s *Stats) { s.Dated++ })
 		return
 	}

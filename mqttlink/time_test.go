@@ -414,6 +414,36 @@ func TestLifeOverACorrection(t *testing.T) {
 	})
 }
 
+// A backlog that waits for the clock does not hold up what overtakes it.
+func TestLivePassesAnUndatedBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPi(t)
+		p.opts = func(o *Options) { o.LiveFirst, o.Backoff = true, Backoff{} }
+		p.off.Store(true)
+		p.start()
+		defer p.stop()
+		for range 3 {
+			p.measure(1, UnixMillis, time.Second)
+		}
+		p.off.Store(false)
+		time.Sleep(10 * time.Minute)
+		for i, payload := range []string{"motion", "more"} {
+			publish(t, p.link, 1, payload)
+			time.Sleep(time.Minute)
+			if got := p.broker.payloads(); len(got) != i+1 || got[i] != payload {
+				t.Fatalf("while the backlog waits arrived %q", got)
+			}
+		}
+		p.Synchronise(today)
+		synced := time.Now()
+		p.flush()
+		p.check(append([]string{"motion", "more"}, p.want(synced, today, never)...))
+		if s := p.link.Stats(); s.Dated != 3 || s.Connects != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // With queueing switched off, a message that would have to wait is refused.
 func TestUndatedWithoutQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
