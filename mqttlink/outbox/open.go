@@ -24,8 +24,7 @@ const (
 // and are no error. A disk that can be read but not written is none either:
 // messages will be held.
 func Open(dir string, o DiskOptions) (*Disk, error) {
-	o.fill()
-	d := &Disk{o: o, dir: dir, fs: o.fs}
+	d := newDisk(dir, o)
 	if d.fs == nil {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("open outbox: %w", err)
@@ -39,18 +38,6 @@ func Open(dir string, o DiskOptions) (*Disk, error) {
 			d.owner = f
 		}
 	}
-	d.idle.L = &d.mu
-	for i := range d.groups {
-		d.groups[i].done.L = &d.mu
-	}
-	d.slots.fs = d.fs
-	d.reader = cursor{fs: d.fs, block: readBlock, fresh: true}
-	d.walker = cursor{fs: d.fs, block: walkBlock}
-	d.picker = cursor{fs: d.fs, block: walkBlock}
-	for c := range d.droppers {
-		d.droppers[c] = cursor{fs: d.fs, block: walkBlock}
-	}
-	d.keeper.init()
 	if err := d.load(); err != nil {
 		d.letGo()
 		return nil, fmt.Errorf("open outbox %s: %w", dir, err)
@@ -61,8 +48,26 @@ func Open(dir string, o DiskOptions) (*Disk, error) {
 	return d, nil
 }
 
+func newDisk(dir string, o DiskOptions) *Disk {
+	o.fill()
+	d := &Disk{o: o, dir: dir, fs: o.fs}
+	d.idle.L = &d.mu
+	for i := range d.groups {
+		d.groups[i].done.L = &d.mu
+	}
+	d.keeper.init()
+	return d
+}
+
 // load finds out what is in the folder.
 func (d *Disk) load() error {
+	d.slots.fs = d.fs
+	d.reader = cursor{fs: d.fs, block: readBlock, fresh: true}
+	d.walker = cursor{fs: d.fs, block: walkBlock}
+	d.picker = cursor{fs: d.fs, block: walkBlock}
+	for c := range d.droppers {
+		d.droppers[c] = cursor{fs: d.fs, block: walkBlock}
+	}
 	names, err := d.fs.list()
 	if err != nil {
 		return err
