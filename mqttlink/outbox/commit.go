@@ -68,6 +68,7 @@ func (d *Disk) stage(r *Record) (uint64, error) {
 	d.next++
 	d.encode(r, seq)
 	d.appended.add(r.Class, r.size())
+	d.recent.note(seq, r)
 	return seq, nil
 }
 
@@ -141,6 +142,24 @@ func (d *Disk) settle(seq uint64) error {
 	for seq >= d.safe && d.err == nil {
 		if d.busy {
 			g.done.Wait()
+			continue
+		}
+		d.busy = true
+		d.commit(d.o.Sync == SyncAlways)
+		d.release()
+	}
+	if seq >= d.safe {
+		return d.heldErr
+	}
+	return nil
+}
+
+// settleLate is settle for a message that was put into a group some time ago: which
+// group that is, is not known any more. d.mu is held.
+func (d *Disk) settleLate(seq uint64) error {
+	for seq >= d.safe && d.err == nil {
+		if d.busy {
+			d.idle.Wait()
 			continue
 		}
 		d.busy = true

@@ -51,6 +51,7 @@ type Disk struct {
 	logged   uint64 // sequence number behind the last message in the log
 	counted  uint64 // and behind the last that counts in it, be it in a file that is not trusted any more
 	appended tally  // all messages below next
+	recent   recent // the last of them
 	pos      position
 	moved    bool            // pos has changed since it was saved
 	walker   cursor          // reads behind pos.acked
@@ -58,7 +59,6 @@ type Disk struct {
 	picker   cursor          // reads what is acknowledged by itself
 	first    uint64          // no message below is in the box
 	unsaved  bool            // not all of pos.sacks were saved
-	unsized  []uint64        // in pos.sacks, but not in their tallies yet
 
 	held      []held // while the disk cannot be written
 	heldBytes int64
@@ -86,19 +86,41 @@ var _ Box = (*Disk)(nil)
 // Append implements Box. A message that is held in memory has a sequence number
 // and an error that wraps ErrHeld.
 func (d *Disk) Append(r Record) (uint64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	seq, err := d.take(&r)
+	if err == nil {
+		err = d.settle(seq)
+	}
+	return seq, err
+}
+
+// take gives r a number and puts it into a group, or holds it. d.mu is held.
+func (d *Disk) take(r *Record) (uint64, error) {
 	if len(r.Topic) > maxTopic || len(r.Payload) > maxPayload {
 		return 0, ErrTooLarge
 	}
 	if r.undated() {
 		r.Time = d.o.Now()
 	}
+	return d.stage(r)
+}
+
+// Stage is the first half of Append: the message has its number and its place, and
+// may be delivered, but is not safe before Settle has returned, and not to be read or
+// acknowledged. An error is one of Append; after one that wraps ErrHeld there is
+// nothing to settle.
+func (d *Disk) Stage(r Record) (uint64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	seq, err := d.stage(&r)
-	if err == nil {
-		err = d.settle(seq)
-	}
-	return seq, err
+	return d.take(&r)
+}
+
+// Settle is the second half of Append.
+func (d *Disk) Settle(seq uint64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.settleLate(seq)
 }
 
 // Appended is what AppendAll has taken: the first N records. Others may have
@@ -113,18 +135,10 @@ type Appended struct {
 // Those that it has not taken it has not for the reason given. An error that wraps
 // ErrHeld says that the last of those taken are held in memory.
 func (d *Disk) AppendAll(rs []Record) (a Appended, err error) {
-	now := d.o.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range rs {
-		if len(r.Topic) > maxTopic || len(r.Payload) > maxPayload {
-			err = ErrTooLarge
-			break
-		}
-		if r.undated() {
-			r.Time = now
-		}
-		seq, stageErr := d.stage(&r)
+		seq, stageErr := d.take(&r)
 		if stageErr != nil && !errors.Is(stageErr, ErrHeld) {
 			err = stageErr
 			break
@@ -165,7 +179,7 @@ func (d *Disk) Next(from uint64) (Record, bool, error) {
 		d.noteHoles(&d.reader)
 		switch {
 		case err != nil:
-			if err := d.unreadable(&d.reader, p, err); err != nil {
+			if err := d.unreadable(p, err); err != nil {
 				return Record{}, false, err
 			}
 			from = p.end
@@ -182,36 +196,54 @@ func (d *Disk) Next(from uint64) (Record, bool, error) {
 
 // Ack implements Box.
 func (d *Disk) Ack(seq uint64) error {
+	if err := d.AckLater(seq); err != nil {
+		return err
+	}
+	d.Save()
+	return nil
+}
+
+// AckLater is Ack, which the end of the process undoes unless Save is called.
+func (d *Disk) AckLater(seq uint64) error {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.closed {
-		d.mu.Unlock()
 		return ErrClosed
 	}
-	before := d.pos.acked
 	d.advance(min(seq, d.visible()-1))
-	moved := d.pos.acked != before
+	return nil
+}
+
+// Save writes down what was acknowledged, if that has not been done. If it cannot be
+// written now, it is when it can; it costs duplicates only.
+func (d *Disk) Save() {
+	d.mu.Lock()
+	moved := d.moved
 	d.mu.Unlock()
 	if moved {
-		// If that cannot be written now, it is when it can; it costs duplicates only.
 		_ = d.savePosition(false)
 	}
-	return nil
 }
 
 // AckOne implements Box. The position of up to 32 ranges of messages that are gone
 // although older ones are not outlives the process; of more, as happens if every
 // other message is acknowledged, those of the shortest ranges are delivered again.
 func (d *Disk) AckOne(seq uint64) error {
+	if err := d.AckOneLater(seq); err != nil {
+		return err
+	}
+	d.Save()
+	return nil
+}
+
+// AckOneLater is AckOne as AckLater is Ack.
+func (d *Disk) AckOneLater(seq uint64) error {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.closed {
-		d.mu.Unlock()
 		return ErrClosed
 	}
-	moved := d.ackOne(seq)
-	d.mu.Unlock()
-	if moved {
-		_ = d.savePosition(false) // as in Ack
-	}
+	d.ackOne(seq)
 	return nil
 }
 
@@ -257,7 +289,7 @@ func (d *Disk) savePosition(sync bool) error {
 func (d *Disk) SetHanded(seq uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if seq = min(seq, d.next-1); seq > d.pos.handed {
+	if seq > d.pos.handed {
 		d.pos.handed, d.moved = seq, true
 	}
 }
@@ -325,7 +357,9 @@ func (d *Disk) Close() error {
 	if w := d.tail; w != nil {
 		d.tail = nil
 		if d.o.Sync != SyncNever && w.dirty {
-			err = w.f.Sync()
+			if err = w.lost; err == nil {
+				err = w.f.Sync()
+			}
 		}
 		err = errors.Join(err, w.f.Close())
 		if d.o.Sync != SyncNever && err == nil {

@@ -145,11 +145,11 @@ func (d *Disk) fail(cause error, g *group) {
 // cannot return stays where it is.
 func (d *Disk) takeBack(w *writer) {
 	n := w.seg.limit - w.syncedOff
-	if !w.dirty || n <= 0 {
+	if !w.dirty && !d.syncing || n <= 0 { // a sync that is under way may fail yet
 		return
 	}
 	b := make([]byte, n)
-	if err := readAll(w.f, b, w.syncedOff); err != nil {
+	if _, err := w.f.ReadAt(b, w.syncedOff); err != nil {
 		return
 	}
 	rs, ok := w.decode(b, w.syncedSeed, true)
@@ -238,9 +238,12 @@ func (d *Disk) heal() {
 		if len(d.held) == 0 {
 			if w := d.tail; w.dirty || d.syncing {
 				d.awaitSync()
-				d.mu.Unlock()
-				err := w.f.Sync()
-				d.mu.Lock()
+				err := w.lost
+				if err == nil {
+					d.mu.Unlock()
+					err = w.f.Sync()
+					d.mu.Lock()
+				}
 				if err != nil {
 					d.fail(err, nil)
 					d.healLater(err)

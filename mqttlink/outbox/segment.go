@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -128,7 +129,7 @@ func (s *segment) readHead(f file) (h segmentHead, err error) {
 		return h, fmt.Errorf("%w: it has %d bytes", errHead, h.size)
 	}
 	var b [headLength]byte
-	if err := readAll(f, b[:], 0); err != nil {
+	if _, err := f.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
 		return h, err
 	}
 	if string(b[:7]) != magic || crc32.Checksum(b[:headLength-4], castagnoli) != le.Uint32(b[headLength-4:]) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 )
 
@@ -49,12 +50,14 @@ func (s *slots) load() (p position, err error) {
 	found, blank := false, true
 	var later error
 	for i := range int64(2) {
-		if err := readAll(f, s.buf[:], i*slotStride); err != nil {
+		clear(s.buf[:])
+		n, err := f.ReadAt(s.buf[:], i*slotStride)
+		if err != nil && !errors.Is(err, io.EOF) {
 			later = err
 			blank = false
 			continue
 		}
-		if s.buf != [slotLength]byte{} {
+		if n > 0 && s.buf != [slotLength]byte{} {
 			blank = false
 		}
 		if q, g, ok, err := s.decode(); err != nil {
@@ -88,7 +91,7 @@ func (s *slots) decode() (p position, generation uint64, ok bool, err error) {
 	p.synced = le.Uint64(b[32+24*classes:])
 	p.sacks = decodeSacks(b[sacksAt:slotLength-4], p.acked)
 	// Larger numbers are none that this program gives.
-	return p, generation, max(p.acked, p.handed, p.floors[Reading], p.floors[Alarm]) < maxSeq/2, nil
+	return p, generation, max(p.acked, p.floors[Reading], p.floors[Alarm]) < maxSeq/2, nil
 }
 
 // save writes p over the older slot; of the sacks what fits, and their list is
