@@ -2,6 +2,7 @@ package mqttlink
 
 import (
 	"log/slog"
+	"runtime"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -15,6 +16,18 @@ type handedBox interface {
 	Handed() uint64
 }
 
+// lazyBox is an outbox whose acknowledgements take effect at once, and outlive the
+// process when they have been saved.
+type lazyBox interface {
+	AckLater(seq uint64) error
+	AckOneLater(seq uint64) error
+	Save()
+}
+
+// saveEvery is how many acknowledgements are saved together at most. Their slots stay
+// taken until then, so that no more than a window is sent again after a kill.
+const saveEvery = 8
+
 // acknowledge waits at the head of the flights and takes what has landed out of
 // the outbox. When the session ends it goes on with what has arrived, up to the
 // first gap.
@@ -23,15 +36,37 @@ func (s *session) acknowledge() {
 	defer timer.Stop()
 	progress := s.began
 	gap := false
+	unsaved := 0
+	save := func() {
+		if box, ok := s.l.box.(lazyBox); ok && unsaved > 0 {
+			box.Save()
+		}
+		for ; unsaved > 0; unsaved-- {
+			<-s.slots
+		}
+	}
+	defer save()
 	for f := range s.flights {
+		if f.fate == sent && !done(f.tok) {
+			save() // before waiting
+		}
 		if !gap && s.arrived(f, progress, timer) {
 			if f.fate == sent && f.r.QoS > 0 {
 				s.acks++
 			}
 			progress = time.Now()
 			s.noteHanded()
+			if f.fate == sent {
+				s.flying.Add(-flightBytes(&f.r))
+			}
 			s.l.landed(f)
-			<-s.slots
+			unsaved++
+			if len(s.flights) == 0 {
+				runtime.Gosched() // who has waited for this goes on first
+			}
+			if unsaved >= min(saveEvery, s.l.o.Window) || len(s.flights) == 0 {
+				save()
+			}
 			continue
 		}
 		gap = true
@@ -114,9 +149,16 @@ func (s *session) noteStranded() {
 
 // ack takes a record out of the outbox, and reports whether that could be noted.
 func (l *Link) ack(f flight) bool {
-	ack := l.box.Ack
+	if box, ok := l.box.(stagedBox); ok && f.staged {
+		_ = box.Settle(f.r.Seq) // the answer may come before the message is on the disk
+	}
+	all, one := l.box.Ack, l.box.AckOne
+	if box, ok := l.box.(lazyBox); ok {
+		all, one = box.AckLater, box.AckOneLater
+	}
+	ack := all
 	if f.ahead || f.r.QoS == 0 && l.o.LiveFirst {
-		ack = l.box.AckOne
+		ack = one
 	}
 	if err := ack(f.r.Seq); err != nil {
 		l.quiet.say(slog.LevelError, "ack", "outbox cannot note what was delivered: it will be sent again", "error", err)

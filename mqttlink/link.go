@@ -74,6 +74,7 @@ type Link struct {
 	waiting atomic.Bool                // for the clock
 	local   atomic.Pointer[netip.Addr] // our address in the last connection
 	kick    chan struct{}              // something was appended
+	now     atomic.Pointer[session]    // the one that runs
 
 	// What one session leaves to the next; sessions never overlap.
 	handed uint64 // highest QoS 0 record that was given to the network

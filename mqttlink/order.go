@@ -92,8 +92,10 @@ func (l *Link) rename(t *turn) {
 }
 
 // next waits for the message whose turn it is, and for the subscriptions made before
-// it.
-func (s *session) next(o *order, pace *pacer) (t turn, ok bool) {
+// it. While there is none, others may send: the slot and s.sending, which are held
+// when it is called, are given up meanwhile.
+func (s *session) next() (t turn, ok bool) {
+	o, pace := &s.order, &s.pace
 	for {
 		t, ok, err := o.next()
 		switch {
@@ -113,9 +115,7 @@ func (s *session) next(o *order, pace *pacer) (t turn, ok bool) {
 			}
 		case !ok:
 			pace.rest()
-			select {
-			case <-s.l.kick:
-			case <-s.ended:
+			if !s.rest() {
 				return t, false
 			}
 			continue
@@ -131,4 +131,23 @@ func (s *session) next(o *order, pace *pacer) (t turn, ok bool) {
 		s.l.rename(&t)
 		return t, s.waitSettled()
 	}
+}
+
+// rest waits until something is to be sent, and lets others send meanwhile. It
+// returns false if the session ends first.
+func (s *session) rest() bool {
+	<-s.slots
+	s.sending.Unlock()
+	defer s.sending.Lock()
+	select {
+	case <-s.l.kick:
+	case <-s.ended:
+		return false
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-s.ended:
+		return false
+	}
+	return true
 }

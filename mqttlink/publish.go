@@ -26,7 +26,12 @@ func (l *Link) Publish(ctx context.Context, m Message) error {
 	case waits && l.o.MaxQueued == 0:
 		err = ErrUndated
 	case l.open():
-		_, err = l.lives.append(l.box, r)
+		var sent bool
+		if err, sent = l.direct(r); !sent {
+			if _, err = l.lives.append(l.box, r); Accepted(err) {
+				l.wake()
+			}
+		}
 	}
 	if err != nil {
 		err = fmt.Errorf("publish to %s: %w", m.Topic, err)
@@ -73,7 +78,9 @@ func (l *Link) PublishAll(ctx context.Context, ms []Message) (t outbox.Appended,
 	if l.open() {
 		t, err = appendAll(l.box, rs)
 	}
-	l.taken(t.N)
+	if l.taken(t.N); t.N > 0 {
+		l.wake()
+	}
 	if err != nil {
 		err = fmt.Errorf("publish to %s: %w", rs[min(t.N, len(rs)-1)].Topic, err)
 	}
@@ -140,7 +147,7 @@ func (l *Link) refused(m Message, err error) {
 	l.quiet.say(slog.LevelWarn, "publish "+why.Error(), "message not taken", "topic", clip(m.Topic), "error", Explain(err))
 }
 
-// taken counts messages that are in the outbox, and wakes the sender.
+// taken counts messages that are in the outbox.
 func (l *Link) taken(n int) {
 	if n == 0 {
 		return
@@ -149,8 +156,12 @@ func (l *Link) taken(n int) {
 	if l.o.Drop == outbox.DropOldest {
 		l.noteDropped()
 	}
+}
+
+// wake tells the sender that something was appended.
+func (l *Link) wake() {
 	select {
 	case l.kick <- struct{}{}:
-	default: // the sender has been told already
+	default: // it has been told already
 	}
 }

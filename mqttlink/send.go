@@ -10,11 +10,12 @@ import (
 
 // flight is a record of the outbox that the sender has done with.
 type flight struct {
-	r     outbox.Record
-	ahead bool // acknowledged by itself
-	fate  fate
-	tok   mqtt.Token // if it was sent
-	sent  time.Time
+	r      outbox.Record
+	ahead  bool // acknowledged by itself
+	staged bool // may not be safe yet: Publish has sent it itself
+	fate   fate
+	tok    mqtt.Token // if it was sent
+	sent   time.Time
 }
 
 // fate is what the sender has done with a record.
@@ -42,57 +43,68 @@ func (l *Link) fate(r outbox.Record, handedUpTo uint64) fate {
 }
 
 // send publishes from the outbox, in the order of Options.LiveFirst, beginning anew
-// with each session.
+// with each session. It holds s.sending but for when there is nothing to send.
 func (s *session) send() {
-	defer close(s.flights)
+	s.sending.Lock()
+	defer func() {
+		s.closed = true
+		close(s.flights)
+		s.sending.Unlock()
+	}()
 	l := s.l
-	pace := pacer{rate: l.o.Drain}
-	for order := s.order; ; {
+	for {
 		select {
 		case s.slots <- struct{}{}:
 		case <-s.ended:
 			return
 		}
-		t, ok := s.next(&order, &pace)
+		t, ok := s.next()
 		if !ok {
 			return
 		}
-		order.passed(&t)
+		s.order.passed(&t)
 		r := t.Record
 		f := flight{r: r, ahead: t.ahead, fate: l.fate(r, s.handed)}
 		if f.fate == sent {
 			l.fillIn(&r)
 			f.r = r
-			if !t.ahead && !pace.wait(s.ended) || !s.throttled(r) || !s.prepare(r) {
+			if !t.ahead && !s.pace.wait(s.ended) || !s.throttled(r) || !s.prepare(r) {
 				return
 			}
 			f.fate = l.fate(r, s.handed) // it may have waited for long
 		}
-		if f.fate == sent {
-			// After the end the library would keep Publish waiting for its time-out.
-			select {
-			case <-s.ended:
-				return
-			default:
-			}
-			if l.stranded[r.Seq] {
-				delete(l.stranded, r.Seq)
-				l.count(func(st *Stats) { st.Resent++ })
-			} else {
-				l.noteFilledIn(r)
-			}
-			l.sent = max(l.sent, r.Seq)
-			f.sent = time.Now()
-			f.tok = s.taken(func() mqtt.Token { return s.client.Publish(r.Topic, r.QoS, r.Retain, r.Payload) })
-			if r.QoS == 0 {
-				s.mu.Lock()
-				s.unconfirmed = append(s.unconfirmed, f)
-				s.mu.Unlock()
-			}
+		if f.fate != sent {
+			s.flights <- f
+			continue
 		}
-		s.flights <- f
-		if f.fate == sent && !s.prove(f) {
+		// After the end the library would keep Publish waiting for its time-out.
+		select {
+		case <-s.ended:
+			return
+		default:
+		}
+		if l.stranded[r.Seq] {
+			delete(l.stranded, r.Seq)
+			l.count(func(st *Stats) { st.Resent++ })
+		} else {
+			l.noteFilledIn(r)
+		}
+		f.sent = time.Now()
+		f.tok = s.taken(func() mqtt.Token { return s.client.Publish(r.Topic, r.QoS, r.Retain, r.Payload) })
+		if s.away(f); !s.prove(f) {
 			return
 		}
 	}
+}
+
+// away notes that a message is on its way.
+func (s *session) away(f flight) {
+	s.l.sent = max(s.l.sent, f.r.Seq)
+	s.flying.Add(flightBytes(&f.r))
+	if f.r.QoS == 0 {
+		s.mu.Lock()
+		s.unconfirmed = append(s.unconfirmed, f)
+		s.mu.Unlock()
+	}
+	s.flights <- f
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -31,11 +32,15 @@ type session struct {
 	err   error     // that reason; read after ended is closed
 	over  time.Time // when it came
 
+	flying  atomic.Int64  // bytes of messages that were sent and have not landed
 	slots   chan struct{} // one token for each flight
 	flights chan flight   // in the order of the outbox; closed when the sender ends
-	order   order         // the sender's
-	probe   probe         // the sender's
-	handed  uint64        // the last record with QoS 0 that earlier sessions gave to the network
+	sending sync.Mutex    // the right to send; taken before mu
+	closed  bool          // flights is; of who sends, as are:
+	order   order
+	pace    pacer
+	probe   probe
+	handed  uint64 // the last record with QoS 0 that earlier sessions gave to the network
 
 	// Read when run's goroutines have ended.
 	acks     int      // PUBACKs in this session
@@ -105,7 +110,7 @@ func (l *Link) connect(ctx context.Context) (*session, error) {
 	if l.o.LiveFirst {
 		s.probe.until = l.trial.message.seq
 	}
-	s.order = l.newOrder()
+	s.order, s.pace = l.newOrder(), pacer{rate: l.o.Drain}
 	if !stopped { // the context ended just as the CONNACK came
 		s.end(ctx.Err())
 	}
@@ -162,6 +167,8 @@ func (s *session) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(s.send)
 	wg.Go(s.acknowledge)
+	s.l.now.Store(s)
+	defer s.l.now.Store(nil)
 	wg.Go(s.keepSubscriptions)
 	held := time.NewTimer(kickedStill)
 	defer held.Stop()
@@ -237,7 +244,7 @@ const handOver = 500 * time.Millisecond
 func (s *session) taken(call func() mqtt.Token) mqtt.Token {
 	for {
 		tok := call()
-		if !done(tok) || tok.Error() == nil || !strings.HasSuffix(tok.Error().Error(), "was broken by timeout") {
+		if !notTaken(tok) {
 			return tok
 		}
 		select {
@@ -246,6 +253,11 @@ func (s *session) taken(call func() mqtt.Token) mqtt.Token {
 		default:
 		}
 	}
+}
+
+// notTaken reports whether the library has given up to take a packet over.
+func notTaken(tok mqtt.Token) bool {
+	return done(tok) && tok.Error() != nil && strings.HasSuffix(tok.Error().Error(), "was broken by timeout")
 }
 
 // receive hands a message to its subscriptions. It is called on the library's

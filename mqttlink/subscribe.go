@@ -293,6 +293,13 @@ func (s *session) settle(gen uint64) {
 	s.mu.Unlock()
 }
 
+// stale reports whether the subscriptions are not as they are wanted now.
+func (s *session) stale() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settled < s.l.subs.generation()
+}
+
 // waitSettled waits until the subscriptions are as they are wanted now. It
 // returns false if the session ends first.
 func (s *session) waitSettled() bool {

@@ -51,6 +51,26 @@ func newThrottle(l Limits) throttle {
 	return throttle{messages: newBucket(l.Rate), bytes: newBucket(l.ByteRate)}
 }
 
+// now takes what a message of so many bytes needs, if it is there.
+func (t *throttle) now(bytes float64) bool {
+	now := time.Now()
+	if t.bytes.take(bytes, now) > 0 {
+		return false
+	}
+	if t.messages.take(1, now) > 0 {
+		t.bytes.giveBack(bytes)
+		return false
+	}
+	return true
+}
+
+// giveBack undoes a take.
+func (b *bucket) giveBack(n float64) {
+	if b != nil {
+		b.level += n
+	}
+}
+
 // throttled waits until r may be sent. It returns false if the session ends first.
 func (s *session) throttled(r outbox.Record) bool {
 	t, limits := &s.l.throttle, &s.l.o.Limits

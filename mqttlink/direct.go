@@ -1,0 +1,103 @@
+package mqttlink
+
+import (
+	"runtime"
+	"slices"
+	"time"
+
+	"pithings/mqttlink/outbox"
+)
+
+// On a good network nothing is in the outbox but the message being published. Then
+// it need not be handed from one goroutine to the next and be read back from the
+// disk: Publish sends it itself, while it is being written. Whatever is out of the
+// ordinary takes the usual way, through the sender.
+
+// stagedBox is an outbox whose messages have their place in the order before they
+// are safe.
+type stagedBox interface {
+	Stage(r outbox.Record) (uint64, error)
+	Settle(seq uint64) error
+}
+
+// direct appends r and sends it at once. It returns false, and has done nothing, if
+// that cannot be done now.
+func (l *Link) direct(r outbox.Record) (err error, ok bool) {
+	box, staged := l.box.(stagedBox)
+	s := l.now.Load()
+	if !staged || s == nil || r.Life != 0 || undated(r) || !s.light(&r) || !s.sending.TryLock() {
+		return nil, false
+	}
+	free := s.free(&r)
+	if !free {
+		s.sending.Unlock()
+		return nil, false
+	}
+	seq, err := box.Stage(r)
+	sent := err == nil && s.launch(seq, r)
+	s.sending.Unlock()
+	if sent {
+		runtime.Gosched() // the library writes to the network, which takes longer, first
+	}
+	if err == nil {
+		err = box.Settle(seq)
+	}
+	if !sent && Accepted(err) {
+		l.wake()
+	}
+	return err, true
+}
+
+// lightBytes is what may be on its way, topics and payloads together, when a message is
+// sent directly: it fits into the kernel's send buffer (16 KiB at first, tcp(7)
+// tcp_wmem), so that Publish never waits for the network.
+const lightBytes = 4096
+
+// light reports whether r can be given to the network without waiting for it.
+func (s *session) light(r *outbox.Record) bool {
+	flying := s.flying.Load()
+	return flying == 0 || flying+flightBytes(r) <= lightBytes
+}
+
+func flightBytes(r *outbox.Record) int64 { return int64(len(r.Topic) + len(r.Payload)) }
+
+// free reports whether nothing stands in the way of a message that is published now.
+// s.sending is held.
+func (s *session) free(r *outbox.Record) bool {
+	l := s.l
+	select {
+	case <-s.ended:
+		return false
+	default:
+	}
+	switch o := &s.order; {
+	case s.closed, o.ahead, o.suspect != 0, o.pos != l.box.NextSeq():
+		return false
+	case l.trial.careful, l.offended(r.Topic), !s.pace.caught && l.o.Drain > 0, s.stale():
+		return false
+	}
+	return l.throttle.now(float64(len(r.Topic) + len(r.Payload)))
+}
+
+// launch sends a message that has been staged, and reports whether it is on its way.
+// s.sending is held.
+func (s *session) launch(seq uint64, r outbox.Record) bool {
+	if s.order.pos != seq { // another has overtaken it
+		return false
+	}
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		return false
+	}
+	r.Seq, r.Payload = seq, slices.Clone(r.Payload) // the library writes it when it likes
+	f := flight{r: r, fate: sent, staged: true, sent: time.Now()}
+	f.tok = s.client.Publish(r.Topic, r.QoS, r.Retain, r.Payload)
+	if notTaken(f.tok) {
+		<-s.slots
+		return false
+	}
+	s.order.pos = seq + 1
+	s.away(f)
+	return s.prove(f)
+}

@@ -1,0 +1,110 @@
+package mqttlink
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"pithings/mqttlink/outbox"
+)
+
+// slowBox is an outbox on a disk that takes its time, or fails.
+type slowBox struct {
+	*outbox.Disk
+	settle func(seq uint64, settle func(uint64) error) error
+}
+
+func (b *slowBox) Settle(seq uint64) error { return b.settle(seq, b.Disk.Settle) }
+
+// Without a backlog a message is sent while it is being written: its answer may come
+// first, and then it waits for the disk.
+func TestDirect(t *testing.T) {
+	disk, err := outbox.Open(t.TempDir(), outbox.DiskOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	acked := make(chan struct{}, 10)
+	s := &script{onPacket: func(p packets.ControlPacket, _ net.Conn) {
+		if _, ok := p.(*packets.PublishPacket); ok {
+			acked <- struct{}{}
+		}
+	}}
+	var once sync.Once
+	box := &slowBox{Disk: disk, settle: func(seq uint64, settle func(uint64) error) error {
+		once.Do(func() { <-acked }) // the message is at the broker before it is on the disk
+		return settle(seq)
+	}}
+	o := options(s.listen(t, nil))
+	o.Outbox = box
+	l := run(t, o)
+	publish(t, l, 1, "first") // by the usual way
+	flush(t, l)
+	<-acked
+	for i := range 5 {
+		publish(t, l, 1, fmt.Sprint(i))
+	}
+	flush(t, l)
+	if got := s.payloads(); fmt.Sprint(got) != "[first 0 1 2 3 4]" {
+		t.Errorf("%q", got)
+	}
+	if n := disk.Len(); n != 0 {
+		t.Errorf("%d messages are left", n)
+	}
+}
+
+// Many publishers at once, on both ways, over sessions that break: each one's messages
+// arrive in its order, none is lost, and nothing is sent more often than a window
+// allows.
+func TestDirectConcurrently(t *testing.T) {
+	disk, err := outbox.Open(t.TempDir(), outbox.DiskOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	s := &script{drop: func(_, n int) bool { return n == 400 }}
+	o := options(s.listen(t, nil))
+	o.Outbox, o.Window, o.PoisonAfter = disk, 5, -1
+	l := run(t, o)
+	const publishers, each = 4, 500
+	var wg sync.WaitGroup
+	for p := range publishers {
+		wg.Go(func() {
+			for i := range each {
+				publish(t, l, 1, fmt.Sprint(p, i))
+				if i%50 == 0 {
+					time.Sleep(time.Millisecond) // the backlog goes
+				}
+			}
+		})
+	}
+	wg.Wait()
+	flush(t, l)
+	var next [publishers]int
+	total := 0
+	for _, payload := range s.payloads() {
+		var p, i int
+		fmt.Sscan(payload, &p, &i)
+		switch {
+		case i > next[p]:
+			t.Fatalf("%d of publisher %d came before %d", i, p, next[p])
+		case i == next[p]:
+			next[p]++
+		}
+		total++
+	}
+	for p, n := range next {
+		if n != each {
+			t.Errorf("%d of publisher %d arrived", n, p)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if again := total - publishers*each; again > s.sessions*o.Window {
+		t.Errorf("%d duplicates in %d sessions", again, s.sessions)
+	}
+}
