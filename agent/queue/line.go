@@ -15,7 +15,7 @@ import (
 // reads, and what is set aside is kept as.
 type Line struct {
 	Seq     uint64  `json:"seq,omitempty"`  // in the outbox it comes from; not read
-	Time    string  `json:"time,omitempty"` // when it was made, RFC 3339; not known if it is missing
+	Time    string  `json:"time,omitempty"` // when it was made, RFC 3339; now if it is missing
 	Topic   string  `json:"topic"`
 	Payload *string `json:"payload,omitempty"`        // if it is text (UTF-8), else
 	Base64  []byte  `json:"payload_base64,omitempty"` // RFC 4648
@@ -40,7 +40,7 @@ func FromRecord(r *outbox.Record) Line {
 
 // FromMessage returns a message as a line.
 func FromMessage(m *mqttlink.Message) Line {
-	return newLine(m.Topic, m.Payload, m.QoS, m.Retain, m.Alarm, time.Time{})
+	return newLine(m.Topic, m.Payload, m.QoS, m.Retain, m.Alarm, m.Time)
 }
 
 // FromAside returns a message that was set aside as a line.
@@ -97,6 +97,13 @@ func ParseLine(text []byte) (mqttlink.Message, error) {
 	}
 	if m.QoS > 1 {
 		return m, mqttlink.ErrQoS
+	}
+	if l.Time != "" {
+		t, err := time.Parse(time.RFC3339, l.Time)
+		if err != nil {
+			return m, fmt.Errorf("time %.40q is not of the form 2006-01-02T15:04:05.000Z", l.Time)
+		}
+		m.Time = t
 	}
 	return m, nil
 }

@@ -139,7 +139,7 @@ func TestLines(t *testing.T) {
 		{Topic: "a", Payload: []byte{}},
 		{Topic: "a", Payload: []byte{0xff, 0, 1}},
 	} {
-		r := outbox.Record{Seq: 7, Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain}
+		r := outbox.Record{Seq: 7, Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain, Time: time.UnixMilli(1581417910123)}
 		if m.Alarm {
 			r.Class = outbox.Alarm
 		}
@@ -148,7 +148,7 @@ func TestLines(t *testing.T) {
 		if err != nil || strings.Contains(line, "\n") {
 			t.Fatalf("%s: %v", line, err)
 		}
-		if got.Topic != m.Topic || !bytes.Equal(got.Payload, m.Payload) || got.QoS != m.QoS || got.Retain != m.Retain || got.Alarm != m.Alarm {
+		if got.Topic != m.Topic || !bytes.Equal(got.Payload, m.Payload) || got.QoS != m.QoS || got.Retain != m.Retain || got.Alarm != m.Alarm || !got.Time.Equal(r.Time) {
 			t.Errorf("%+v became %+v", m, got)
 		}
 	}
@@ -159,6 +159,7 @@ func TestLines(t *testing.T) {
 		`{"topic": "a", "qos": 2}`:   "QoS 0 and 1",
 		`{"topic": "a", "qos": "1"}`: `"qos" is a JSON string`,
 		`{"topic":"a","payload":"","payload_base64":"YQ=="}`: "both",
+		`{"topic":"a","time":"yesterday"}`:                   "is not of the form",
 	} {
 		if _, err := ParseLine([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)

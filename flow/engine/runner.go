@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pithings/flow"
@@ -14,41 +15,25 @@ import (
 
 // runner starts the executions of one flow and holds them to its overlap policy.
 type runner struct {
+	e   *Engine
 	d   *deployed
 	f   *flow.Flow
 	def *flow.Definition
 
+	compile sync.Once // at the first execution: most of many flows never run
+	prog    *program
+
 	mu      sync.Mutex
 	stopped bool
-	*used   // nil until there is something to note: most of many flows never run
-}
-
-// used is what a flow has once it was started.
-type used struct {
-	prog    *program
 	running []*execution
 	waiting []*starting
 	failure string // of the execution before
 	stats   Stats
-	warned  struct{ dropped, wrong, old bool }
+	warned  struct{ dropped, wrong, old atomic.Bool }
 }
 
-func newRunner(d *deployed, f *flow.Flow) *runner {
-	return &runner{d: d, f: f, def: f.Definition}
-}
-
-// use is called before used is. The lock is held.
-func (r *runner) use() {
-	if r.used == nil {
-		r.used = new(used)
-	}
-}
-
-// once tells whether it is called for the first time with a flag.
-func once(flag *bool) bool {
-	first := !*flag
-	*flag = true
-	return first
+func newRunner(e *Engine, d *deployed, f *flow.Flow) *runner {
+	return &runner{e: e, d: d, f: f, def: f.Definition}
 }
 
 // starting is a start that has its arguments.
@@ -84,7 +69,6 @@ func (r *runner) start(s *starting) (id string) {
 	if r.stopped {
 		return ""
 	}
-	r.use()
 	limit := 1
 	if r.f.Overlap == flow.Parallel {
 		limit = cmp.Or(r.f.Limit, flow.DefaultParallel)
@@ -115,25 +99,23 @@ func (r *runner) start(s *starting) (id string) {
 // drop counts starts that fall. The lock is held.
 func (r *runner) drop(n int) {
 	r.stats.Dropped += uint64(n)
-	if once(&r.warned.dropped) {
+	if !r.warned.dropped.Swap(true) {
 		r.log().Warn("the flow was started while it runs, and the start was dropped; further ones are counted only",
 			"overlap", cmp.Or(r.f.Overlap, "queue"))
 	}
 }
 
 func (r *runner) log() *slog.Logger {
-	return r.d.e.o.Log.With("deployment", r.d.d.Name, "flow", r.def.Name)
+	return r.e.o.Log.With("deployment", r.d.d.Name, "flow", r.def.Name)
 }
 
 // run starts an execution now. The lock is held.
 func (r *runner) run(s *starting) string {
-	if r.prog == nil {
-		r.prog = compile(r.def)
-	}
+	r.compile.Do(func() { r.prog = compile(r.def) })
 	x := newExecution(r, s)
 	r.running = append(r.running, x)
 	r.stats.Started++
-	r.d.e.tasks.Go(x.run)
+	r.e.tasks.Go(x.run)
 	return x.ID
 }
 
@@ -178,11 +160,7 @@ func (r *runner) ended(x *execution) {
 func (r *runner) stop(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stopped = true
-	if r.used == nil {
-		return
-	}
-	r.waiting = nil
+	r.stopped, r.waiting = true, nil
 	for _, x := range r.running {
 		x.cancel(why)
 	}
@@ -191,9 +169,6 @@ func (r *runner) stop(why error) {
 func (r *runner) abort(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.used == nil {
-		return false
-	}
 	for _, x := range r.running {
 		if x.ID == id {
 			x.cancel(errAbortedHand)
@@ -206,10 +181,9 @@ func (r *runner) abort(id string) bool {
 // tooOld counts an event that came too late.
 func (r *runner) tooOld() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.use()
 	r.stats.TooOld++
-	if once(&r.warned.old) {
+	r.mu.Unlock()
+	if !r.warned.old.Swap(true) {
 		r.log().Warn("an event was too old to start the flow; further ones are counted only")
 	}
 }
@@ -217,10 +191,9 @@ func (r *runner) tooOld() {
 // wrong counts a trigger that could not be computed.
 func (r *runner) wrong(trigger string, err error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.use()
 	r.stats.Errors++
-	if once(&r.warned.wrong) {
+	r.mu.Unlock()
+	if !r.warned.wrong.Swap(true) {
 		r.log().Error("a trigger could not be computed; further times are counted only", "trigger", trigger, "err", err)
 	}
 }
@@ -228,9 +201,6 @@ func (r *runner) wrong(trigger string, err error) {
 func (r *runner) statistics() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.used == nil {
-		return Stats{Flow: r.def.Name}
-	}
 	s := r.stats
 	s.Flow, s.Running, s.Waiting = r.def.Name, len(r.running), len(r.waiting)
 	return s

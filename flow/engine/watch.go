@@ -26,6 +26,7 @@ type watch struct {
 
 // subscription is a trigger that waits for an event.
 type subscription struct {
+	e *Engine
 	d *deployed
 	t *flow.Trigger
 	w *watch
@@ -37,7 +38,7 @@ func (e *Engine) watchAll(d *deployed) error {
 	for i := range d.d.Triggers {
 		t := &d.d.Triggers[i]
 		if !t.Every.IsZero() {
-			d.clocks = append(d.clocks, newClock(d, t))
+			d.clocks = append(d.clocks, newClock(e, d, t))
 			continue
 		}
 		if t.Event == nil {
@@ -48,7 +49,7 @@ func (e *Engine) watchAll(d *deployed) error {
 		if err != nil {
 			return fmt.Errorf("trigger %s: %w", t.Name, err)
 		}
-		s := &subscription{d, t, w}
+		s := &subscription{e, d, t, w}
 		d.subs = append(d.subs, s)
 		subs := append(slices.Clone(*w.subs.Load()), s)
 		w.subs.Store(&subs)
@@ -112,7 +113,7 @@ func (s *subscription) happened(values map[string]any, at time.Time) {
 			return
 		}
 	}
-	_ = fire(o, s.t) // it is counted and logged
+	s.e.fire(o, s.t)
 }
 
 // count has the flows that a trigger starts count something.
@@ -123,7 +124,7 @@ func (s *subscription) count(fn func(*runner)) {
 }
 
 // fire starts what a trigger starts.
-func fire(o *occasion, t *flow.Trigger) (first error) {
+func (e *Engine) fire(o *occasion, t *flow.Trigger) (first error) {
 	for i := range t.Start {
 		r := o.d.runner(t.Start[i].Flow)
 		s, err := r.bind(o, t.Start[i].Args)
