@@ -15,7 +15,8 @@ import (
 	"pithings/agent/control"
 	"pithings/agent/state"
 	"pithings/camera/store"
-	flow "pithings/flow/simple"
+	"pithings/flow"
+	"pithings/flow/engine"
 	"pithings/hw"
 	"pithings/mqttlink/broker"
 	"pithings/mqttlink/clock"
@@ -59,8 +60,9 @@ type Agent struct {
 	store      *store.Disk
 	remotes    map[string]*things.Remote // of flows, by thing
 	things     []things.Thing
-	closers    []io.Closer // what things hold, closed in reverse order
-	engines    []*flow.Engine
+	closers    []io.Closer    // what things hold, closed in reverse order
+	engine     *engine.Engine // of the flows
+	flows      []*flow.Deployment
 	health     *Health
 }
 
@@ -225,12 +227,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, t := range a.things {
 		parts.Go(func() { supervise(ctx, t, a.health, a.log) })
 	}
-	for _, e := range a.engines {
-		parts.Go(func() {
-			if err := e.Run(ctx); err != nil {
-				stop(err)
-			}
-		})
+	for _, d := range a.flows {
+		if err := a.engine.Deploy(d); err != nil {
+			stop(err)
+			break
+		}
 	}
 	if a.o.Ready != nil && ctx.Err() == nil {
 		a.o.Ready()
@@ -238,6 +239,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	a.log.Info("stopping")
+	a.engine.Close()
 	parts.Wait()
 	for _, d := range detach {
 		d()
@@ -252,6 +254,9 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // Close releases what New took. Run calls it.
 func (a *Agent) Close() {
+	if a.engine != nil {
+		a.engine.Close()
+	}
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		a.closers[i].Close()
 	}

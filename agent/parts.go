@@ -3,11 +3,14 @@ package agent
 import (
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"pithings/agent/config"
 	"pithings/camera"
 	"pithings/display"
-	flow "pithings/flow/simple"
+	"pithings/flow"
+	"pithings/flow/engine"
 	"pithings/mqttlink"
 	"pithings/things"
 )
@@ -64,37 +67,52 @@ func (a *Agent) makeThing(c *config.Thing) (things.Thing, error) {
 	return nil, fmt.Errorf("unknown type %q", c.Type)
 }
 
-// makeFlows makes the engines of the flows.
+// makeFlows makes the engine and what will be deployed on it.
 func (a *Agent) makeFlows() error {
+	a.engine = engine.New(engine.Options{Device: a.device, Log: a.log})
 	for i := range a.o.Config.Flows {
-		c := &a.o.Config.Flows[i]
-		d := flow.SecurityFlow()
-		d.Name = c.Name
-		if c.When == config.WhenEvent {
-			d.Trigger.When = nil
+		d := deployment(&a.o.Config.Flows[i])
+		for same := 2; slices.ContainsFunc(a.flows, func(o *flow.Deployment) bool { return o.Name == d.Name }); same++ {
+			d.Name = fmt.Sprintf("%s-%d", deployment(&a.o.Config.Flows[i]).Name, same)
 		}
-		devices := map[string]flow.Device{}
-		for _, role := range d.Roles() {
-			device, err := a.device(c, role)
-			if err != nil {
-				return fmt.Errorf("flow %s, role %s: %w", c.Name, role, err)
-			}
-			devices[role] = device
-		}
-		e, err := flow.New(flow.Deployment{Definition: d, Devices: devices, Timeout: c.Timeout.Duration}, a.log)
-		if err != nil {
+		if err := d.Validate(flow.Known{}); err != nil {
 			return err
 		}
-		a.engines = append(a.engines, e)
+		for _, b := range d.Things {
+			if _, err := a.device(b); err != nil {
+				return fmt.Errorf("flow %s, role %s: %w", d.Name, b.Role, err)
+			}
+		}
+		a.flows = append(a.flows, d)
 	}
 	return nil
 }
 
+// deployment makes a flow of the configuration one that can be deployed.
+func deployment(c *config.Flow) *flow.Deployment {
+	d := flow.SecurityFlow()
+	d.Name = strings.NewReplacer(" ", "_", "/", "_", `\`, "_").Replace(c.Name) // names of deployments have no blanks
+	d.Timeout = c.Timeout.Duration
+	d.Flows[0].Definition.Name = c.Name
+	d.Triggers[0].Start[0].Flow = c.Name
+	if c.When == config.WhenEvent {
+		d.Triggers[0].Event.When = nil
+	}
+	for i := range d.Things {
+		d.Things[i].Thing = c.Things[d.Things[i].Role]
+		d.Things[i].Carrier = flow.Broker
+		if c.Carrier == config.CarrierLocal {
+			d.Things[i].Carrier = flow.Local
+		}
+	}
+	return d
+}
+
 // device returns what plays a role: the thing itself with the carrier local,
 // else its remote at the broker.
-func (a *Agent) device(c *config.Flow, role string) (flow.Device, error) {
-	name := c.Things[role]
-	if c.Carrier == config.CarrierLocal {
+func (a *Agent) device(b flow.Binding) (flow.Device, error) {
+	role, name := b.Role, b.Thing
+	if b.Carrier == flow.Local {
 		for _, t := range a.things {
 			if d, ok := t.(flow.Device); ok && t.Name() == name {
 				return d, nil

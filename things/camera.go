@@ -112,7 +112,7 @@ func (c *Camera) capture(ctx context.Context) (uri string, err error) {
 }
 
 // Watch implements flow.Device: a camera has no events.
-func (c *Camera) Watch(event string, _ func(map[string]any)) (func(), error) {
+func (c *Camera) Watch(event string, _ func(map[string]any, time.Time)) (func(), error) {
 	return nil, fmt.Errorf("thing %s has no event %q", c.Thing, event)
 }
 

@@ -41,7 +41,7 @@ type Motion struct {
 	began  time.Time // when the sensor was first opened
 
 	mu       sync.Mutex
-	watching map[int]func(map[string]any) // flows of this process
+	watching map[int]func(map[string]any, time.Time) // flows of this process
 	watchers int
 }
 
@@ -62,7 +62,7 @@ func NewMotion(o MotionOptions, board hw.Board, link mqttlink.Client, log *slog.
 		return nil, err
 	}
 	return &Motion{MotionOptions: o, topics: topics, link: link, board: board, log: log,
-		watching: map[int]func(map[string]any){}}, nil
+		watching: map[int]func(map[string]any, time.Time){}}, nil
 }
 
 // Name implements Thing.
@@ -124,6 +124,7 @@ func (m *Motion) publish(ctx context.Context, detected bool) {
 	if !detected && !m.Both {
 		return
 	}
+	now := time.Now()
 	err := m.link.Publish(ctx, mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Alarm: true, Payload: m.Extra.add(MotionPayload(detected))})
 	if !mqttlink.Accepted(err) && ctx.Err() == nil {
 		m.log.Error("motion not published", "thing", m.Thing, "err", err)
@@ -132,12 +133,12 @@ func (m *Motion) publish(ctx context.Context, detected bool) {
 	watching := slices.Collect(maps.Values(m.watching))
 	m.mu.Unlock()
 	for _, fn := range watching {
-		fn(map[string]any{"isMotionDetected": detected})
+		fn(map[string]any{"isMotionDetected": detected}, now)
 	}
 }
 
 // Watch implements flow.Device for flows of this process.
-func (m *Motion) Watch(event string, fn func(map[string]any)) (stop func(), err error) {
+func (m *Motion) Watch(event string, fn func(map[string]any, time.Time)) (stop func(), err error) {
 	if event != "StateChanged" {
 		return nil, fmt.Errorf("thing %s has no event %q", m.Thing, event)
 	}

@@ -69,8 +69,8 @@ func (r *Remote) Close() error {
 	return nil
 }
 
-// Watch implements flow.Device.
-func (r *Remote) Watch(event string, fn func(map[string]any)) (func(), error) {
+// Watch implements flow.Device. The payload does not say when the event happened.
+func (r *Remote) Watch(event string, fn func(map[string]any, time.Time)) (func(), error) {
 	topic, ok := r.topics["motion"]
 	if !ok || event != "StateChanged" {
 		return nil, fmt.Errorf("thing %s has no event %q", r.thing, event)
@@ -88,7 +88,7 @@ func (r *Remote) Watch(event string, fn func(map[string]any)) (func(), error) {
 			r.log.Warn("event ignored: it has no isMotionDetected", "thing", r.thing, "topic", m.Topic)
 			return
 		}
-		fn(map[string]any{"isMotionDetected": *state.IsMotionDetected})
+		fn(map[string]any{"isMotionDetected": *state.IsMotionDetected}, time.Time{})
 	})
 }
 

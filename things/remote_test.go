@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	flow "pithings/flow/simple"
+	"pithings/flow"
 	"pithings/hw/mock"
 )
 
@@ -23,7 +23,7 @@ func TestRemoteMotion(t *testing.T) {
 		defer r.Close()
 		b.inject("TG_MS/motion", `{"isMotionDetected": true}`, true) // kept by the broker: no event
 		var got []any
-		stop, err := r.Watch("StateChanged", func(v map[string]any) { got = append(got, v["isMotionDetected"]) })
+		stop, err := r.Watch("StateChanged", func(v map[string]any, _ time.Time) { got = append(got, v["isMotionDetected"]) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestLocalCarrier(t *testing.T) {
 		b.wantTranscript(`TG_Camera/capture/finished {"lastClickedImage": "` + v["lastClickedImage"].(string) + `"}`)
 		m := b.motion(MotionOptions{})
 		var events []map[string]any
-		stop, err := m.Watch("StateChanged", func(v map[string]any) { events = append(events, v) })
+		stop, err := m.Watch("StateChanged", func(v map[string]any, _ time.Time) { events = append(events, v) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"pithings/display"
 	"pithings/hw"
@@ -110,7 +111,7 @@ func (s *Screen) used(err error) (news bool) {
 }
 
 // Watch implements flow.Device: a screen has no events.
-func (s *Screen) Watch(event string, _ func(map[string]any)) (func(), error) {
+func (s *Screen) Watch(event string, _ func(map[string]any, time.Time)) (func(), error) {
 	return nil, fmt.Errorf("thing %s has no event %q", s.Thing, event)
 }
 

@@ -197,7 +197,7 @@ var mathFunctions = map[string]func(float64) float64{
 func mathCall(name string, args []any) (any, error) {
 	for _, a := range args {
 		if !isNumber(a) {
-			return nil, fmt.Errorf("Math.%s wants numbers, not a %s", name, typeName(a))
+			return nil, fmt.Errorf("the function Math.%s wants numbers, not a %s", name, typeName(a))
 		}
 	}
 	switch {
@@ -236,7 +236,7 @@ func mathCall(name string, args []any) (any, error) {
 			return y, nil
 		}
 	}
-	return nil, fmt.Errorf("Math has no %s of %d numbers; known are %s", name, len(args), mathNames())
+	return nil, fmt.Errorf("the library Math has no %s of %d numbers; known are %s", name, len(args), mathNames())
 }
 
 func mathNames() string {
