@@ -29,8 +29,8 @@ func TestSync(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; !stop.Load(); i++ {
 				gate.RLock()
-				gate.RUnlock()
 				seq, err := d.Append(Record{Topic: fmt.Sprint(q), Payload: fmt.Appendf(nil, "%100d", i)})
+				gate.RUnlock()
 				if err == nil {
 					err = d.Sync()
 				}
