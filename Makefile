@@ -81,8 +81,8 @@ test-pi: ## the shipped binary on emulated Raspberry Pis with real kernel device
 	go test -count=1 -tags emulated -timeout 20m -v ./test/emulated/...
 
 .PHONY: test-faults
-test-faults: ## nothing is lost: bad networks, restarts, kill -9 (as root, for network namespaces)
-	go test -count=1 -tags faults -timeout 15m -v ./test/faults/...
+test-faults: ## bad networks, restarted brokers, kill -9: nothing is lost (needs root)
+	go test -count=1 -tags faults -timeout 15m -parallel 8 -v ./test/faults/...
 
 .PHONY: bench
 bench: ## benchmarks, with the peers beside them in the same run

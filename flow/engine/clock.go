@@ -10,7 +10,6 @@ import (
 // clock sets off a trigger at its interval. A tick that comes while the machine
 // sleeps or is too slow is left out: ticks do not pile up.
 type clock struct {
-	e *Engine
 	d *deployed
 	t *flow.Trigger
 
@@ -30,8 +29,8 @@ const longestWait = time.Hour
 // before the next tick of the calendar is sought anew.
 const settleTime = time.Minute
 
-func newClock(e *Engine, d *deployed, t *flow.Trigger) *clock {
-	return &clock{e: e, d: d, t: t}
+func newClock(d *deployed, t *flow.Trigger) *clock {
+	return &clock{d: d, t: t}
 }
 
 // byCalendar tells whether the ticks are at times of the wall clock.
@@ -107,7 +106,7 @@ func (c *clock) wake() {
 	c.timer.Reset(c.sleep(now))
 	c.mu.Unlock()
 	if tick {
-		_ = c.e.fire(&occasion{d: c.d, trigger: c.t.Name, at: now}, c.t) // it is counted and logged
+		_ = fire(&occasion{d: c.d, trigger: c.t.Name, at: now}, c.t) // it is counted and logged
 	}
 }
 

@@ -102,6 +102,7 @@ func (e *Engine) Close() error {
 
 // deployed is a deployment that is in force.
 type deployed struct {
+	e       *Engine
 	d       *flow.Deployment
 	devices []flow.Device // of d.Things
 	runners []*runner     // of d.Flows
@@ -120,7 +121,7 @@ func (e *Engine) Deploy(d *flow.Deployment) error {
 	if err := d.Validate(known); err != nil {
 		return err
 	}
-	n := &deployed{d: d, devices: make([]flow.Device, len(d.Things))}
+	n := &deployed{e: e, d: d, devices: make([]flow.Device, len(d.Things))}
 	for i, b := range d.Things {
 		device, err := e.o.Device(b)
 		if err != nil {
@@ -130,7 +131,7 @@ func (e *Engine) Deploy(d *flow.Deployment) error {
 	}
 	n.runners = make([]*runner, len(d.Flows))
 	for i := range d.Flows {
-		n.runners[i] = newRunner(e, n, &d.Flows[i])
+		n.runners[i] = newRunner(n, &d.Flows[i])
 	}
 	e.mu.Lock()
 	if e.closed {
@@ -260,7 +261,7 @@ func (e *Engine) Fire(deployment, trigger string, values flow.Values) error {
 				return errors.Join(fmt.Errorf("the condition of trigger %s does not hold", trigger), err)
 			}
 		}
-		return e.fire(o, t)
+		return fire(o, t)
 	}
 	return fmt.Errorf("%s has no trigger %q", deployment, trigger)
 }

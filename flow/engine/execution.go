@@ -32,13 +32,13 @@ type execution struct {
 
 func newExecution(r *runner, s *starting) *execution {
 	now := time.Now()
-	x := &execution{e: r.e, r: r, p: r.prog, occasion: s.occasion}
+	x := &execution{e: r.d.e, r: r, p: r.prog, occasion: s.occasion}
 	x.Execution = flow.Execution{
 		ID:         executionID(r.def.ID(), s.occasion.trigger, now),
 		Deployment: r.d.d.Name, Revision: r.d.d.Revision, Flow: r.def.Name, Trigger: s.occasion.trigger,
 		Status: flow.Running, Started: now,
 	}
-	x.ctx, x.cancel = context.WithCancelCause(r.e.ctx)
+	x.ctx, x.cancel = context.WithCancelCause(r.d.e.ctx)
 	x.vars = make(map[string]any, len(r.def.Parameters)+len(r.def.Variables))
 	for _, v := range r.def.Variables {
 		x.vars[v.Name] = nil

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"pithings/flow"
@@ -15,25 +14,41 @@ import (
 
 // runner starts the executions of one flow and holds them to its overlap policy.
 type runner struct {
-	e   *Engine
 	d   *deployed
 	f   *flow.Flow
 	def *flow.Definition
 
-	compile sync.Once // at the first execution: most of many flows never run
-	prog    *program
-
 	mu      sync.Mutex
 	stopped bool
+	*used   // nil until there is something to note: most of many flows never run
+}
+
+// used is what a flow has once it was started.
+type used struct {
+	prog    *program
 	running []*execution
 	waiting []*starting
 	failure string // of the execution before
 	stats   Stats
-	warned  struct{ dropped, wrong, old atomic.Bool }
+	warned  struct{ dropped, wrong, old bool }
 }
 
-func newRunner(e *Engine, d *deployed, f *flow.Flow) *runner {
-	return &runner{e: e, d: d, f: f, def: f.Definition}
+func newRunner(d *deployed, f *flow.Flow) *runner {
+	return &runner{d: d, f: f, def: f.Definition}
+}
+
+// use is called before used is. The lock is held.
+func (r *runner) use() {
+	if r.used == nil {
+		r.used = new(used)
+	}
+}
+
+// once tells whether it is called for the first time with a flag.
+func once(flag *bool) bool {
+	first := !*flag
+	*flag = true
+	return first
 }
 
 // starting is a start that has its arguments.
@@ -69,6 +84,7 @@ func (r *runner) start(s *starting) (id string) {
 	if r.stopped {
 		return ""
 	}
+	r.use()
 	limit := 1
 	if r.f.Overlap == flow.Parallel {
 		limit = cmp.Or(r.f.Limit, flow.DefaultParallel)
@@ -99,23 +115,25 @@ func (r *runner) start(s *starting) (id string) {
 // drop counts starts that fall. The lock is held.
 func (r *runner) drop(n int) {
 	r.stats.Dropped += uint64(n)
-	if !r.warned.dropped.Swap(true) {
+	if once(&r.warned.dropped) {
 		r.log().Warn("the flow was started while it runs, and the start was dropped; further ones are counted only",
 			"overlap", cmp.Or(r.f.Overlap, "queue"))
 	}
 }
 
 func (r *runner) log() *slog.Logger {
-	return r.e.o.Log.With("deployment", r.d.d.Name, "flow", r.def.Name)
+	return r.d.e.o.Log.With("deployment", r.d.d.Name, "flow", r.def.Name)
 }
 
 // run starts an execution now. The lock is held.
 func (r *runner) run(s *starting) string {
-	r.compile.Do(func() { r.prog = compile(r.def) })
+	if r.prog == nil {
+		r.prog = compile(r.def)
+	}
 	x := newExecution(r, s)
 	r.running = append(r.running, x)
 	r.stats.Started++
-	r.e.tasks.Go(x.run)
+	r.d.e.tasks.Go(x.run)
 	return x.ID
 }
 
@@ -160,7 +178,11 @@ func (r *runner) ended(x *execution) {
 func (r *runner) stop(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stopped, r.waiting = true, nil
+	r.stopped = true
+	if r.used == nil {
+		return
+	}
+	r.waiting = nil
 	for _, x := range r.running {
 		x.cancel(why)
 	}
@@ -169,6 +191,9 @@ func (r *runner) stop(why error) {
 func (r *runner) abort(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.used == nil {
+		return false
+	}
 	for _, x := range r.running {
 		if x.ID == id {
 			x.cancel(errAbortedHand)
@@ -181,9 +206,10 @@ func (r *runner) abort(id string) bool {
 // tooOld counts an event that came too late.
 func (r *runner) tooOld() {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.use()
 	r.stats.TooOld++
-	r.mu.Unlock()
-	if !r.warned.old.Swap(true) {
+	if once(&r.warned.old) {
 		r.log().Warn("an event was too old to start the flow; further ones are counted only")
 	}
 }
@@ -191,9 +217,10 @@ func (r *runner) tooOld() {
 // wrong counts a trigger that could not be computed.
 func (r *runner) wrong(trigger string, err error) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.use()
 	r.stats.Errors++
-	r.mu.Unlock()
-	if !r.warned.wrong.Swap(true) {
+	if once(&r.warned.wrong) {
 		r.log().Error("a trigger could not be computed; further times are counted only", "trigger", trigger, "err", err)
 	}
 }
@@ -201,6 +228,9 @@ func (r *runner) wrong(trigger string, err error) {
 func (r *runner) statistics() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.used == nil {
+		return Stats{Flow: r.def.Name}
+	}
 	s := r.stats
 	s.Flow, s.Running, s.Waiting = r.def.Name, len(r.running), len(r.waiting)
 	return s

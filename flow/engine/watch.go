@@ -26,7 +26,6 @@ type watch struct {
 
 // subscription is a trigger that waits for an event.
 type subscription struct {
-	e *Engine
 	d *deployed
 	t *flow.Trigger
 	w *watch
@@ -38,7 +37,7 @@ func (e *Engine) watchAll(d *deployed) error {
 	for i := range d.d.Triggers {
 		t := &d.d.Triggers[i]
 		if !t.Every.IsZero() {
-			d.clocks = append(d.clocks, newClock(e, d, t))
+			d.clocks = append(d.clocks, newClock(d, t))
 			continue
 		}
 		if t.Event == nil {
@@ -49,7 +48,7 @@ func (e *Engine) watchAll(d *deployed) error {
 		if err != nil {
 			return fmt.Errorf("trigger %s: %w", t.Name, err)
 		}
-		s := &subscription{e, d, t, w}
+		s := &subscription{d, t, w}
 		d.subs = append(d.subs, s)
 		subs := append(slices.Clone(*w.subs.Load()), s)
 		w.subs.Store(&subs)
@@ -113,7 +112,7 @@ func (s *subscription) happened(values map[string]any, at time.Time) {
 			return
 		}
 	}
-	s.e.fire(o, s.t)
+	_ = fire(o, s.t) // it is counted and logged
 }
 
 // count has the flows that a trigger starts count something.
@@ -124,7 +123,7 @@ func (s *subscription) count(fn func(*runner)) {
 }
 
 // fire starts what a trigger starts.
-func (e *Engine) fire(o *occasion, t *flow.Trigger) (first error) {
+func fire(o *occasion, t *flow.Trigger) (first error) {
 	for i := range t.Start {
 		r := o.d.runner(t.Start[i].Flow)
 		s, err := r.bind(o, t.Start[i].Args)

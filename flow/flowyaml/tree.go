@@ -246,7 +246,7 @@ func scalarText(n ast.Node) (string, bool) {
 	case *ast.MappingKeyNode:
 		return scalarText(s.Value)
 	case *ast.StringNode:
-		return s.Value, true
+		return strings.Clone(s.Value), true // and not keep the file in memory with it
 	case *ast.LiteralNode:
 		return s.Value.Value, true
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.InfinityNode, *ast.NanNode:

@@ -33,6 +33,7 @@ type History struct {
 	o     Options
 	dir   string
 	queue chan record
+	hurry chan struct{} // has a token when somebody waits, or the queue fills up
 	done  chan struct{}
 
 	mu       sync.Mutex
@@ -79,7 +80,7 @@ func Open(dir string, o Options) (*History, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("history of flows: %w", err)
 	}
-	h := &History{o: o, dir: dir, queue: make(chan record, maxQueue), done: make(chan struct{}),
+	h := &History{o: o, dir: dir, queue: make(chan record, maxQueue), hurry: make(chan struct{}, 1), done: make(chan struct{}),
 		numbers: map[string]uint64{}, entries: map[uint64]*entry{}}
 	if err := h.load(); err != nil {
 		return nil, fmt.Errorf("history of flows: %w", err)
@@ -122,6 +123,7 @@ func (h *History) Close() error {
 	}
 	h.closed = true
 	close(h.queue)
+	h.push()
 	h.mu.Unlock()
 	<-h.done
 	return nil
@@ -182,8 +184,19 @@ func (h *History) enqueueLocked(r record) {
 	}
 	select {
 	case h.queue <- r:
+		if len(h.queue) > maxQueue/4 {
+			h.push()
+		}
 	default:
 		h.lose(errors.New("the disk is slower than the flows"))
+	}
+}
+
+// push lets the writer write now.
+func (h *History) push() {
+	select {
+	case h.hurry <- struct{}{}:
+	default:
 	}
 }
 
@@ -297,6 +310,7 @@ func (h *History) flush() {
 				sent = true
 			default:
 			}
+			h.push()
 		}
 		h.mu.Unlock()
 		switch {

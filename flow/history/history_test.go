@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -273,6 +274,20 @@ func TestBrokenDisk(t *testing.T) {
 			t.Errorf("lost %d, got %s", h.Lost(), got)
 		}
 	})
+}
+
+// TestEncoding: the encoder of events writes what encoding/json writes.
+func TestEncoding(t *testing.T) {
+	full := flow.EventPayload{Step: "a \"b\" \u2028 <é>", Attempt: 3, Thing: "t", Service: "s", Action: "x", Input: flow.Values{"k": []any{1.5, nil}}, Output: "o",
+		Error: "E", Message: "m\n", Rule: "#1", Wait: "1s", Events: []string{"a", "b c"}, Trigger: "T"}
+	for _, p := range []flow.EventPayload{{}, full, {Output: false, Events: []string{"one"}}, {Input: flow.Values{}}} {
+		e := &flow.ExecutionEvent{ID: 7, Type: flow.StepFailed, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600)), Payload: p}
+		got, err := appendEvent(nil, 9, e)
+		want, _ := json.Marshal(record{N: 9, Event: e})
+		if err != nil || string(got) != string(want) {
+			t.Errorf("got  %s, %v\nwant %s", got, err, want)
+		}
+	}
 }
 
 func FuzzLine(f *testing.F) {

@@ -131,24 +131,33 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // appendLine appends a record as a line. What is too long loses its values.
 func appendLine(b []byte, r *record) []byte {
-	data, err := json.Marshal(r)
-	if (err != nil || len(data) > maxLine) && r.Event != nil {
-		note := fmt.Sprintf("not kept: the values have %d bytes", len(data))
+	from := len(b)
+	b = append(b, "00000000 "...)
+	b, err := appendRecord(b, r)
+	if size := len(b) - from; (err != nil || size > maxLine) && r.Event != nil {
+		note := fmt.Sprintf("not kept: the values have %d bytes", size)
 		if err != nil {
 			note = "not kept: the values are not JSON"
 		}
 		e := *r.Event
 		e.Payload.Input, e.Payload.Output = nil, nil
 		e.Payload.Message = clip(e.Payload.Message) + " (" + note + ")"
-		short := *r
-		short.Event = &e
-		data, err = json.Marshal(short)
+		b, err = appendRecord(b[:from+9], &record{N: r.N, Event: &e})
 	}
-	if err != nil || len(data) > 2*maxLine {
-		return b
+	if err != nil || len(b)-from > 2*maxLine {
+		return b[:from]
 	}
-	b = fmt.Appendf(b, "%08x ", crc32.Checksum(data, castagnoli))
-	return append(append(b, data...), '\n')
+	sum := fmt.Appendf(nil, "%08x", crc32.Checksum(b[from+9:], castagnoli))
+	copy(b[from:], sum)
+	return append(b, '\n')
+}
+
+func appendRecord(b []byte, r *record) ([]byte, error) {
+	if r.Event != nil {
+		return appendEvent(b, r.N, r.Event)
+	}
+	data, err := json.Marshal(r)
+	return append(b, data...), err
 }
 
 func clip(s string) string {

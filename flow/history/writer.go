@@ -36,6 +36,9 @@ func (w *writer) run() {
 				return
 			}
 			w.take(r)
+			if r.flush == nil {
+				w.gather()
+			}
 			for more := true; more && len(w.buf) < 1<<20; {
 				select {
 				case r, ok := <-w.h.queue:
@@ -57,6 +60,20 @@ func (w *writer) run() {
 			w.sync()
 			ticker.Stop()
 		}
+	}
+}
+
+// behind is how long records wait for others to be written with them: a flow's
+// events come close together, and it should have the processor for itself.
+const behind = 20 * time.Millisecond
+
+// gather waits a moment, unless somebody wants what is there, or there is much.
+func (w *writer) gather() {
+	timer := time.NewTimer(behind)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.h.hurry:
 	}
 }
 

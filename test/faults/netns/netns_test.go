@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -19,6 +20,12 @@ import (
 // pair is two namespaces with a relay between them.
 func pair(t *testing.T) (a, b *Namespace, r *relay.Relay) {
 	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("network namespaces need root")
+		}
+		t.Skip("NOT RUN: network namespaces need root")
+	}
 	space := func(address string) (*Namespace, io.ReadWriteCloser) {
 		n, err := New()
 		if err != nil {

@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"testing"
+	"time"
+
+	"pithings/flow"
+	"pithings/flow/flowyaml"
+	"pithings/flow/history"
+)
+
+// nth is SecurityFlow as somebody writes it, for the n-th room, read from its
+// file, so that nothing is shared between two of them.
+func nth(b testing.TB, n int) *flow.Deployment {
+	f, err := flowyaml.Parse("room.yaml", fmt.Appendf(nil, `name: Room%d
+things: {sensor: sensor%d, camera: camera%d, screen: screen%d}
+trigger: {thing: sensor, event: StateChanged, when: event.isMotionDetected}
+steps:
+  - {name: Camera, thing: camera, action: capture, output: cameraResult}
+  - {name: Screen, thing: screen, action: display, input: {imageUri: "${cameraResult.lastClickedImage}"}}
+`, n, n, n, n), flow.Known{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return f.Deployment
+}
+
+// bench is things that answer at once.
+type bench struct {
+	fn    func(map[string]any, time.Time)
+	shown func()
+}
+
+var image = map[string]any{"lastClickedImage": "http://host/1.jpg"}
+
+func (d *bench) Watch(_ string, fn func(map[string]any, time.Time)) (func(), error) {
+	d.fn = fn
+	return func() {}, nil
+}
+
+func (d *bench) Call(_ context.Context, action string, _ map[string]any) (map[string]any, error) {
+	if action == "display" {
+		d.shown()
+	}
+	return image, nil
+}
+
+// deployMany deploys n flows, each with things of its own, and returns their
+// sensors and what each flow takes in memory.
+func deployMany(b *testing.B, n int, recorder Recorder, shown func()) (sensors map[string]*bench, each float64) {
+	devices := map[string]*bench{}
+	e := New(Options{Recorder: recorder, Log: slog.New(slog.DiscardHandler), Device: func(t flow.Binding) (flow.Device, error) {
+		d := devices[t.Thing]
+		if d == nil {
+			d = &bench{shown: shown}
+			devices[t.Thing] = d
+		}
+		return d, nil
+	}})
+	b.Cleanup(func() { e.Close() })
+	for i := range n { // the things are made before, and are not counted
+		for _, thing := range []string{"sensor", "camera", "screen"} {
+			devices[fmt.Sprint(thing, i)] = &bench{shown: shown}
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range n {
+		if err := e.Deploy(nth(b, i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	return devices, float64(after.HeapAlloc-before.HeapAlloc) / float64(n)
+}
+
+// BenchmarkFind: an event finds its flow among ten thousand, whose condition says
+// no, so that nothing else is measured.
+func BenchmarkFind(b *testing.B) {
+	const flows = 10_000
+	devices, each := deployMany(b, flows, nil, func() {})
+	off := map[string]any{"isMotionDetected": false}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		devices[fmt.Sprint("sensor", i*7919%flows)].fn(off, time.Time{})
+	}
+	b.ReportMetric(each, "B/flow")
+}
+
+// BenchmarkChain: from the event to the end of the second step, with things that
+// answer at once.
+func BenchmarkChain(b *testing.B) {
+	for name, recorder := range map[string]func() Recorder{
+		"alone": func() Recorder { return nil },
+		"history": func() Recorder {
+			h, err := history.Open(b.TempDir(), history.Options{Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { h.Close() })
+			return h
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			shown := make(chan struct{}, 1)
+			devices, _ := deployMany(b, 100, recorder(), func() { shown <- struct{}{} })
+			on := map[string]any{"isMotionDetected": true}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				devices[fmt.Sprint("sensor", i%100)].fn(on, time.Time{})
+				<-shown
+			}
+		})
+	}
+}

@@ -1,0 +1,98 @@
+//go:build faults && linux
+
+package faults
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// ahead is how many lines a pub beside an agent has at most that it has not told to
+// be safe.
+const ahead = 100
+
+// killAgents kills an agent, or pub beside it, which hands its lines over to the
+// agent and takes the folder when the agent is no more, or both.
+func killAgents(t *testing.T, a *agent, p *publisher, sky *atomic.Int32) {
+	var f *folder
+	kills := tally{}
+	for round := range agentRounds {
+		owner := a.run()
+		if f == nil {
+			eventually(t, patience, "an outbox in the state folder", func() bool { return len(outboxes(t, a.state)) > 0 })
+			f = watchFolder(t, outboxes(t, a.state)[0])
+		}
+		// Whoever comes first owns the folder.
+		eventually(t, patience, "a sensor of an agent that works", func() bool { return strings.Contains(owner.complained(), "part works") })
+		r := p.run()
+		ctx, cancel := context.WithCancel(t.Context())
+		var feeding sync.WaitGroup
+		moments := rand.New(rand.NewPCG(p.random.Uint64(), 0))
+		first := p.next
+		feeding.Go(func() {
+			p.feed(ctx, r, func() time.Duration {
+				for p.next-first-r.safe.Load() >= ahead && ctx.Err() == nil {
+					select {
+					case <-time.After(time.Millisecond):
+					case <-r.ended:
+						return 0
+					}
+				}
+				if p.client.backlog() > 2000 {
+					return 20 * time.Millisecond
+				}
+				return 0
+			})
+		})
+		// Something is to be safe in each run, from which on any moment will do.
+		eventually(t, patience, "a safe line", func() bool { return r.safe.Load() > 0 })
+		moment(moments, f)
+		kill := func(what string, victim *process) {
+			kills.note(f, p.client, sky)
+			kills[what]++
+			victim.kill()
+			mustBeKilled(t, victim)
+		}
+		switch round % 4 {
+		case 0: // pub first; the agent goes on for a moment
+			kill("pub beside an agent", r.process)
+			moment(moments, f)
+			kill("an agent", owner)
+		case 1: // the agent first; pub takes the folder and goes on
+			before := r.safe.Load()
+			kill("an agent with a pub beside", owner)
+			heir(t, r, before+ahead)
+			moment(moments, f)
+			kill("pub that has taken over", r.process)
+		default:
+			kill("an agent with a pub beside", owner)
+			kill("pub beside an agent", r.process)
+		}
+		cancel()
+		feeding.Wait()
+	}
+	kills.need(t, map[string]int{
+		"an agent": agentRounds / 4, "an agent with a pub beside": agentRounds * 3 / 4, "pub that has taken over": agentRounds / 4,
+		"broker up": 5, "broker down": 5, "broker flapping": 5, "in the middle of a drain": 1, rolled.String(): 5,
+	})
+	p.drain(time.Minute)
+	eventually(t, patience, "all safe messages at the watcher", func() bool { return p.client.missing() == 0 })
+}
+
+// heir waits until a pub that has taken over says that a line is safe.
+func heir(t *testing.T, r *publishing, line uint64) {
+	t.Helper()
+	for end := time.Now().Add(patience); r.safe.Load() <= line; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			r.cmd.Process.Signal(syscall.SIGQUIT)
+			time.Sleep(time.Second)
+			t.Fatalf("a pub whose owner was killed does not take over:\n%s", r.complained())
+		}
+	}
+}
