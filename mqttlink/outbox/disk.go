@@ -289,7 +289,7 @@ func (d *Disk) savePosition(sync bool) error {
 func (d *Disk) SetHanded(seq uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if seq > d.pos.handed {
+	if seq = min(seq, d.next-1); seq > d.pos.handed {
 		d.pos.handed, d.moved = seq, true
 	}
 }

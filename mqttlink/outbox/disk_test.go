@@ -412,6 +412,26 @@ func TestHanded(t *testing.T) {
 	put(t, d, "b")
 	d.SetHanded(2)
 	d.SetHanded(1)
+	p := newPlatter()
+	h, err := Open("platter", DiskOptions{fs: p, still: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, h, "a")
+	p.setFail(syscall.EIO, 0)
+	if _, err := h.Append(Record{Topic: "t", Payload: []byte("held")}); !errors.Is(err, ErrHeld) {
+		t.Fatal(err)
+	}
+	p.setFail(nil, 0)
+	h.SetHanded(1000) // no more than there are
+	if err := h.savePosition(true); err != nil {
+		t.Fatal(err)
+	}
+	// Killed: the number of the message that was held and handed over is not used
+	// again, or what has it then would pass for handed over.
+	if h, err = Open("platter", DiskOptions{fs: p, still: true}); err != nil || h.Handed() != 2 || put(t, h, "new") != 3 {
+		t.Errorf("handed %d, next %d, %v", h.Handed(), h.NextSeq(), err)
+	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func (s *slots) decode() (p position, generation uint64, ok bool, err error) {
 	p.synced = le.Uint64(b[32+24*classes:])
 	p.sacks = decodeSacks(b[sacksAt:slotLength-4], p.acked)
 	// Larger numbers are none that this program gives.
-	return p, generation, max(p.acked, p.floors[Reading], p.floors[Alarm]) < maxSeq/2, nil
+	return p, generation, max(p.acked, p.handed, p.floors[Reading], p.floors[Alarm]) < maxSeq/2, nil
 }
 
 // save writes p over the older slot; of the sacks what fits, and their list is
