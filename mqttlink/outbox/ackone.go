@@ -21,8 +21,10 @@ func (d *Disk) ackOne(seq uint64) bool {
 	switch {
 	case ok && f.seq != seq, !ok && d.blind == nil:
 		return false
-	case !ok: // it cannot be read now, but must not be delivered again; the counts are put right by front
+	case !ok: // it cannot be read now, but must not be delivered again
 		d.pos.sacks.add(seq, seq, tally{})
+		d.unsized = append(d.unsized, seq)
+		d.keeper.wake()
 	case d.inLog(f):
 		var t tally
 		t.add(f.class, f.size)
@@ -41,6 +43,30 @@ func (d *Disk) ackOne(seq uint64) bool {
 		d.trimMiddle()
 	}
 	return true
+}
+
+// size counts the messages that were taken out when they could not be read. d.mu is
+// held.
+func (d *Disk) size() {
+	left := d.unsized[:0]
+	for i, seq := range d.unsized {
+		p := d.place(min(seq, d.safe-1))
+		if !d.pos.sacks.has(seq) || seq < d.first || p.seg == nil {
+			continue // counted, or not in the log any more
+		}
+		e, ok, err := p.read(&d.picker)
+		d.noteHoles(&d.picker)
+		if err != nil && d.unreadable(&d.picker, p, err) != nil {
+			left = append(left, d.unsized[i:]...)
+			break
+		}
+		if ok && e.seq == seq && seq >= d.pos.floors[e.class()] {
+			d.pos.sacks.size(seq, e.class(), e.bytes())
+		}
+	}
+	if d.unsized = left; len(left) == 0 {
+		d.unsized = nil
+	}
 }
 
 // pick finds the message seq, and from which number on nothing else is left up to it.

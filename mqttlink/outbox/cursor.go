@@ -50,6 +50,9 @@ type cursor struct {
 	at  int64
 
 	holes []hole // found, and not yet fetched by the owner
+
+	failedAt int64 // where reading failed the last time
+	failures int   // how often in a row
 }
 
 // maxGap is the largest number of messages in a row that can be damaged: more do
@@ -119,12 +122,15 @@ func (c *cursor) next(from, end uint64, limit int64) (e entry, ok bool, err erro
 	for c.seq < end {
 		e, kind, readErr := c.record(limit)
 		if kind == bad {
+			if readErr != nil && !c.hopeless() {
+				return e, false, readErr // another attempt may succeed
+			}
 			found, err := c.resync(limit)
 			if found {
 				continue
 			}
 			if err = cmp.Or(readErr, err); err != nil {
-				return e, false, err // another attempt may succeed
+				return e, false, err
 			}
 			c.lose(c.seq, end-1)
 			c.seq = end
@@ -153,6 +159,19 @@ func (c *cursor) next(from, end uint64, limit int64) (e entry, ok bool, err erro
 		c.control(&e)
 	}
 	return e, false, nil
+}
+
+// badSector is how often a place must fail to be read to be given up.
+const badSector = 5
+
+// hopeless counts a failure to read at the cursor, and reports whether there were
+// enough to go on behind it.
+func (c *cursor) hopeless() bool {
+	if c.failedAt != c.off {
+		c.failedAt, c.failures = c.off, 0
+	}
+	c.failures++
+	return c.failures >= badSector
 }
 
 // kindOf tells what stands at a place.

@@ -59,6 +59,7 @@ type Disk struct {
 	picker   cursor          // reads what is acknowledged by itself
 	first    uint64          // no message below is in the box
 	unsaved  bool            // not all of pos.sacks were saved
+	unsized  []uint64        // in pos.sacks, but not in their tallies yet
 
 	held      []held // while the disk cannot be written
 	heldBytes int64
@@ -179,7 +180,7 @@ func (d *Disk) Next(from uint64) (Record, bool, error) {
 		d.noteHoles(&d.reader)
 		switch {
 		case err != nil:
-			if err := d.unreadable(p, err); err != nil {
+			if err := d.unreadable(&d.reader, p, err); err != nil {
 				return Record{}, false, err
 			}
 			from = p.end

@@ -310,6 +310,25 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// patiently counts the messages of a box that cannot be read at once.
+func patiently(t *testing.T, d *Disk) (found, failed int) {
+	t.Helper()
+	for pos := uint64(0); ; {
+		r, ok, err := d.Next(pos)
+		if err != nil {
+			if failed++; failed > 20 {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if !ok {
+			return found, failed
+		}
+		found++
+		pos = r.Seq + 1
+	}
+}
+
 // A bad sector costs the messages in it, after some attempts, and not the rest.
 func TestBadSector(t *testing.T) {
 	p := newPlatter()
@@ -328,26 +347,50 @@ func TestBadSector(t *testing.T) {
 	for _, off := range []int64{0, 2 * page, s.limit / page * page} {
 		p.sector = &badPage{p.names[s.name()], off}
 		d.reader.close()
-		found, failed := 0, 0
-		for pos := uint64(0); ; {
-			r, ok, err := d.Next(pos)
-			if err != nil {
-				if failed++; failed > 20 {
-					t.Fatalf("page at %d: %v", off, err)
-				}
-				continue
-			}
-			if !ok {
-				break
-			}
-			found++
-			pos = r.Seq + 1
-		}
-		if off == 2*page && (found < n-16 || found >= n || failed > 0) || found < n-int(s.end-s.base) {
+		found, failed := patiently(t, d)
+		if off == 2*page && (found < n-16 || found >= n || failed >= badSector) || found < n-int(s.end-s.base) {
 			t.Errorf("page at %d: %d messages found, %d attempts failed", off, found, failed)
 		}
 	}
 	p.sector = nil
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The same at the end of the log when the box is opened: what is behind is not taken
+// for cut off.
+func TestBadSectorAtOpen(t *testing.T) {
+	p := newPlatter()
+	o := DiskOptions{fs: p, still: true, segment: 1 << 20}
+	d, err := Open("platter", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 100
+	for i := range n {
+		put(t, d, fmt.Sprintf("%d%s", i, strings.Repeat(" ", 300)))
+	}
+	name := d.segs[0].name()
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.sector = &badPage{p.names[name], 3 * page}
+	if d, err = Open("platter", o); err != nil {
+		t.Fatal(err)
+	}
+	found, _ := patiently(t, d)
+	s := d.Stats()
+	if found < n-16 || found == n || int(s.Damaged) != n-found || s.Torn != 0 {
+		t.Errorf("%d messages found; %+v", found, s)
+	}
+	put(t, d, "new")
+	if again, _ := patiently(t, d); again != found+1 {
+		t.Errorf("%d messages, then %d", found, again)
+	}
+	if err := d.Ack(n + 1); err != nil || d.Len() != 0 {
+		t.Errorf("%v, length %d", err, d.Len())
+	}
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}

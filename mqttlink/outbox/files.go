@@ -30,6 +30,19 @@ type file interface {
 	Sync() error
 }
 
+// readAll fills b from off on, with zeros behind the end of the file. A disk that fails
+// is asked again: much depends on what is read by this.
+func readAll(f file, b []byte, off int64) (err error) {
+	for range badSector {
+		var n int
+		if n, err = f.ReadAt(b, off); n == len(b) || errors.Is(err, io.EOF) {
+			clear(b[n:])
+			return nil
+		}
+	}
+	return err
+}
+
 // folder is a folder of the operating system.
 type folder string
 

@@ -149,7 +149,7 @@ func (d *Disk) takeBack(w *writer) {
 		return
 	}
 	b := make([]byte, n)
-	if _, err := w.f.ReadAt(b, w.syncedOff); err != nil {
+	if err := readAll(w.f, b, w.syncedOff); err != nil {
 		return
 	}
 	rs, ok := w.decode(b, w.syncedSeed, true)

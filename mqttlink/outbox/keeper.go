@@ -83,6 +83,7 @@ func (d *Disk) tend(now time.Time) time.Duration {
 	dirty := d.o.Sync == SyncInterval && d.tail != nil && d.tail.dirty
 	failing, retryAt := d.err != nil, d.retryAt
 	moved := d.moved && !failing
+	d.size()
 	make1 := d.o.Sync != SyncNever && !failing && len(d.segs) > 0 && len(d.spares) == 0 && (d.tail != nil && d.tail.marked || k.making != nil)
 	d.mu.Unlock()
 

@@ -90,6 +90,12 @@ func (s *sacks) add(from, to uint64, gone tally) {
 	}
 }
 
+// size counts a message that was put in without its tally.
+func (s *sacks) size(seq uint64, c Class, bytes int64) {
+	s.list[s.index(seq)].gone.add(c, bytes)
+	s.sum.add(c, bytes)
+}
+
 // fold takes the tallies of a class out of those that end before a number.
 func (s *sacks) fold(c Class, before uint64) (messages, bytes uint64) {
 	for i := 0; i < len(s.list) && s.list[i].to < before; i++ {

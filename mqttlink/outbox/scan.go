@@ -28,7 +28,12 @@ func (d *Disk) scan(c *cursor) (r scanned, err error) {
 	gap := false
 	for {
 		e, kind, err := c.record(s.limit)
+		if kind == bad && err != nil && !c.hopeless() {
+			continue
+		}
 		if kind == bad {
+			// What cannot be read was not cut off, but damaged.
+			s.damaged = s.damaged || err != nil
 			found, err2 := c.resync(s.limit)
 			if err := cmp.Or(err2, err); !found && err != nil {
 				if r.messages == 0 {

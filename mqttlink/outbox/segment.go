@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -129,7 +128,7 @@ func (s *segment) readHead(f file) (h segmentHead, err error) {
 		return h, fmt.Errorf("%w: it has %d bytes", errHead, h.size)
 	}
 	var b [headLength]byte
-	if _, err := f.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
+	if err := readAll(f, b[:], 0); err != nil {
 		return h, err
 	}
 	if string(b[:7]) != magic || crc32.Checksum(b[:headLength-4], castagnoli) != le.Uint32(b[headLength-4:]) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"os"
 )
 
@@ -50,14 +49,12 @@ func (s *slots) load() (p position, err error) {
 	found, blank := false, true
 	var later error
 	for i := range int64(2) {
-		clear(s.buf[:])
-		n, err := f.ReadAt(s.buf[:], i*slotStride)
-		if err != nil && !errors.Is(err, io.EOF) {
+		if err := readAll(f, s.buf[:], i*slotStride); err != nil {
 			later = err
 			blank = false
 			continue
 		}
-		if n > 0 && s.buf != [slotLength]byte{} {
+		if s.buf != [slotLength]byte{} {
 			blank = false
 		}
 		if q, g, ok, err := s.decode(); err != nil {

@@ -77,12 +77,12 @@ func (p *place) read(c *cursor) (e entry, ok bool, err error) {
 	return c.next(p.from, p.end, limit)
 }
 
-// badSector is how often a place must fail to be read to be given up.
-const badSector = 5
-
 // unreadable decides what an error of reading means: the segment is lost, and nil
 // is returned, or nothing can be read, and another attempt may help.
-func (d *Disk) unreadable(p place, err error) error {
+func (d *Disk) unreadable(c *cursor, p place, err error) error {
+	if c.seg == p.seg && c.failures < badSector {
+		return err // it may be this place only
+	}
 	lost := errors.Is(err, errHead) || errors.Is(err, errNotOurs) || errors.Is(err, ErrVersion) || errors.Is(err, os.ErrNotExist)
 	if d.failedAt != p.from {
 		d.failedAt, d.failures = p.from, 0
@@ -172,7 +172,7 @@ func (d *Disk) find(c *cursor, set classSet, seq uint64) (f found, ok bool) {
 		e, ok, err := p.read(c)
 		d.noteHoles(c)
 		if err != nil {
-			if d.blind = d.unreadable(p, err); d.blind != nil {
+			if d.blind = d.unreadable(c, p, err); d.blind != nil {
 				return f, false
 			}
 			ok = false
