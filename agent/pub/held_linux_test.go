@@ -2,7 +2,6 @@ package pub
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -123,7 +122,7 @@ func TestUnsafeEnd(t *testing.T) {
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	in, feed := io.Pipe()
 	var out watched
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := contextWithCancel(t)
 	ended := make(chan error)
 	go func() { ended <- Run(ctx, options(dir, in, &out)) }()
 	fmt.Fprintln(feed, "x")
