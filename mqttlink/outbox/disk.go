@@ -3,9 +3,9 @@ package outbox
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,10 +18,14 @@ import (
 // messages are held in memory, Append says so by ErrHeld, and they are written
 // when that is possible again.
 type Disk struct {
-	o     DiskOptions
-	dir   string
-	fs    files
-	owner io.Closer // the lock; nil until the folder can be written
+	o   DiskOptions
+	dir string
+	fs  files
+
+	owning sync.Mutex  // taken last, or before mu
+	owner  *os.File    // the lock; nil until the folder can be written
+	owned  atomic.Bool // owner is not nil
+	names  []string    // of the log, while it is
 
 	reading sync.Mutex // taken before mu; while it is held no segment is recycled
 	reader  cursor
@@ -267,6 +271,11 @@ func (d *Disk) visible() uint64 {
 func (d *Disk) savePosition(sync bool) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
+	if d.unowned() {
+		if err := d.own(); err != nil {
+			return err
+		}
+	}
 	d.mu.Lock()
 	p := d.savable(d.slots.sacks[:0])
 	n := len(d.pos.sacks.list)
@@ -400,24 +409,10 @@ func (d *Disk) letGo() {
 		d.droppers[c].close()
 	}
 	d.held, d.heldBytes = nil, 0
+	d.owning.Lock()
+	defer d.owning.Unlock()
 	if d.owner != nil {
 		d.owner.Close()
 		d.owner = nil
 	}
-}
-
-// own takes the lock if the folder could not be written when it was opened.
-func (d *Disk) own() error {
-	if d.owner != nil || d.o.fs != nil {
-		return nil
-	}
-	f, err := lockFolder(d.dir)
-	if err != nil {
-		return err
-	}
-	if f == nil {
-		return &os.PathError{Op: "lock", Path: d.dir, Err: errors.New("the folder cannot be written")}
-	}
-	d.owner = f
-	return nil
 }

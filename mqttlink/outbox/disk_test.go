@@ -447,6 +447,96 @@ func TestLock(t *testing.T) {
 	openDisk(t, dir, DiskOptions{})
 }
 
+// Whoever removes the lock file, or mounts something else over the folder, lets two
+// processes in. The one whose lock is gone notices before it begins a segment.
+func TestLockRemoved(t *testing.T) {
+	dir := t.TempDir()
+	first, err := Open(dir, DiskOptions{still: true, segment: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, first, "a")
+	if err := os.Remove(filepath.Join(dir, lockName)); err != nil {
+		t.Skip("this system removes no open file:", err)
+	}
+	second := openDisk(t, dir, DiskOptions{still: true})
+	_, err = first.Append(Record{Topic: "t", Payload: make([]byte, 50<<10)})
+	if !errors.Is(err, ErrHeld) || !errors.Is(err, ErrLocked) {
+		t.Errorf("a new segment beside another owner: %v", err)
+	}
+	put(t, second, "b")
+	if got := contents(t, second); got != "ab" {
+		t.Errorf("contents %s", got)
+	}
+	if err := first.Close(); !errors.Is(err, ErrHeld) {
+		t.Errorf("close: %v", err)
+	}
+
+	third := openDisk(t, t.TempDir(), DiskOptions{still: true, segment: 64 << 10})
+	put(t, third, "a")
+	if err := os.Remove(filepath.Join(third.dir, lockName)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := third.Append(Record{Topic: "t", Payload: make([]byte, 50<<10)}); err != nil {
+		t.Errorf("a new segment with nobody else there: %v", err)
+	}
+	if _, err := Open(third.dir, DiskOptions{}); !errors.Is(err, ErrLocked) {
+		t.Errorf("the folder was not locked again: %v", err)
+	}
+}
+
+// When neither slot can be read, what was saved in them before does not count later,
+// although it tells of more saving.
+func TestUnreadableSlots(t *testing.T) {
+	p := &slotless{platter: newPlatter()}
+	o := DiskOptions{fs: p, still: true, segment: 16 << 10}
+	open := func() *Disk {
+		t.Helper()
+		d, err := Open("platter", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := open()
+	for i := range 100 {
+		put(t, d, strings.Repeat(".", 400))
+		if i > 80 {
+			if err := d.AckOne(uint64(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	p.bad = true
+	d = open()
+	p.bad = false
+	for range 50 {
+		put(t, d, strings.Repeat(".", 400))
+	}
+	if n := len(payloads(t, d)); n != 150 {
+		t.Errorf("%d messages", n)
+	}
+	if err := d.Ack(95); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(payloads(t, open())); n != 55 {
+		t.Errorf("opened again: %d messages", n)
+	}
+}
+
+// slotless is a disk that does not give back the slots.
+type slotless struct {
+	*platter
+	bad bool
+}
+
+func (s *slotless) open(name string, flag int) (file, error) {
+	if s.bad && name == ackName {
+		return nil, &os.PathError{Op: "open", Path: name, Err: syscall.EIO}
+	}
+	return s.platter.open(name, flag)
+}
+
 // The position of messages without acknowledgement outlives the process.
 func TestHanded(t *testing.T) {
 	dir := t.TempDir()

@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -279,16 +280,19 @@ func (x *day) run() {
 // is well again: nothing that was taken is forgotten while the process lives, nothing
 // panics, it heals, and what comes afterwards is whole.
 func TestEveryFault(t *testing.T) {
-	for _, mode := range []Sync{SyncAlways, SyncInterval, SyncNever} {
+	for j, mode := range []Sync{SyncAlways, SyncInterval, SyncNever} {
 		for _, all := range []bool{false, true} {
 			for i, cause := range []error{syscall.EIO, syscall.ENOSPC, syscall.EROFS} {
 				t.Run(fmt.Sprintf("%s, %s, all %v", mode, cause, all), func(t *testing.T) {
 					t.Parallel()
-					step := 3 // each cause has its share
-					if testing.Short() {
-						step = 30
+					step := 9 // each cause and mode has its share
+					if os.Getenv("OUTBOX_SEEDS") != "" {
+						step = 1
 					}
-					for at := 1 + i; ; at += step {
+					if testing.Short() {
+						step = 45
+					}
+					for at := 1 + (3*i+j)%step; ; at += step {
 						p := newPlatter()
 						f := &faulty{platter: p, at: at, all: all, err: cause}
 						x := &day{t: t, f: f, text: map[uint64]string{},

@@ -73,6 +73,90 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// The folder can be made when the disk can be written: before that all is held.
+func TestFolderLater(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		flags   uintptr
+		options string
+		cause   error
+	}{{"read-only", syscall.MS_RDONLY, "size=3m", syscall.EROFS}, {"full", 0, "size=3m,nr_inodes=1", syscall.ENOSPC}} {
+		t.Run(tt.name, func(t *testing.T) {
+			mount := tmpfs(t, tt.options)
+			if err := syscall.Mount("outbox-test", mount, "tmpfs", syscall.MS_REMOUNT|tt.flags, tt.options); err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(mount, "state", "box")
+			d := openDisk(t, dir, DiskOptions{Retry: 10 * time.Millisecond})
+			var last uint64
+			for _, p := range "abc" {
+				seq, err := d.Append(Record{Topic: "t", Payload: []byte(string(p))})
+				if !errors.Is(err, ErrHeld) || !errors.Is(err, tt.cause) {
+					t.Fatalf("append: %v", err)
+				}
+				last = seq
+			}
+			if err := d.Ack(1); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Mount("outbox-test", mount, "tmpfs", syscall.MS_REMOUNT, "size=3m,nr_inodes=100"); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Safe(t.Context(), last); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(dir, DiskOptions{}); !errors.Is(err, ErrLocked) {
+				t.Errorf("the folder is not locked: %v", err)
+			}
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got := contents(t, openDisk(t, dir, DiskOptions{})); got != "bc" {
+				t.Errorf("contents %s", got)
+			}
+		})
+	}
+}
+
+// Two processes that open a box while nothing can be written, nor locked: the one that
+// comes too late does not write over what the other has written.
+func TestLockLater(t *testing.T) {
+	dir := tmpfs(t, "size=3m")
+	remount := func(flags uintptr) {
+		t.Helper()
+		if err := syscall.Mount("outbox-test", dir, "tmpfs", syscall.MS_REMOUNT|flags, "size=3m"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remount(syscall.MS_RDONLY)
+	late, err := Open(dir, DiskOptions{still: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	remount(0)
+	other, err := Open(dir, DiskOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, other, "a")
+	if _, err := late.Append(Record{Topic: "t", Payload: []byte("x")}); !errors.Is(err, ErrHeld) || !errors.Is(err, ErrLocked) {
+		t.Errorf("beside the other: %v", err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	late.tend(time.Now().Add(time.Hour))
+	if err := late.Stats().Err; !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "start this one again") {
+		t.Errorf("after the other: %v", err)
+	}
+	if err := late.Close(); !errors.Is(err, ErrHeld) {
+		t.Errorf("close: %v", err)
+	}
+	if got := contents(t, openDisk(t, dir, DiskOptions{})); got != "a" {
+		t.Errorf("contents %s", got)
+	}
+}
+
 // A file system that becomes read-only, and one that is when the box is opened.
 func TestReadOnly(t *testing.T) {
 	dir := tmpfs(t, "size=3m")

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,14 +35,13 @@ func (e *LockedError) Unwrap() error { return ErrLocked }
 const lockName = "lock"
 
 // lockFolder makes this process the owner of the folder until the result is
-// closed. On a disk that cannot be written the result may be nil: nobody else can
-// write there either, and the lock is taken before the first write.
+// closed. It waits for nobody.
 func lockFolder(dir string) (*os.File, error) {
 	name := folder(dir).path(lockName)
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil && unwritable(err) {
-		if f, err = os.Open(name); errors.Is(err, os.ErrNotExist) {
-			return nil, nil
+	if err != nil && unwritable(err) { // one that is there can be locked all the same
+		if g, openErr := os.Open(name); openErr == nil {
+			f, err = g, nil
 		}
 	}
 	if err != nil {
@@ -69,4 +70,88 @@ func ownerOf(f *os.File) int {
 		return 0
 	}
 	return pid
+}
+
+// own makes sure, before a segment is made, that the folder is ours: it could not be
+// locked if it was not there or not writable when the box was opened, and is not any
+// more if somebody has removed the lock file or mounted something else.
+func (d *Disk) own() error {
+	if d.o.fs != nil {
+		return nil
+	}
+	d.owning.Lock()
+	defer d.owning.Unlock()
+	if d.owner != nil {
+		had, err := d.owner.Stat()
+		if err != nil {
+			return err
+		}
+		if is, err := os.Stat(folder(d.dir).path(lockName)); err == nil && os.SameFile(had, is) {
+			return nil
+		}
+	}
+	if err := makeFolder(d.dir); err != nil {
+		return err
+	}
+	f, err := lockFolder(d.dir)
+	if err != nil {
+		return err
+	}
+	if d.owner != nil {
+		d.owner.Close()
+	} else if err := d.unchanged(); err != nil {
+		f.Close()
+		return err
+	}
+	d.owner, d.names = f, nil
+	d.owned.Store(true)
+	return nil
+}
+
+// unowned reports whether the folder could not be locked.
+func (d *Disk) unowned() bool { return d.o.fs == nil && !d.owned.Load() }
+
+// noteNames keeps what was in a folder that could not be locked.
+func (d *Disk) noteNames(names []string) {
+	if d.unowned() {
+		d.names = logNames(names)
+	}
+}
+
+// unchanged returns an error if another process has written to the folder before it
+// could be locked: what the log is now is not known here.
+func (d *Disk) unchanged() error {
+	names, err := d.fs.list()
+	if err == nil && !slices.Equal(logNames(names), d.names) {
+		err = fmt.Errorf("outbox %s was written by another process while this one could not write: end one of them, and start this one again: %w", d.dir, ErrLocked)
+	}
+	return err
+}
+
+// logNames returns the names of segments, in order.
+func logNames(names []string) []string {
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+		_, _, ok := parseName(n)
+		return !ok
+	})
+	slices.Sort(names)
+	return names
+}
+
+// makeFolder makes a folder, and those that it is in, so that they survive a power cut.
+func makeFolder(dir string) error {
+	err, parent := os.Mkdir(dir, 0o700), filepath.Dir(dir)
+	if errors.Is(err, os.ErrNotExist) && parent != dir {
+		if err := makeFolder(parent); err != nil {
+			return err
+		}
+		err = os.Mkdir(dir, 0o700)
+	}
+	if err == nil {
+		return folder(parent).syncDir()
+	}
+	if st, statErr := os.Stat(dir); statErr == nil && st.IsDir() {
+		return nil
+	}
+	return err
 }

@@ -21,21 +21,24 @@ const (
 //
 // A log that ends in the middle of a message, after a power cut, is cut off
 // there; files that cannot be read are set aside. Both are logged and counted,
-// and are no error. A disk that can be read but not written is none either:
-// messages will be held.
+// and are no error. A disk that can be read but not written is none either, even if
+// the folder is not there yet: messages will be held.
 func Open(dir string, o DiskOptions) (*Disk, error) {
 	d := newDisk(dir, o)
 	if d.fs == nil {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := makeFolder(dir); err != nil && !unwritable(err) {
 			return nil, fmt.Errorf("open outbox: %w", err)
 		}
 		d.fs = folder(dir)
+		// Where nothing can be written nobody else can either; the lock is taken before
+		// the first write then.
 		f, err := lockFolder(dir)
-		if err != nil {
+		if err != nil && !unwritable(err) && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("open outbox: %w", err)
 		}
-		if f != nil {
+		if err == nil {
 			d.owner = f
+			d.owned.Store(true)
 		}
 	}
 	if err := d.load(); err != nil {
@@ -69,9 +72,10 @@ func (d *Disk) load() error {
 		d.droppers[c] = cursor{fs: d.fs, block: walkBlock}
 	}
 	names, err := d.fs.list()
-	if err != nil {
+	if err != nil && !(d.unowned() && errors.Is(err, fs.ErrNotExist)) {
 		return err
 	}
+	d.noteNames(names)
 	for _, n := range names {
 		switch base, serial, ok := parseName(n); {
 		case ok:
@@ -84,7 +88,9 @@ func (d *Disk) load() error {
 				d.serial = max(d.serial, serial)
 			}
 		case strings.HasSuffix(n, unmadeSuffix):
-			_ = d.fs.remove(n)
+			if !d.unowned() {
+				_ = d.fs.remove(n)
+			}
 		case strings.HasSuffix(n, damagedSuffix):
 			d.aside++
 		}
@@ -267,7 +273,9 @@ func (d *Disk) finishLoad() {
 		d.pos.gone = d.appended
 	}
 	d.pos.synced = 0
-	_ = d.undo() // or when the disk can be written
+	if !d.unowned() {
+		_ = d.undo() // or when the disk can be written
+	}
 	d.trim()
 	if n, bytes := d.live(allClasses); n > 0 {
 		d.o.Log.Info("outbox has messages of an earlier run", "dir", d.dir, "messages", n, "bytes", bytes)

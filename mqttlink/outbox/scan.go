@@ -104,6 +104,9 @@ func (d *Disk) scan(c *cursor) (r scanned, err error) {
 func (d *Disk) reopen(r scanned) {
 	s := r.seg
 	s.end, s.limit = r.next, r.end
+	if d.unowned() {
+		return
+	}
 	f, err := d.fs.open(s.name(), os.O_RDWR)
 	if err != nil {
 		return

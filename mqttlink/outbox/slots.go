@@ -33,6 +33,7 @@ type slots struct {
 	buf        [slotLength]byte
 	sacks      [maxSaved + 1]sack // to choose those that are saved
 	saved      int                // how many were, the last time
+	doubt      bool               // a newer one may be there that could not be read
 }
 
 // load reads the newer of the slots. Without one it returns the zero position,
@@ -43,6 +44,7 @@ func (s *slots) load() (p position, err error) {
 		return p, nil
 	}
 	if err != nil {
+		s.doubt = true
 		return p, err
 	}
 	defer f.Close()
@@ -64,6 +66,7 @@ func (s *slots) load() (p position, err error) {
 		}
 	}
 	if !found && !blank {
+		s.doubt = true
 		if later == nil {
 			later = errors.New("both of its slots are damaged")
 		}
@@ -107,6 +110,18 @@ func (s *slots) save(p *position, sync bool) (err error) {
 			}
 		}
 	}
+	err = s.write(p, sync)
+	if err == nil && s.doubt {
+		err = s.write(p, sync) // over both of them
+		s.doubt = err != nil
+	}
+	if err != nil {
+		s.close()
+	}
+	return err
+}
+
+func (s *slots) write(p *position, sync bool) error {
 	b := s.buf[:]
 	clear(b)
 	copy(b, ackMagic)
@@ -124,13 +139,12 @@ func (s *slots) save(p *position, sync bool) (err error) {
 	le.PutUint64(b[32+24*classes:], p.synced)
 	s.saved = encodeSacks(b[sacksAt:slotLength-4], p.sacks.list, p.acked)
 	le.PutUint32(b[slotLength-4:], crc32.Checksum(b[:slotLength-4], castagnoli))
-	_, err = s.f.WriteAt(b, int64(s.generation&1)*slotStride)
+	_, err := s.f.WriteAt(b, int64(s.generation&1)*slotStride)
 	if err == nil && sync {
 		err = s.f.Sync()
 	}
 	if err != nil {
 		s.generation-- // the other slot is the good one: it stays
-		s.close()
 	}
 	return err
 }
