@@ -26,6 +26,9 @@ type EventModel struct {
 	Topic string `yaml:"topic" json:"topic"`
 	// Payload describes the message. What it does not name is passed on too.
 	Payload Payload `yaml:"payload,omitempty" json:"payload,omitzero"`
+	// Time is the key that tells when the event happened, if the message has it:
+	// RFC 3339 text, or Unix seconds or milliseconds. "" is "time".
+	Time string `yaml:"time,omitempty" json:"time,omitempty"`
 }
 
 // ActionModel is an action: a message to the thing, and one back or none.
@@ -43,6 +46,9 @@ type ActionModel struct {
 	Answer string `yaml:"answer,omitempty" json:"answer,omitempty"`
 	// Result describes the answer.
 	Result Payload `yaml:"result,omitempty" json:"result,omitzero"`
+	// Token is the key of the request that the thing repeats in its answer, so that
+	// answers find who asked; "" means that it repeats none.
+	Token string `yaml:"token,omitempty" json:"token,omitempty"`
 }
 
 // Payload describes a message: an object with keys, or a bare value.
@@ -71,6 +77,12 @@ const (
 func (t ValueType) valid() bool {
 	return slices.Contains([]ValueType{AnyType, StringType, BooleanType, IntegerType, NumberType, ObjectType}, t)
 }
+
+// Event returns the event of that name, whatever its case.
+func (m DeviceModel) Event(name string) (EventModel, bool) { return has(m.Events, name) }
+
+// Action returns the action of that name, whatever its case.
+func (m DeviceModel) Action(name string) (ActionModel, bool) { return has(m.Actions, name) }
 
 // Validate says what is wrong with a model: an event or action without a topic,
 // a topic with wildcards, an unknown type.

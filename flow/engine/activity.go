@@ -185,11 +185,11 @@ func (x *execution) call(s *flow.Step, c call, p flow.EventPayload) (output any,
 	if c.device == nil {
 		started()
 		output, failed = x.safely(func() (any, error) {
-			return x.e.o.Services.Call(ctx, c.payload.Service, c.payload.Action, c.payload.Input)
+			return x.r.d.services.Call(ctx, c.payload.Service, c.payload.Action, c.payload.Input)
 		})
 	} else {
 		var leave func()
-		if leave, failed = x.e.enter(ctx, c.device, c.payload.Thing); failed == nil {
+		if leave, failed = x.e.enter(ctx, c.payload.Thing); failed == nil {
 			started()
 			output, failed = x.safely(func() (any, error) {
 				answer, err := c.device.Call(ctx, c.payload.Action, c.payload.Input)

@@ -53,7 +53,7 @@ func (d *bench) Call(_ context.Context, action string, _ map[string]any) (map[st
 // sensors and what each flow takes in memory.
 func deployMany(b *testing.B, n int, recorder Recorder, shown func()) (sensors map[string]*bench, each float64) {
 	devices := map[string]*bench{}
-	e := New(Options{Recorder: recorder, Log: slog.New(slog.DiscardHandler), Device: func(t flow.Binding) (flow.Device, error) {
+	e := New(Options{Recorder: recorder, Log: slog.New(slog.DiscardHandler), Device: func(_ *flow.Deployment, t flow.Binding) (flow.Device, error) {
 		d := devices[t.Thing]
 		if d == nil {
 			d = &bench{shown: shown}

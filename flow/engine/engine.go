@@ -31,11 +31,13 @@ type Services interface {
 
 // Options are what an engine is made of.
 type Options struct {
-	// Device returns what plays a role. It is asked when a deployment is deployed,
-	// and returns the same comparable value for the same thing and carrier.
-	Device func(flow.Binding) (flow.Device, error)
-	// Services may be nil: then a deployment with web services is refused.
-	Services Services
+	// Device returns what plays a role of a deployment. It is asked when the
+	// deployment is deployed, and returns the same comparable value for the same
+	// thing, carrier and description.
+	Device func(*flow.Deployment, flow.Binding) (flow.Device, error)
+	// Services returns the web services that a deployment may call, nil if none;
+	// then one that calls some is refused. It may be nil itself.
+	Services func(*flow.Deployment) Services
 	// Recorder may be nil: then no history is kept.
 	Recorder Recorder
 	Log      *slog.Logger
@@ -54,7 +56,7 @@ type Engine struct {
 	closed      bool
 	deployments map[string]*deployed
 	watches     map[watchKey]*watch
-	lanes       map[flow.Device]*lane
+	lanes       map[string]*lane // by thing, whatever carries its actions
 }
 
 // Errors of the engine.
@@ -74,7 +76,7 @@ var (
 
 // New returns an engine without deployments. Close must follow.
 func New(o Options) *Engine {
-	e := &Engine{o: o, deployments: map[string]*deployed{}, watches: map[watchKey]*watch{}, lanes: map[flow.Device]*lane{}}
+	e := &Engine{o: o, deployments: map[string]*deployed{}, watches: map[watchKey]*watch{}, lanes: map[string]*lane{}}
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	return e
 }
@@ -102,12 +104,13 @@ func (e *Engine) Close() error {
 
 // deployed is a deployment that is in force.
 type deployed struct {
-	e       *Engine
-	d       *flow.Deployment
-	devices []flow.Device // of d.Things
-	runners []*runner     // of d.Flows
-	subs    []*subscription
-	clocks  []*clock
+	e        *Engine
+	d        *flow.Deployment
+	services Services
+	devices  []flow.Device // of d.Things
+	runners  []*runner     // of d.Flows
+	subs     []*subscription
+	clocks   []*clock
 }
 
 // Deploy checks a deployment and puts it in force, in the place of the one of
@@ -115,15 +118,19 @@ type deployed struct {
 // changed afterwards. If it cannot be deployed, the old one stays as it is.
 func (e *Engine) Deploy(d *flow.Deployment) error {
 	known := flow.Known{}
-	if e.o.Services == nil {
+	var services Services
+	if e.o.Services != nil {
+		services = e.o.Services(d)
+	}
+	if services == nil {
 		known.Service = func(string, string) (bool, bool) { return false, false }
 	}
 	if err := d.Validate(known); err != nil {
 		return err
 	}
-	n := &deployed{e: e, d: d, devices: make([]flow.Device, len(d.Things))}
+	n := &deployed{e: e, d: d, services: services, devices: make([]flow.Device, len(d.Things))}
 	for i, b := range d.Things {
-		device, err := e.o.Device(b)
+		device, err := e.o.Device(d, b)
 		if err != nil {
 			return fmt.Errorf("%s, role %s: %w", d.Name, b.Role, err)
 		}
@@ -295,12 +302,16 @@ func (e *Engine) stop(d *deployed, why error) {
 
 // Stats count what a flow did since it was deployed.
 type Stats struct {
-	Flow                                string
-	Started, Succeeded, Failed, Aborted uint64
-	Dropped                             uint64 // starts that the overlap policy let fall
-	TooOld                              uint64 // events that came too late to start anything
-	Errors                              uint64 // triggers whose expressions could not be computed
-	Running, Waiting                    int
+	Flow      string `json:"flow"`
+	Started   uint64 `json:"started"`
+	Succeeded uint64 `json:"succeeded"`
+	Failed    uint64 `json:"failed"`
+	Aborted   uint64 `json:"aborted"`
+	Dropped   uint64 `json:"dropped"` // starts that the overlap policy let fall
+	TooOld    uint64 `json:"too_old"` // events that came too late to start anything
+	Errors    uint64 `json:"errors"`  // triggers whose expressions could not be computed
+	Running   int    `json:"running"`
+	Waiting   int    `json:"waiting"`
 }
 
 // Stats returns the counts of a deployment's flows.

@@ -138,7 +138,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func (r *rig) device(b flow.Binding) (flow.Device, error) {
+func (r *rig) device(_ *flow.Deployment, b flow.Binding) (flow.Device, error) {
 	d, ok := map[string]*fake{"motionSensor": r.sensor, "camera": r.camera, "screen": r.screen}[b.Thing]
 	if !ok {
 		return nil, fmt.Errorf("no thing %q", b.Thing)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-
-	"pithings/flow"
 )
 
 // MaxWaiting is how many actions may wait for their turn on one thing.
@@ -30,22 +28,22 @@ func (e busyError) Error() string {
 func (busyError) ErrorName() string { return "Busy" }
 
 // enter waits for the turn on a thing. leave must follow if there is no error.
-func (e *Engine) enter(ctx context.Context, device flow.Device, thing string) (leave func(), err error) {
+func (e *Engine) enter(ctx context.Context, thing string) (leave func(), err error) {
 	if !e.on(ruleOneCall) {
 		return func() {}, nil
 	}
 	e.mu.Lock()
-	l := e.lanes[device]
+	l := e.lanes[thing]
 	if l == nil {
 		l = new(lane)
-		e.lanes[device] = l
+		e.lanes[thing] = l
 	}
 	l.users++
 	e.mu.Unlock()
 	done := func() {
 		e.mu.Lock()
 		if l.users--; l.users == 0 {
-			delete(e.lanes, device)
+			delete(e.lanes, thing)
 		}
 		e.mu.Unlock()
 	}

@@ -22,7 +22,7 @@ func runRandom(g *randomFlow, off rules, seen map[string]int) string {
 		things[b.Thing] = &scriptedThing{s: s, name: b.Thing}
 	}
 	r := newRecord()
-	e := New(Options{Device: func(b flow.Binding) (flow.Device, error) { return things[b.Thing], nil },
+	e := New(Options{Device: func(_ *flow.Deployment, b flow.Binding) (flow.Device, error) { return things[b.Thing], nil },
 		Recorder: r, Log: slog.New(slog.DiscardHandler)})
 	e.off = off
 	if err := e.Deploy(g.d); err != nil {

@@ -140,7 +140,7 @@ func newScripts(unit time.Duration, called func(int)) *scripts {
 	return &scripts{unit: unit, called: called, byRun: map[int]*scripted{}, things: map[string]*scriptedThing{}}
 }
 
-func (s *scripts) device(b flow.Binding) (flow.Device, error) {
+func (s *scripts) device(_ *flow.Deployment, b flow.Binding) (flow.Device, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.things[b.Thing]
