@@ -12,6 +12,7 @@ type Message struct {
 	Payload []byte
 	QoS     byte // 0 or 1
 	Retain  bool // to publish: keep at the broker; received: was kept by the broker
+	Dup     bool // received: the broker may have sent it before (MQTT 3.1.1 section 3.3.1.1)
 
 	// Alarm says that the message tells of what happens once (motion, not
 	// temperature): the outbox may bound alarms apart from all else.

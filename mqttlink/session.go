@@ -264,7 +264,7 @@ func notTaken(tok mqtt.Token) bool {
 // network loop and never waits.
 func (s *session) receive(_ mqtt.Client, m mqtt.Message) {
 	s.l.count(func(st *Stats) { st.Received++ })
-	s.l.subs.dispatch(s.l.quiet, Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retain: m.Retained()})
+	s.l.subs.dispatch(s.l.quiet, Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retain: m.Retained(), Dup: m.Duplicate()})
 }
 
 // tooLarge tells of a message that was not handed on.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"pithings/camera"
@@ -15,24 +16,55 @@ import (
 // CameraTopics are the topics of a camera.
 //
 //	capture   in   anything, usually {}             take a picture
+//	               {"token": "…"}                   and say in the answer for whom
 //	finished  out  {"lastClickedImage": "https://…"} where it can be fetched
+//	               {"lastClickedImage": "https://…", "token": "…"}
 //
 // A capture that fails is answered by nothing at all: no payload for it was
 // ever defined, and one without lastClickedImage could be taken for success.
+//
+// A token, of up to 128 bytes, is for those who share a camera: an answer has one
+// only if its command had. A command whose token was answered lately was delivered
+// twice; it gets the same answer again and no second picture. Without a token that
+// is known only if the broker marks the command as a redelivery (MQTT 3.1.1 section
+// 3.3.1.1) and the answer is younger than ten seconds.
 var CameraTopics = Topics{
 	"capture":  "{thing}/capture",
 	"finished": "{thing}/capture/finished",
 }
 
-// finishedState is the payload of "finished", leniently read: the guide prints
-// imageUri in one place where its devices send lastClickedImage.
-type finishedState struct {
-	LastClickedImage string `json:"lastClickedImage"`
-	ImageURI         string `json:"imageUri"`
+// CameraModel describes a camera of ours to flows. Its action is capture, whose
+// answer holds lastClickedImage.
+func CameraModel(topics Topics) Model {
+	return Model{Actions: map[string]Action{
+		"capture": {Topic: topics["capture"], Request: WriteObject, Answer: topics["finished"], Read: ReadFinished,
+			Token: "token", Echoes: true, Unique: true},
+	}}
 }
 
-func finishedPayload(uri string) []byte {
-	return new(object).string("lastClickedImage", uri).bytes()
+// ReadFinished reads a camera's answer with all its keys (others send s3BucketName
+// and s3ItemName too), leniently: the guide prints imageUri in one place where its
+// devices send lastClickedImage.
+func ReadFinished(payload []byte) (map[string]any, error) {
+	var values map[string]any
+	if err := decode(payload, &values); err != nil {
+		return nil, err
+	}
+	for _, key := range []string{"lastClickedImage", "imageUri"} {
+		if uri, ok := values[key].(string); ok && uri != "" {
+			values["lastClickedImage"] = uri
+			return values, nil
+		}
+	}
+	return nil, errors.New("it has no lastClickedImage")
+}
+
+func finishedPayload(uri, token string) []byte {
+	o := new(object).string("lastClickedImage", uri)
+	if token != "" {
+		o.string("token", token)
+	}
+	return o.bytes()
 }
 
 // CameraOptions name a camera's topics.
@@ -51,6 +83,8 @@ type Camera struct {
 	store  store.Store
 	log    *slog.Logger
 	use    *usage
+
+	captures captures
 }
 
 // NewCamera returns a thing that takes pictures with cam and puts them into st.
@@ -67,13 +101,15 @@ func NewCamera(o CameraOptions, cam *camera.Camera, st store.Store, link mqttlin
 func (c *Camera) Name() string { return c.Thing }
 
 // Attach implements Thing. One capture is in flight. Commands that come meanwhile
-// are answered together by one more picture, which is younger than all of them:
-// an answer does not say which command it is for, and a storm of commands is no
-// reason for a storm of pictures.
+// are answered together by one more picture, which is younger than all of them: a
+// storm of commands is no reason for a storm of pictures.
 func (c *Camera) Attach() (func(), error) {
 	taking := job{log: c.log}
 	take := func(ctx context.Context) {
-		if _, err := c.capture(ctx); err != nil && ctx.Err() == nil {
+		asked, uri := c.captures.begin(), ""
+		defer func() { c.captures.end(uri) }()
+		uri, err := c.capture(ctx, asked...)
+		if err != nil && ctx.Err() == nil {
 			if c.use.went(err) {
 				c.log.Error("no picture; further failures of this kind are not logged", "thing", c.Thing, "err", err)
 			}
@@ -84,7 +120,15 @@ func (c *Camera) Attach() (func(), error) {
 			c.log.Warn("retained capture command ignored; delete it from the broker with an empty retained message", "thing", c.Thing, "topic", m.Topic)
 			return
 		}
-		taking.again(ctx, take)
+		switch wanted, again := c.captures.command(m); {
+		case wanted:
+			taking.again(ctx, take)
+		case again != nil:
+			c.log.Debug("capture command delivered again; answered as before", "thing", c.Thing)
+			if err := c.finished(ctx, again.uri, again.token); err != nil && ctx.Err() == nil {
+				c.log.Error("picture not announced again", "thing", c.Thing, "err", err)
+			}
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -92,8 +136,9 @@ func (c *Camera) Attach() (func(), error) {
 	return func() { cancel(); taking.stop() }, nil
 }
 
-// capture takes a picture, stores it, and tells where.
-func (c *Camera) capture(ctx context.Context) (uri string, err error) {
+// capture takes a picture, stores it, and tells where: once for each of the tokens
+// that it answers; "" is none.
+func (c *Camera) capture(ctx context.Context, tokens ...string) (uri string, err error) {
 	began := time.Now()
 	p, err := c.camera.Capture(ctx)
 	if err != nil {
@@ -104,11 +149,21 @@ func (c *Camera) capture(ctx context.Context) (uri string, err error) {
 	}
 	c.use.went(nil)
 	c.log.Debug("picture taken", "thing", c.Thing, "size", p.Size, "bytes", len(p.JPEG), "took", time.Since(began))
-	err = c.link.Publish(ctx, mqttlink.Message{Topic: c.topics["finished"], QoS: 1, Alarm: true, Payload: c.Extra.add(finishedPayload(uri))})
-	if mqttlink.Accepted(err) {
-		err = nil
+	for _, token := range tokens {
+		if err := c.finished(ctx, uri, token); err != nil {
+			return uri, err
+		}
 	}
-	return uri, err
+	return uri, nil
+}
+
+// finished announces a picture.
+func (c *Camera) finished(ctx context.Context, uri, token string) error {
+	err := c.link.Publish(ctx, mqttlink.Message{Topic: c.topics["finished"], QoS: 1, Alarm: true, Payload: c.Extra.add(finishedPayload(uri, token))})
+	if mqttlink.Accepted(err) {
+		return nil
+	}
+	return err
 }
 
 // Watch implements flow.Device: a camera has no events.
@@ -119,10 +174,10 @@ func (c *Camera) Watch(event string, _ func(map[string]any, time.Time)) (func(),
 // Call implements flow.Device for flows of this process: the action is capture.
 // The command does not pass the broker, the answer is told there all the same.
 func (c *Camera) Call(ctx context.Context, action string, _ map[string]any) (map[string]any, error) {
-	if action != "capture" {
+	if !strings.EqualFold(action, "capture") {
 		return nil, fmt.Errorf("thing %s has no action %q", c.Thing, action)
 	}
-	uri, err := c.capture(ctx)
+	uri, err := c.capture(ctx, "")
 	if err != nil {
 		if ctx.Err() == nil {
 			c.use.went(err) // the flow logs it

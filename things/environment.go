@@ -2,6 +2,7 @@ package things
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math"
 	"time"
@@ -149,6 +150,32 @@ type Environment struct {
 	board    hw.Board
 	log      *slog.Logger
 	sequence int64
+	flows    watchers
+}
+
+// EnvironmentModel describes an environment sensor to flows. Its events have the
+// names of its topics. What they hold differs with the schema.
+func EnvironmentModel(topics Topics, schema Schema) Model {
+	m := Model{Events: map[string]Event{}}
+	for role, topic := range topics {
+		key := "utc_timestamp"
+		if schema == Script && role != "state" {
+			key = "timestamp_utc"
+		}
+		m.Events[role] = Event{Topic: topic, Read: ReadObject(nil), TimeKey: key}
+	}
+	return m
+}
+
+// Watch implements flow.Device for flows of this process. The events are
+// temperature, humidity, pressure, gas and state.
+func (e *Environment) Watch(event string, fn func(map[string]any, time.Time)) (stop func(), err error) {
+	return e.flows.watch(e.Thing, event, e.topics.roles(), fn)
+}
+
+// Call implements flow.Device: an environment sensor has no actions.
+func (e *Environment) Call(_ context.Context, action string, _ map[string]any) (map[string]any, error) {
+	return nil, fmt.Errorf("thing %s has no action %q", e.Thing, action)
 }
 
 // NewEnvironment returns an environment sensor; Run opens its bus.
@@ -234,14 +261,22 @@ func (e *Environment) publish(ctx context.Context, r Reading) error {
 		if e.Only != "" && q.name != e.Only || e.off(q.name) {
 			continue
 		}
-		if err := e.link.Publish(ctx, e.message(q.name, r.Time, e.Schema.object(q.name, q.value, r.Time, sequence))); !mqttlink.Accepted(err) {
+		if err := e.tell(ctx, q.name, r.Time, e.Schema.object(q.name, q.value, r.Time, sequence)); !mqttlink.Accepted(err) {
 			return err
 		}
 	}
 	if e.Only != "" {
 		return nil
 	}
-	return e.link.Publish(ctx, e.message("state", r.Time, r.object()))
+	return e.tell(ctx, "state", r.Time, r.object())
+}
+
+// tell publishes what was measured at t, and has the flows of this process know.
+func (e *Environment) tell(ctx context.Context, role string, t time.Time, o *object) error {
+	m := e.message(role, t, o)
+	err := e.link.Publish(ctx, m)
+	e.flows.tell(role, m.Payload, t)
+	return err
 }
 
 // message is what is published of a measurement taken at t.

@@ -14,7 +14,7 @@ type Extra map[string]string
 
 // contractKeys are the keys that payloads have already.
 var contractKeys = []string{
-	"isMotionDetected", "lastClickedImage", "imageUri", "s3BucketName", "s3ItemName",
+	"isMotionDetected", "lastClickedImage", "imageUri", "s3BucketName", "s3ItemName", "token",
 	"utc_timestamp", "timestamp_utc", "sequence", "value", "origin", "status",
 	"temperature", "humidity", "pressure", "gas_resistance",
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-	"sync"
 	"time"
 
 	"pithings/hw"
@@ -18,13 +15,21 @@ import (
 //
 //	motion  out  {"isMotionDetected": true}   when motion begins
 //	             {"isMotionDetected": false}  when it ends, if both are published
+//
+// With MotionOptions.TimeKey the payload tells when, too:
+//
+//	{"isMotionDetected": true, "time": "2020-02-12T07:30:05.123456Z"}
 var MotionTopics = Topics{"motion": "{thing}/motion"}
 
-// motionState is the payload of "motion", leniently read: other devices write
-// it with other blanks and more keys.
-type motionState struct {
-	IsMotionDetected *bool `json:"isMotionDetected"`
+// MotionModel describes a motion sensor to flows. Its event is StateChanged with
+// isMotionDetected; other devices write it with other blanks and more keys.
+func MotionModel(topics Topics) Model {
+	return Model{Events: map[string]Event{
+		stateChanged: {Topic: topics["motion"], Read: ReadObject(map[string]string{"isMotionDetected": "boolean"})},
+	}}
 }
+
+const stateChanged = "StateChanged"
 
 // MotionPayload is the payload of "motion".
 func MotionPayload(detected bool) []byte {
@@ -39,10 +44,7 @@ type Motion struct {
 	board  hw.Board
 	log    *slog.Logger
 	began  time.Time // when the sensor was first opened
-
-	mu       sync.Mutex
-	watching map[int]func(map[string]any, time.Time) // flows of this process
-	watchers int
+	flows  watchers
 }
 
 // MotionOptions say how a motion sensor is wired and what it tells.
@@ -50,9 +52,13 @@ type MotionOptions struct {
 	Thing  string
 	Topics map[string]string // overrides of MotionTopics
 	Extra  Extra
-	Pin    string // the input line, for example "GPIO17"
-	Both   bool   // publish the end of motion too
-	Sensor hcsr501.Opts
+	// TimeKey, if not "", is the key under which payloads tell when it happened, so
+	// that what waited for the network starts no flow elsewhere. Without it they
+	// are those of the Things Graph example.
+	TimeKey string
+	Pin     string // the input line, for example "GPIO17"
+	Both    bool   // publish the end of motion too
+	Sensor  hcsr501.Opts
 }
 
 // NewMotion returns a motion sensor; Run opens its pin.
@@ -61,8 +67,7 @@ func NewMotion(o MotionOptions, board hw.Board, link mqttlink.Client, log *slog.
 	if err != nil {
 		return nil, err
 	}
-	return &Motion{MotionOptions: o, topics: topics, link: link, board: board, log: log,
-		watching: map[int]func(map[string]any, time.Time){}}, nil
+	return &Motion{MotionOptions: o, topics: topics, link: link, board: board, log: log}, nil
 }
 
 // Name implements Thing.
@@ -125,33 +130,26 @@ func (m *Motion) publish(ctx context.Context, detected bool) {
 		return
 	}
 	now := time.Now()
-	err := m.link.Publish(ctx, mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Alarm: true, Payload: m.Extra.add(MotionPayload(detected))})
+	message := m.message(detected, now)
+	err := m.link.Publish(ctx, message)
 	if !mqttlink.Accepted(err) && ctx.Err() == nil {
 		m.log.Error("motion not published", "thing", m.Thing, "err", err)
 	}
-	m.mu.Lock()
-	watching := slices.Collect(maps.Values(m.watching))
-	m.mu.Unlock()
-	for _, fn := range watching {
-		fn(map[string]any{"isMotionDetected": detected}, now)
-	}
+	m.flows.tell(stateChanged, message.Payload, now)
 }
 
-// Watch implements flow.Device for flows of this process.
-func (m *Motion) Watch(event string, fn func(map[string]any, time.Time)) (stop func(), err error) {
-	if event != "StateChanged" {
-		return nil, fmt.Errorf("thing %s has no event %q", m.Thing, event)
+func (m *Motion) message(detected bool, at time.Time) mqttlink.Message {
+	o := new(object).bool("isMotionDetected", detected)
+	if m.TimeKey != "" {
+		o.time(m.TimeKey, at, mqttlink.TextMicros)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.watchers++
-	id := m.watchers
-	m.watching[id] = fn
-	return func() {
-		m.mu.Lock()
-		delete(m.watching, id)
-		m.mu.Unlock()
-	}, nil
+	return mqttlink.Message{Topic: m.topics["motion"], QoS: 1, Alarm: true, Payload: m.Extra.add(o.bytes()), Time: at, TimeField: o.field}
+}
+
+// Watch implements flow.Device for flows of this process. The event is
+// StateChanged.
+func (m *Motion) Watch(event string, fn func(map[string]any, time.Time)) (stop func(), err error) {
+	return m.flows.watch(m.Thing, event, []string{stateChanged}, fn)
 }
 
 // Call implements flow.Device: a motion sensor has no actions.

@@ -22,7 +22,7 @@ func TestPayloads(t *testing.T) {
 		"motion":               {MotionPayload(true), `{"isMotionDetected": true}`},
 		"motion, extra keys":   {Extra{"room": "hall", "b": "\"x\""}.add(MotionPayload(true)), `{"isMotionDetected": true, "b": "\"x\"", "room": "hall"}`},
 		"end of motion":        {MotionPayload(false), `{"isMotionDetected": false}`},
-		"finished":             {finishedPayload("https://host/a.jpg?x=1&y=<2>"), `{"lastClickedImage": "https://host/a.jpg?x=1&y=<2>"}`},
+		"finished":             {finishedPayload("https://host/a.jpg?x=1&y=<2>", ""), `{"lastClickedImage": "https://host/a.jpg?x=1&y=<2>"}`},
 		"display":              {displayPayload("https://host/a.jpg"), `{"imageUri":"https://host/a.jpg"}`},
 		"display, cleared":     {displayPayload(""), `{"imageUri":""}`},
 		"display, quotes":      {displayPayload("a\"b\\\n\x01é😀"), `{"imageUri":"a\"b\\\n\u0001\u00e9\ud83d\ude00"}`},
@@ -95,15 +95,30 @@ func FuzzQuote(f *testing.F) {
 // FuzzCommands: no payload makes anything panic, and an answer without a
 // picture is never one with.
 func FuzzCommands(f *testing.F) {
-	for _, s := range []string{`{}`, `{"imageUri": null}`, `{"imageUri": 1}`, `{"lastClickedImage": ["x"]}`, `[]`, ``, `{"isMotionDetected" : true }`, "\xff", `{"imageUri":"a","lastClickedImage":"b"}`} {
+	for _, s := range []string{`{}`, `{"imageUri": null}`, `{"imageUri": 1}`, `{"lastClickedImage": ["x"]}`, `[]`, ``, `{"isMotionDetected" : true }`, "\xff", `{"token": "x"}`, `{"isMotionDetected": true, "time": 1e99}`, `{"imageUri":"a","lastClickedImage":"b"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		var c displayCommand
 		decode(payload, &c)
-		var m motionState
-		decode(payload, &m)
-		if v, err := finishedValues(payload); err == nil {
+		if v, err := MotionModel(nil).Events["StateChanged"].Read(payload); err == nil {
+			if _, ok := v["isMotionDetected"].(bool); !ok {
+				t.Errorf("%q: %v", payload, v)
+			}
+			EventTime(v, "")
+		}
+		if v, err := ReadBare("any")(payload); err == nil {
+			EventTime(v, "value")
+		}
+		if token := tokenOf(payload); token != "" {
+			if echo, err := ReadFinished(finishedPayload("u", token)); err != nil || echo["token"] != token {
+				t.Errorf("the token %q comes back as %v, %v", token, echo, err)
+			}
+			if again, err := withToken([]byte("{}"), "token", token); err != nil || tokenOf(again) != token {
+				t.Errorf("the token %q is sent as %s, %v", token, again, err)
+			}
+		}
+		if v, err := ReadFinished(payload); err == nil {
 			if s, ok := v["lastClickedImage"].(string); !ok || s == "" {
 				t.Errorf("%q: %v", payload, v)
 			}

@@ -2,136 +2,325 @@ package things
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
 	"pithings/mqttlink"
 )
 
-// Remote is a thing as a flow uses it through the broker: every event is a
-// message that the thing sent, every action a message to it. It is the broker
-// carrier of package flow, whose Device it implements.
+// Remote is a thing at the broker as the flows of one process use it. There is one
+// for each thing, because most answers carry no sign of what they answer: it lets
+// one action that has an answer be in flight at a time, and knows which answers
+// nobody waits for.
+//
+// An answer that comes after its time-out is told and attributed to nobody. Who
+// asks next waits up to lateGrace for it; if it comes later still, it passes for
+// the answer to the next command, unless the thing echoes tokens.
 type Remote struct {
-	thing  string
-	topics Topics
-	link   mqttlink.Client
-	log    *slog.Logger
+	thing string
+	link  mqttlink.Client
+	log   *slog.Logger
+	turn  chan struct{} // holds one token: one action that has an answer is in flight
 
-	turn    chan struct{} // holds one token: one action that has an answer is in flight
-	mu      sync.Mutex
-	waiting chan map[string]any // where the answer of the action in flight goes
-	detach  func()
+	mu       sync.Mutex
+	answers  map[string]*answers // what is subscribed to, by topic
+	waiting  *waiting            // the action in flight
+	late     time.Time           // until then an answer is that of a command given up
+	came     chan struct{}       // closed when that answer has come
+	echoes   bool                // it has repeated a token
+	answered time.Time           // the last time that an answer found its command
+	foreign  []map[string]any    // answers to commands that did not pass the broker
+	expired  []string            // tokens of commands given up
+	stats    RemoteStats
+	told     map[string]bool
 }
 
-// NewRemoteMotion returns the motion sensor of that name. Its event is
-// StateChanged with isMotionDetected.
-func NewRemoteMotion(thing string, topics map[string]string, link mqttlink.Client, log *slog.Logger) (*Remote, error) {
-	return newRemote(MotionTopics, thing, topics, link, log)
+// RemoteStats count messages of a thing that no flow could use.
+type RemoteStats struct {
+	Late   uint64 `json:"late"`   // answers that came after the time-out
+	Second uint64 `json:"second"` // further answers to a command that had one
+	Other  uint64 `json:"other"`  // answers to commands that are not ours
+	Unread uint64 `json:"unread"` // answers and events that could not be read
 }
 
-// NewRemoteCamera returns the camera of that name. Its action is capture, whose
-// answer holds lastClickedImage. Answers carry no sign of what they answer, so
-// one capture is in flight at a time, and one that comes after its time-out is
-// told in the log and attributed to nobody, unless the next capture is already
-// waiting: then it passes for that one's.
-func NewRemoteCamera(thing string, topics map[string]string, link mqttlink.Client, log *slog.Logger) (*Remote, error) {
-	r, err := newRemote(CameraTopics, thing, topics, link, log)
-	if err != nil {
-		return nil, err
-	}
-	r.detach, err = link.Subscribe(r.topics["finished"], 1, r.finished)
-	return r, err
+// answers is the subscription to a topic of answers.
+type answers struct {
+	read   Reader
+	users  int
+	cancel func()
 }
 
-// NewRemoteScreen returns the screen of that name. Its action is display with
-// imageUri; it has no answer, and is done when the command is published.
-func NewRemoteScreen(thing string, topics map[string]string, link mqttlink.Client, log *slog.Logger) (*Remote, error) {
-	return newRemote(ScreenTopics, thing, topics, link, log)
+// waiting is an action that waits for its answer.
+type waiting struct {
+	action Action
+	token  string
+	answer chan map[string]any
 }
 
-func newRemote(templates Topics, thing string, changed map[string]string, link mqttlink.Client, log *slog.Logger) (*Remote, error) {
-	topics, err := Expand(templates, thing, changed)
-	if err != nil {
-		return nil, err
-	}
-	r := &Remote{thing: thing, topics: topics, link: link, log: log, turn: make(chan struct{}, 1), detach: func() {}}
+const (
+	// lateGrace is how long the next command waits for the answer of one that was
+	// given up.
+	lateGrace = 5 * time.Second
+	// secondWithin is how long after an answer another one counts as its repetition.
+	secondWithin = time.Minute
+	// remembered bounds each list of what a remote remembers.
+	remembered = 16
+)
+
+// NewRemote returns the thing of that name at the link's broker.
+func NewRemote(thing string, link mqttlink.Client, log *slog.Logger) *Remote {
+	r := &Remote{thing: thing, link: link, log: log, turn: make(chan struct{}, 1),
+		answers: map[string]*answers{}, told: map[string]bool{}}
 	r.turn <- struct{}{}
-	return r, nil
+	return r
 }
 
-// Close ends the remote's subscriptions.
-func (r *Remote) Close() error {
-	r.detach()
+// Stats returns the counts.
+func (r *Remote) Stats() RemoteStats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stats
+}
+
+// Foreign tells the remote of an answer that the thing publishes for a command
+// which did not pass the broker: nobody may take it for his.
+func (r *Remote) Foreign(values map[string]any) {
+	r.mu.Lock()
+	r.foreign = remember(r.foreign, values)
+	r.mu.Unlock()
+}
+
+func remember[T any](list []T, v T) []T {
+	if len(list) == remembered {
+		list = append(list[:0], list[1:]...)
+	}
+	return append(list, v)
+}
+
+// As returns the thing as a device of flows under a description. group, if not
+// "", is the group in which several processes share its events and carry tokens in
+// their commands. Close must follow.
+func (r *Remote) As(m Model, group string) (*Described, error) {
+	d := &Described{r: r, model: m.expand(r.thing), group: group}
+	for _, a := range d.model.Actions {
+		if a.Answer == "" {
+			continue
+		}
+		if err := r.listen(a.Answer, a.Read); err != nil {
+			d.Close()
+			return nil, err
+		}
+		d.listens = append(d.listens, a.Answer)
+	}
+	return d, nil
+}
+
+// listen subscribes to a topic of answers.
+func (r *Remote) listen(topic string, read Reader) error {
+	r.mu.Lock()
+	a := r.answers[topic]
+	if a != nil {
+		a.users++
+	}
+	r.mu.Unlock()
+	if a != nil {
+		return nil
+	}
+	a = &answers{read: read, users: 1}
+	var err error
+	a.cancel, err = r.link.Subscribe(topic, 1, func(_ context.Context, m mqttlink.Message) { r.answer(m, a.read) })
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.answers[topic] = a
+	r.mu.Unlock()
 	return nil
 }
 
-// Watch implements flow.Device. The payload does not say when the event happened.
-func (r *Remote) Watch(event string, fn func(map[string]any, time.Time)) (func(), error) {
-	topic, ok := r.topics["motion"]
-	if !ok || event != "StateChanged" {
-		return nil, fmt.Errorf("thing %s has no event %q", r.thing, event)
+func (r *Remote) leave(topic string) {
+	r.mu.Lock()
+	a := r.answers[topic]
+	a.users--
+	last := a.users == 0
+	if last {
+		delete(r.answers, topic)
 	}
-	return r.link.Subscribe(topic, 1, func(_ context.Context, m mqttlink.Message) {
-		if m.Retain {
-			return // what was the case once is no event
-		}
-		var state motionState
-		if err := decode(m.Payload, &state); err != nil {
-			r.log.Warn("event ignored", "thing", r.thing, "topic", m.Topic, "err", err)
-			return
-		}
-		if state.IsMotionDetected == nil {
-			r.log.Warn("event ignored: it has no isMotionDetected", "thing", r.thing, "topic", m.Topic)
-			return
-		}
-		fn(map[string]any{"isMotionDetected": *state.IsMotionDetected}, time.Time{})
-	})
+	r.mu.Unlock()
+	if last {
+		a.cancel()
+	}
 }
 
-// Call implements flow.Device.
-func (r *Remote) Call(ctx context.Context, action string, input map[string]any) (map[string]any, error) {
+// answer finds out whose answer a message is.
+func (r *Remote) answer(m mqttlink.Message, read Reader) {
+	if m.Retain {
+		return // what the broker has kept answers nothing
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.waiting
+	if w != nil && w.action.Answer == m.Topic {
+		read = w.action.Read
+	} else {
+		w = nil
+	}
+	values, err := read(m.Payload)
+	if err != nil {
+		r.stats.Unread++
+		r.tell(slog.LevelWarn, "answer ignored", "topic", m.Topic, "err", err)
+		return
+	}
 	switch {
-	case action == "capture" && r.topics["capture"] != "":
-		return r.capture(ctx)
-	case action == "display" && r.topics["display"] != "":
-		uri, ok := input["imageUri"].(string)
-		if !ok {
-			return nil, fmt.Errorf("display on %s needs imageUri, a string", r.thing)
+	case w != nil && r.mine(w, values):
+		r.waiting, r.answered = nil, time.Now()
+		if w.action.Unique {
+			r.foreign = remember(r.foreign, maps.Clone(values)) // the same once more is a redelivery
 		}
-		return nil, r.command(ctx, "display", displayPayload(uri))
+		w.answer <- values
+	case r.isLate(values):
+		r.stats.Late++
+		r.tell(slog.LevelWarn, "answer after its time-out; it is attributed to nobody", "topic", m.Topic)
+		if r.came != nil {
+			close(r.came)
+		}
+		r.late, r.came = time.Time{}, nil
+	case w == nil && time.Since(r.answered) < secondWithin:
+		r.stats.Second++
+		r.tell(slog.LevelWarn, "another answer to a command that had one; it is attributed to nobody", "topic", m.Topic)
+	default:
+		r.stats.Other++
+		r.tell(slog.LevelInfo, "answer to somebody else's command", "topic", m.Topic)
 	}
-	return nil, fmt.Errorf("thing %s has no action %q", r.thing, action)
 }
 
-func (r *Remote) capture(ctx context.Context) (map[string]any, error) {
+// mine tells whether an answer is that to the command in flight. The lock is held.
+func (r *Remote) mine(w *waiting, values map[string]any) bool {
+	echo, there := values[w.action.Token]
+	switch {
+	case w.action.Token == "" || w.token == "" && !there:
+		return !r.isForeign(values)
+	case there:
+		r.echoes = r.echoes || echo == w.token
+		return echo == w.token // never, if ours has none: it answers somebody else's
+	}
+	return !w.action.Echoes && !r.echoes && !r.isForeign(values)
+}
+
+func (r *Remote) isLate(values map[string]any) bool {
+	for _, token := range r.expired {
+		for _, v := range values {
+			if v == token {
+				return true
+			}
+		}
+	}
+	return time.Now().Before(r.late) && !r.isForeign(values)
+}
+
+func (r *Remote) isForeign(values map[string]any) bool {
+	for _, f := range r.foreign {
+		same := len(f) > 0
+		for key, v := range f {
+			text, ok := v.(string) // an answer that repeats itself says nothing
+			same = same && ok && values[key] == text
+		}
+		if same {
+			return true
+		}
+	}
+	return false
+}
+
+// tell logs a kind of message once. The lock is held.
+func (r *Remote) tell(level slog.Level, what string, args ...any) {
+	if !r.told[what] {
+		r.told[what] = true
+		r.log.Log(context.Background(), level, what+"; further ones are counted only", append([]any{"thing", r.thing}, args...)...)
+	}
+}
+
+// ask sends a command and waits for its answer.
+func (r *Remote) ask(ctx context.Context, a Action, message []byte, token string) (map[string]any, error) {
 	select {
 	case <-r.turn:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	defer func() { r.turn <- struct{}{} }()
-	answer := make(chan map[string]any, 1)
-	r.await(answer)
-	defer r.await(nil)
-	if err := r.command(ctx, "capture", []byte("{}")); err != nil {
+	w := &waiting{a, token, make(chan map[string]any, 1)}
+	if token == "" || !a.Echoes {
+		r.settle(ctx)
+	}
+	r.mu.Lock()
+	r.waiting = w
+	r.mu.Unlock()
+	if err := r.send(ctx, a.Topic, message); err != nil {
+		r.giveUp(w, false)
 		return nil, err
 	}
 	select {
-	case a := <-answer:
-		return a, nil
+	case values := <-w.answer:
+		return values, nil
 	case <-ctx.Done():
+		r.giveUp(w, true)
 		return nil, ctx.Err()
 	}
 }
 
-// command sends one. It lives as long as somebody waits for its effect: a picture
-// asked for before the network failed is of no use an hour later.
-func (r *Remote) command(ctx context.Context, role string, payload []byte) error {
-	m := mqttlink.Message{Topic: r.topics[role], QoS: 1, Payload: payload}
+// settle waits for the answer to a command that was given up, for half of its own
+// time at most.
+func (r *Remote) settle(ctx context.Context) {
+	r.mu.Lock()
+	wait := time.Until(r.late)
+	if wait > 0 && r.came == nil {
+		r.came = make(chan struct{})
+	}
+	came := r.came
+	r.mu.Unlock()
+	if wait <= 0 {
+		return
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)/2)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-came:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	r.late, r.came = time.Time{}, nil
+	r.mu.Unlock()
+}
+
+// giveUp ends the wait for an answer that may still come.
+func (r *Remote) giveUp(w *waiting, sent bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.waiting != w {
+		return // the answer came at the same moment
+	}
+	r.waiting = nil
+	if sent {
+		r.late = time.Now().Add(lateGrace)
+		if w.token != "" {
+			r.expired = remember(r.expired, w.token)
+		}
+	}
+}
+
+// send publishes a command. It lives as long as somebody waits for its effect: a
+// picture asked for before the network failed is of no use an hour later.
+func (r *Remote) send(ctx context.Context, topic string, message []byte) error {
+	m := mqttlink.Message{Topic: topic, QoS: 1, Payload: message}
 	if deadline, ok := ctx.Deadline(); ok {
 		m.Life = max(time.Until(deadline), time.Millisecond)
 	}
@@ -141,49 +330,79 @@ func (r *Remote) command(ctx context.Context, role string, payload []byte) error
 	return nil
 }
 
-func (r *Remote) await(answer chan map[string]any) {
-	r.mu.Lock()
-	r.waiting = answer
-	r.mu.Unlock()
+// Described is a Remote under a description. It is the broker carrier of package
+// flow, whose Device it implements: every event is a message that the thing sent,
+// every action one to it.
+type Described struct {
+	r       *Remote
+	model   Model
+	group   string
+	listens []string // topics of answers
 }
 
-func (r *Remote) finished(_ context.Context, m mqttlink.Message) {
-	values, err := finishedValues(m.Payload)
+// Close ends the subscriptions to answers. Watches end by themselves.
+func (d *Described) Close() error {
+	for _, topic := range d.listens {
+		d.r.leave(topic)
+	}
+	d.listens = nil
+	return nil
+}
+
+// Watch implements flow.Device.
+func (d *Described) Watch(event string, fn func(map[string]any, time.Time)) (func(), error) {
+	e, ok := named(d.model.Events, event)
+	if !ok {
+		return nil, fmt.Errorf("thing %s has no event %q", d.r.thing, event)
+	}
+	filter := e.Topic
+	if d.group != "" {
+		filter = "$share/" + d.group + "/" + e.Topic
+	}
+	return d.r.link.Subscribe(filter, 1, func(_ context.Context, m mqttlink.Message) {
+		if m.Retain {
+			return // what was the case once is no event
+		}
+		values, err := e.Read(m.Payload)
+		if err != nil {
+			d.r.mu.Lock()
+			d.r.stats.Unread++
+			d.r.tell(slog.LevelWarn, "event ignored", "topic", m.Topic, "err", err)
+			d.r.mu.Unlock()
+			return
+		}
+		fn(values, EventTime(values, e.TimeKey))
+	})
+}
+
+// Call implements flow.Device.
+func (d *Described) Call(ctx context.Context, action string, input map[string]any) (map[string]any, error) {
+	a, ok := named(d.model.Actions, action)
+	if !ok {
+		return nil, fmt.Errorf("thing %s has no action %q", d.r.thing, action)
+	}
+	message, err := a.Request(input)
 	if err != nil {
-		r.log.Warn("answer ignored", "thing", r.thing, "topic", m.Topic, "err", err)
-		return
+		return nil, fmt.Errorf("%s on %s: %w", action, d.r.thing, err)
 	}
-	var answer chan map[string]any
-	if !m.Retain {
-		r.mu.Lock()
-		answer, r.waiting = r.waiting, nil
-		r.mu.Unlock()
+	if a.Answer == "" {
+		return nil, d.r.send(ctx, a.Topic, message)
 	}
-	if answer == nil {
-		r.log.Debug("answer that nobody waits for", "thing", r.thing, "topic", m.Topic)
-		return
+	token := ""
+	if d.group != "" && a.Token != "" {
+		var b [12]byte
+		rand.Read(b[:])
+		token = hex.EncodeToString(b[:])
+		if message, err = withToken(message, a.Token, token); err != nil {
+			return nil, fmt.Errorf("%s on %s: %w", action, d.r.thing, err)
+		}
 	}
-	answer <- values
-}
-
-// finishedValues reads a camera's answer with all its keys (others send
-// s3BucketName and s3ItemName too).
-func finishedValues(payload []byte) (map[string]any, error) {
-	var state finishedState
-	if err := decode(payload, &state); err != nil {
+	values, err := d.r.ask(ctx, a, message, token)
+	if err != nil {
 		return nil, err
 	}
-	uri := state.LastClickedImage
-	if uri == "" {
-		uri = state.ImageURI
+	if token != "" {
+		delete(values, a.Token) // it is nothing that a flow should see
 	}
-	if uri == "" {
-		return nil, errors.New("it has no lastClickedImage")
-	}
-	var values map[string]any
-	if err := json.Unmarshal(payload, &values); err != nil {
-		return nil, err
-	}
-	values["lastClickedImage"] = uri
 	return values, nil
 }

@@ -35,6 +35,21 @@ func displayPayload(uri string) []byte {
 	return []byte(`{"imageUri":` + o.String() + `}`)
 }
 
+// ScreenModel describes a screen to flows. Its actions are display with imageUri,
+// and end. They have no answer.
+func ScreenModel(topics Topics) Model {
+	return Model{Actions: map[string]Action{
+		"display": {Topic: topics["display"], Request: func(input map[string]any) ([]byte, error) {
+			uri, ok := input["imageUri"].(string)
+			if !ok {
+				return nil, errors.New("it needs imageUri, a string")
+			}
+			return displayPayload(uri), nil
+		}},
+		"end": {Topic: topics["end"], Request: func(map[string]any) ([]byte, error) { return []byte("{}"), nil }},
+	}}
+}
+
 // ScreenOptions name a screen's topics.
 type ScreenOptions struct {
 	Thing  string
@@ -115,14 +130,20 @@ func (s *Screen) Watch(event string, _ func(map[string]any, time.Time)) (func(),
 	return nil, fmt.Errorf("thing %s has no event %q", s.Thing, event)
 }
 
-// Call implements flow.Device for flows of this process: the action is display.
-// Unlike the command at the broker it ends when the picture is on the screen.
+// Call implements flow.Device for flows of this process. The actions are display
+// with imageUri, and end. Unlike the commands at the broker they are done when the
+// screen shows it.
 func (s *Screen) Call(ctx context.Context, action string, input map[string]any) (map[string]any, error) {
 	uri, ok := input["imageUri"].(string)
-	if action != "display" || !ok {
-		return nil, fmt.Errorf("thing %s has the action display with imageUri, a string", s.Thing)
+	var err error
+	switch {
+	case strings.EqualFold(action, "end"):
+		err = s.screen.Clear(ctx)
+	case strings.EqualFold(action, "display") && ok:
+		err = s.screen.Show(ctx, strings.TrimSpace(uri))
+	default:
+		return nil, fmt.Errorf("thing %s has the actions display with imageUri, a string, and end", s.Thing)
 	}
-	err := s.screen.Show(ctx, strings.TrimSpace(uri))
 	if ctx.Err() == nil {
 		s.used(err)
 	}
