@@ -13,10 +13,9 @@ import (
 
 	"pithings/agent/config"
 	"pithings/agent/control"
+	"pithings/agent/flows"
 	"pithings/agent/state"
 	"pithings/camera/store"
-	"pithings/flow"
-	"pithings/flow/engine"
 	"pithings/hw"
 	"pithings/mqttlink/broker"
 	"pithings/mqttlink/clock"
@@ -58,18 +57,16 @@ type Agent struct {
 	web        *web            // nil when nothing needs it and the port is taken
 	links      *links
 	store      *store.Disk
-	remotes    map[string]*things.Remote // of flows, by thing
 	things     []things.Thing
-	closers    []io.Closer    // what things hold, closed in reverse order
-	engine     *engine.Engine // of the flows
-	flows      []*flow.Deployment
+	closers    []io.Closer // what things hold, closed in reverse order
+	flows      *flows.Flows
 	health     *Health
 }
 
 // New binds the ports, reads the certificates and makes the things and flows.
 // What is wrong is told here, before anything runs. Close or Run must follow.
 func New(o Options) (*Agent, error) {
-	a := &Agent{o: o, log: o.Log, state: state.Folder{Dir: o.State}, remotes: map[string]*things.Remote{}}
+	a := &Agent{o: o, log: o.Log, state: state.Folder{Dir: o.State}}
 	a.queues = queues{a: a, boxes: map[string]*outbox.Disk{}}
 	if err := a.build(); err != nil {
 		a.Close()
@@ -227,11 +224,16 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, t := range a.things {
 		parts.Go(func() { supervise(ctx, t, a.health, a.log) })
 	}
-	for _, d := range a.flows {
-		if err := a.engine.Deploy(d); err != nil {
+	if a.flows != nil {
+		if err := a.flows.Run(); err != nil {
 			stop(err)
-			break
 		}
+		parts.Go(func() {
+			<-ctx.Done()
+			if err := a.flows.Close(); err != nil {
+				a.log.Error("flows did not end well", "err", err)
+			}
+		})
 	}
 	if a.o.Ready != nil && ctx.Err() == nil {
 		a.o.Ready()
@@ -239,7 +241,6 @@ func (a *Agent) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	a.log.Info("stopping")
-	a.engine.Close()
 	parts.Wait()
 	for _, d := range detach {
 		d()
@@ -254,9 +255,6 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // Close releases what New took. Run calls it.
 func (a *Agent) Close() {
-	if a.engine != nil {
-		a.engine.Close()
-	}
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		a.closers[i].Close()
 	}

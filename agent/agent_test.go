@@ -245,10 +245,7 @@ func TestScreenShowsThePicture(t *testing.T) {
 			if _, _, ok := mock.ReadCard(picture); !ok {
 				t.Error("the picture does not show the test card")
 			}
-			l.until("the execution's end", func() bool {
-				s, err := l.agent.engine.Stats("SecurityFlow")
-				return err == nil && s[0].Succeeded == 1
-			})
+			l.until("the execution's end", func() bool { return l.agent.flows.Stats()["SecurityFlow"][0].Succeeded == 1 })
 			var seen image.Image
 			l.until("the picture on the screen", func() bool {
 				seen = l.mirror()

@@ -164,6 +164,7 @@ type Motion struct {
 	WarmUp     Duration `json:"warm_up" default:"60s" min:"0s" max:"10m" jsonschema:"time after power-up in which the sensor is not believed"`
 	Debounce   Duration `json:"debounce" default:"50ms" min:"0s" max:"10s" jsonschema:"a level counts when it has lasted so long"`
 	Hold       Duration `json:"hold" default:"2s" min:"0s" max:"1h" jsonschema:"motion that begins again so soon after its end goes on"`
+	TimeKey    string   `json:"time_key" jsonschema:"key under which the messages tell when motion began or ended, for example time; empty: they do not, as in the documented payload"`
 	StuckAfter Duration `json:"stuck_after" default:"10m" min:"0s" max:"24h" jsonschema:"motion without end for so long is a fault; 0: never"`
 }
 
@@ -250,12 +251,14 @@ type Fetch struct {
 
 // Flow is a flow between things.
 type Flow struct {
-	Name    string            `json:"name" jsonschema:"name of the flow; empty: that of the built-in one"`
+	Name    string            `json:"name" jsonschema:"name of the flow; empty: that of the built-in one, or the one in the file"`
 	Builtin string            `json:"builtin" enum:"SecurityFlow" jsonschema:"a flow that the program brings along"`
-	Things  map[string]string `json:"things" jsonschema:"which thing plays which role"`
-	When    string            `json:"when" default:"detected" enum:"detected,event" jsonschema:"detected: messages of the motion sensor that tell of motion start the flow; event: every one does, its end too, as in the cloud service"`
-	Carrier string            `json:"carrier" default:"broker" enum:"broker,local" jsonschema:"broker: each step is an MQTT message; local: within this process"`
-	Timeout Duration          `json:"timeout" default:"30s" min:"100ms" max:"1h" jsonschema:"time for one step"`
+	File    string            `json:"file" jsonschema:"a flow of one's own instead: a file in YAML or of Things Graph's documents, relative to this one"`
+	Things  map[string]string `json:"things" jsonschema:"which thing plays which role; of a file's roles, those that it does not give or that are played by another"`
+	When    string            `json:"when" default:"detected" enum:"detected,event" jsonschema:"of the built-in flow: detected: messages of the motion sensor that tell of motion start it; event: every one does, its end too, as in the cloud service"`
+	Carrier string            `json:"carrier" enum:"auto,broker,local" jsonschema:"broker: each step is an MQTT message; local: within this process; auto: local for the things of this process; empty: broker for the built-in flow, what the file says for others"`
+	Shared  string            `json:"shared" jsonschema:"group of processes that share the events, so that one of them handles each; empty: none"`
+	Timeout Duration          `json:"timeout" default:"30s" min:"100ms" max:"1h" jsonschema:"time for one step; that of a file, if it says one, holds unless it is given here"`
 }
 
 // SecurityFlow is the built-in flow motion → capture → display.
@@ -265,6 +268,7 @@ const SecurityFlow = "SecurityFlow"
 const (
 	WhenEvent     = "event"
 	WhenDetected  = "detected"
+	CarrierAuto   = "auto"
 	CarrierBroker = "broker"
 	CarrierLocal  = "local"
 )

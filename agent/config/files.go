@@ -47,6 +47,11 @@ func (d *decoder) locate(c *Config, env []string) {
 			}
 		}
 	})
+	for i := range c.Flows {
+		if f := &c.Flows[i].File; *f != "" && !filepath.IsAbs(*f) {
+			*f = filepath.Join(filepath.Dir(d.source), *f)
+		}
+	}
 	// Inherited paths follow the shared connection's.
 	c.connections(func(m *MQTT, path string) {
 		for _, f := range []struct {

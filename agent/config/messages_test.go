@@ -131,7 +131,12 @@ var messages = []struct {
 	{"one topic twice", head + "things: [{name: x, type: camera}, {name: y, type: camera, device: mock, topics: {capture: x/capture}}]\n",
 		`c.yaml:2:91: topic "x/capture" of thing "y" is also the topic capture of thing "x"; topics must differ`, false},
 
-	{"flow without builtin", head + "flows: [{name: a, things: {}}]\n", `c.yaml:2:9: flow has no builtin; the built-in flow is SecurityFlow`, true},
+	{"flow without builtin", head + "flows: [{name: a, things: {}}]\n", `c.yaml:2:9: flow has neither builtin nor file; the built-in flow is SecurityFlow`, true},
+	{"flow of a file with a builtin", head + "flows: [{builtin: SecurityFlow, file: a.yaml}]\n", `c.yaml:2:39: flow has both builtin and file; leave one of them out`, false},
+	{"when of a file", head + "flows: [{file: a.yaml, when: event}]\n", `c.yaml:2:30: when is for the built-in flow; a file has its own triggers`, false},
+	{"wildcard in a group", head + "flows: [{file: a.yaml, shared: a/b}]\n", `c.yaml:2:32: shared: "a/b" has a slash or a wildcard; write a name without / + #`, false},
+	{"shared and local", head + "flows: [{file: a.yaml, shared: a, carrier: local}]\n", `c.yaml:2:44: carrier local: the events of a shared flow come from the broker; write broker, or leave it out`, false},
+	{"time key that is taken", head + "things: [{name: a, type: motion, pin: mock, time_key: isMotionDetected}]\n", `c.yaml:2:55: time_key: the payload has the key "isMotionDetected" already; choose another`, false},
 	{"unknown builtin", head + "flows: [{builtin: SecurtyFlow, things: {}}]\n", `c.yaml:2:19: builtin: "SecurtyFlow" is not one of SecurityFlow; did you mean "SecurityFlow"?`, true},
 	{"role missing", head + "flows: [{builtin: SecurityFlow, things: {motionSensor: a, camera: b}}]\n", `c.yaml:2:33: SecurityFlow needs a thing for its role screen`, false},
 	{"role misspelt", head + "flows: [{builtin: SecurityFlow, things: {motionSensor: a, camera: b, screen: c, scren: d}}]\n",

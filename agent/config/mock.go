@@ -29,7 +29,7 @@ func Mock() *Config {
 
 	var flow Flow
 	fill(&flow)
-	flow.Builtin, flow.Name = SecurityFlow, SecurityFlow
+	flow.Builtin, flow.Name, flow.Carrier = SecurityFlow, SecurityFlow, CarrierBroker
 	flow.Things = map[string]string{"motionSensor": "TG_MS", "camera": "TG_Camera", "screen": "TG_Screen"}
 	c.Flows = []Flow{flow}
 	return c

@@ -95,7 +95,7 @@ func objectSchema(p any) (*jsonschema.Schema, error) {
 		s.PropertyOrder = append(s.PropertyOrder, f.key)
 	}
 	if _, ok := p.(*Flow); ok {
-		s.Required = []string{"builtin", "things"}
+		s.AnyOf = []*jsonschema.Schema{{Required: []string{"builtin", "things"}}, {Required: []string{"file"}}}
 	}
 	return s, nil
 }

@@ -39,6 +39,12 @@ func (d *decoder) validate(c *Config) {
 			if err := things.Extra(t.Extra).Validate(); err != nil {
 				d.bad(fmt.Sprintf("things[%d].extra", i), "%v", err)
 			}
+			if t.Motion != nil && t.Motion.TimeKey != "" {
+				key := t.Motion.TimeKey
+				if _, twice := t.Extra[key]; twice || (things.Extra{key: ""}).Validate() != nil {
+					d.bad(fmt.Sprintf("things[%d].time_key", i), "time_key: the payload has the key %s already; choose another", quote(key))
+				}
+			}
 			if t.Screen != nil {
 				d.fetch(&t.Screen.Fetch, fmt.Sprintf("things[%d].fetch", i))
 			}
@@ -173,11 +179,25 @@ func (d *decoder) topics(c *Config) {
 }
 
 func (d *decoder) flow(c *Config, f *Flow, path string) {
+	if strings.ContainsAny(f.Shared, "/+#") {
+		d.bad(join(path, "shared"), "shared: %s has a slash or a wildcard; write a name without / + #", quote(f.Shared))
+	}
+	if f.Shared != "" && f.Carrier == CarrierLocal {
+		d.bad(join(path, "carrier"), "carrier local: the events of a shared flow come from the broker; write broker, or leave it out")
+	}
+	_, tried := d.places[join(path, "builtin")]
+	if f.File != "" {
+		d.flowFile(f, path, tried && f.Builtin != "")
+		return
+	}
 	if f.Builtin == "" {
-		if _, tried := d.places[join(path, "builtin")]; !tried {
-			d.bad(path, "flow has no builtin; the built-in flow is %s", SecurityFlow)
+		if !tried {
+			d.bad(path, "flow has neither builtin nor file; the built-in flow is %s", SecurityFlow)
 		}
 		return
+	}
+	if f.Carrier == "" {
+		f.Carrier = CarrierBroker
 	}
 	if f.Name == "" {
 		f.Name = f.Builtin
@@ -195,6 +215,25 @@ func (d *decoder) flow(c *Config, f *Flow, path string) {
 	for _, role := range slices.Sorted(maps.Keys(needed)) {
 		if _, ok := f.Things[role]; !ok {
 			d.bad(join(path, "things"), "%s needs a thing for its role %s", f.Builtin, role)
+		}
+	}
+}
+
+// flowFile checks what is said about a flow in a file of its own, which is read
+// when the agent starts.
+func (d *decoder) flowFile(f *Flow, path string, builtin bool) {
+	if builtin {
+		d.bad(join(path, "file"), "flow has both builtin and file; leave one of them out")
+	}
+	if _, given := d.places[join(path, "when")]; given {
+		d.bad(join(path, "when"), "when is for the built-in flow; a file has its own triggers")
+	}
+	if _, given := d.places[join(path, "timeout")]; !given {
+		f.Timeout = Duration{}
+	}
+	for _, role := range slices.Sorted(maps.Keys(f.Things)) {
+		if err := checkThingName(f.Things[role]); err != nil {
+			d.bad(join(path, "things."+role), "role %s: %v", role, err)
 		}
 	}
 }

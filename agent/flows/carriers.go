@@ -1,0 +1,240 @@
+package flows
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"pithings/flow"
+	"pithings/mqttlink"
+	"pithings/things"
+)
+
+// Thing is a thing of this process.
+type Thing struct {
+	Device flow.Device
+	Type   string            // motion, environment, camera or screen
+	Topics map[string]string // by role in its contract, where they differ from the usual ones
+	Schema things.Schema     // of an environment sensor
+	// TimeKey is the key under which a motion sensor's events tell their time.
+	TimeKey string
+}
+
+// carriers are the ways to things: within the process, or through the broker.
+// Deployments that use a thing in the same way share one.
+type carriers struct {
+	things map[string]Thing
+	link   mqttlink.Client // nil without a connection for flows
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	remotes map[string]*remote
+	used    map[string]*carrier // by thing, group and description
+	held    map[*flow.Deployment][]*carrier
+	shares  map[*flow.Deployment][]share
+}
+
+// remote is a thing at the broker, while anybody uses it.
+type remote struct {
+	*things.Remote
+	users int
+}
+
+// carrier is a way to a thing.
+type carrier struct {
+	key    string
+	thing  string
+	users  int
+	device flow.Device
+	close  func()
+}
+
+// share is an event at the broker, and in which group it is taken.
+type share struct{ topic, group string }
+
+func newCarriers(own map[string]Thing, link mqttlink.Client, log *slog.Logger) *carriers {
+	return &carriers{things: own, link: link, log: log, remotes: map[string]*remote{}, used: map[string]*carrier{},
+		held: map[*flow.Deployment][]*carrier{}, shares: map[*flow.Deployment][]share{}}
+}
+
+// describe returns how a thing looks that plays a role. A thing of this process has
+// its own topics, whatever model is named for it, as far as it has what is wanted.
+func (c *carriers) describe(d *flow.Deployment, b flow.Binding, l library) (description, error) {
+	if own, ok := c.things[b.Thing]; ok {
+		found, known := ownModel(own.Type, own.Topics, own.Schema)
+		if known && uses(d, b.Role).fits(found) {
+			if e, ok := found.wire.Events["StateChanged"]; ok {
+				e.TimeKey = own.TimeKey
+				found.wire.Events["StateChanged"] = e
+			}
+			return found, nil
+		}
+		if b.Model == "" {
+			u := uses(d, b.Role)
+			return found, fmt.Errorf("thing %s is of type %s, which has not all of %s", b.Thing, own.Type, list(append(u.events, u.actions...)))
+		}
+	}
+	return l.describe(d, b)
+}
+
+// device returns what plays a role of a deployment, until the deployment is
+// released.
+func (c *carriers) device(d *flow.Deployment, b flow.Binding, l library) (flow.Device, error) {
+	seen, err := c.describe(d, b, l)
+	if err != nil {
+		return nil, err
+	}
+	own, here := c.things[b.Thing]
+	way := b.Carrier
+	if way == flow.Auto {
+		way = flow.Broker
+		if here && d.Shared == "" {
+			way = flow.Local
+		}
+	}
+	switch {
+	case way == flow.Local && !here:
+		return nil, fmt.Errorf("thing %s is not here, so its carrier cannot be local", b.Thing)
+	case way == flow.Local && d.Shared != "":
+		return nil, fmt.Errorf("thing %s cannot be reached locally by a shared flow: all engines that share it have to hear of its events from the broker", b.Thing)
+	case way == flow.Broker && c.link == nil:
+		return nil, fmt.Errorf("thing %s is reached through the broker, and this process has no connection for flows: give mqtt.endpoint in the configuration", b.Thing)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if way == flow.Broker {
+		if err := c.share(d, b, seen); err != nil {
+			return nil, err
+		}
+	}
+	key := string(way) + "\x00" + b.Thing + "\x00" + d.Shared + "\x00" + seen.key
+	used := c.used[key]
+	if used == nil {
+		used = &carrier{key: key, thing: b.Thing, close: func() {}}
+		if way == flow.Local {
+			used.device = &local{own.Device, seen.model, func(values map[string]any) { c.foreign(b.Thing, values) }}
+		} else if used.device, used.close, err = c.remote(b.Thing, seen.wire, d.Shared); err != nil {
+			return nil, err
+		}
+		c.used[key] = used
+	}
+	used.users++
+	c.held[d] = append(c.held[d], used)
+	return used.device, nil
+}
+
+// remote returns a thing at the broker under a description. The lock is held.
+func (c *carriers) remote(thing string, m things.Model, group string) (flow.Device, func(), error) {
+	r := c.remotes[thing]
+	if r == nil {
+		r = &remote{Remote: things.NewRemote(thing, c.link, c.log)}
+	}
+	described, err := r.As(m, group)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.users++
+	c.remotes[thing] = r
+	return described, func() {
+		described.Close()
+		if r.users--; r.users == 0 {
+			delete(c.remotes, thing)
+		}
+	}, nil
+}
+
+// foreign tells a thing's remote of an answer that passes the broker but answers a
+// call within the process.
+func (c *carriers) foreign(thing string, values map[string]any) {
+	c.mu.Lock()
+	r := c.remotes[thing]
+	c.mu.Unlock()
+	if r != nil {
+		r.Foreign(values)
+	}
+}
+
+// share refuses to take the events of one topic both shared and alone, or in two
+// groups: the broker does not say for which subscription it sends a message. The
+// lock is held.
+func (c *carriers) share(d *flow.Deployment, b flow.Binding, seen description) error {
+	for _, event := range uses(d, b.Role).events {
+		topic, _ := seen.wire.EventTopic(b.Thing, event)
+		for other, shares := range c.shares {
+			for _, s := range shares {
+				if other.Name != d.Name && s.topic == topic && s.group != d.Shared {
+					return fmt.Errorf("%s takes the events of %s %s, and %s %s; in one engine all have to do it alike: deploy one of them elsewhere, or with the same --shared",
+						other.Name, b.Thing, groupName(s.group), d.Name, groupName(d.Shared))
+				}
+			}
+		}
+		c.shares[d] = append(c.shares[d], share{topic, d.Shared})
+	}
+	return nil
+}
+
+func groupName(group string) string { return cmp.Or(group, "alone") }
+
+// release gives up what a deployment held.
+func (c *carriers) release(d *flow.Deployment) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, used := range c.held[d] {
+		if used.users--; used.users == 0 {
+			delete(c.used, used.key)
+			used.close()
+		}
+	}
+	delete(c.held, d)
+	delete(c.shares, d)
+}
+
+// stats counts what came from things at the broker and was of no use, by thing.
+func (c *carriers) stats() map[string]things.RemoteStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := map[string]things.RemoteStats{}
+	for thing, r := range c.remotes {
+		if s := r.Stats(); s != (things.RemoteStats{}) {
+			m[thing] = s
+		}
+	}
+	return m
+}
+
+// local is a thing of this process as a flow uses it: with the arguments that its
+// model has.
+type local struct {
+	device flow.Device
+	model  flow.DeviceModel
+	tell   func(answer map[string]any)
+}
+
+// Watch implements flow.Device.
+func (l *local) Watch(event string, fn func(map[string]any, time.Time)) (func(), error) {
+	return l.device.Watch(event, fn)
+}
+
+// Call implements flow.Device.
+func (l *local) Call(ctx context.Context, action string, input map[string]any) (map[string]any, error) {
+	if a, ok := l.model.Action(action); ok {
+		var err error
+		if input, err = a.Payload(input); err != nil {
+			return nil, err
+		}
+	}
+	answer, err := l.device.Call(ctx, action, input)
+	if answer != nil {
+		l.tell(answer)
+	}
+	return answer, err
+}
+
+func list(names []string) string {
+	slices.Sort(names)
+	return fmt.Sprint(slices.Compact(names))
+}
