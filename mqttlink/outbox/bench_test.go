@@ -77,12 +77,18 @@ func BenchmarkProducers(b *testing.B) {
 }
 
 // BenchmarkThrough is a message's way through the box while the network is well.
-func BenchmarkThrough(b *testing.B) {
+func BenchmarkThrough(b *testing.B) { benchmarkThrough(b, (*Disk).Ack) }
+
+// BenchmarkOvertaking is the same ahead of a backlog.
+func BenchmarkOvertaking(b *testing.B) { benchmarkThrough(b, (*Disk).AckOne) }
+
+func benchmarkThrough(b *testing.B, ack func(*Disk, uint64) error) {
 	d := openDisk(b, b.TempDir(), DiskOptions{})
 	prepared(b, d)
 	if err := d.Ack(1 << 40); err != nil {
 		b.Fatal(err)
 	}
+	put(b, d, "backlog")
 	b.ReportAllocs()
 	b.SetBytes(256)
 	for b.Loop() {
@@ -93,7 +99,7 @@ func BenchmarkThrough(b *testing.B) {
 		if _, ok, err := d.Next(seq); !ok || err != nil {
 			b.Fatal(ok, err)
 		}
-		if err := d.Ack(seq); err != nil {
+		if err := ack(d, seq); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -10,10 +10,11 @@ import (
 	"strings"
 )
 
-// readBlock is how much is read of the log at a time.
+// How much is read of the log at a time.
 const (
-	readBlock = 64 << 10
-	walkBlock = 8 << 10
+	readBlock = 64 << 10 // by who delivers
+	walkBlock = 8 << 10  // by who counts
+	scanBlock = 16 << 10 // when it is opened: what this takes stays with the process
 )
 
 // Open opens the box in a folder, and makes the folder if there is none. Another
@@ -199,7 +200,7 @@ func (d *Disk) loadHead(s *segment) (ok bool, err error) {
 // found. One without a message was begun when the disk failed, or the power: what
 // is in the one before it still counts. Nor is it sure that its name is on the disk.
 func (d *Disk) loadLast() (r scanned, err error) {
-	c := cursor{fs: d.fs, block: readBlock}
+	c := cursor{fs: d.fs, block: scanBlock}
 	defer c.close()
 	for len(d.segs) > 0 {
 		s := d.segs[len(d.segs)-1]

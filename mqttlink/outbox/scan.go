@@ -140,7 +140,7 @@ func (d *Disk) reopen(r scanned) {
 // writeAgain writes what an earlier process may not have got to the disk: if a
 // sync of its has failed, the kernel has it, but will not write it.
 func writeAgain(f file, from, to int64) error {
-	b := make([]byte, max(min(readBlock, to-from), 0))
+	b := make([]byte, max(min(scanBlock, to-from), 0))
 	for from < to {
 		b = b[:min(int64(len(b)), to-from)]
 		if _, err := f.ReadAt(b, from); err != nil {

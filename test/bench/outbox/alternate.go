@@ -16,8 +16,9 @@ type Contender struct {
 // Result is what a contender took.
 type Result struct {
 	Name    string
-	P50     time.Duration // of an operation
-	Written float64       // bytes that reached the block device, per message; 0: not known
+	P50     time.Duration   // of an operation
+	Blocks  []time.Duration // the same of each block
+	Written float64         // bytes that reached the block device, per message; 0: not known
 }
 
 // Alternate lets the contenders take turns: rounds blocks each of block
@@ -25,6 +26,7 @@ type Result struct {
 func Alternate(device *Device, rounds, block int, contenders ...Contender) ([]Result, error) {
 	times := make([][]time.Duration, len(contenders))
 	written := make([][]float64, len(contenders))
+	results := make([]Result, len(contenders))
 	for round := range rounds {
 		for k := range contenders {
 			i := k
@@ -46,13 +48,35 @@ func Alternate(device *Device, rounds, block int, contenders ...Contender) ([]Re
 				times[i] = append(times[i], time.Since(began))
 			}
 			written[i] = append(written[i], float64(device.Written()-before)/float64(block*c.Messages))
+			results[i].Blocks = append(results[i].Blocks, median(times[i][len(times[i])-block:]))
 		}
 	}
-	results := make([]Result, len(contenders))
 	for i, c := range contenders {
-		slices.Sort(times[i])
 		slices.Sort(written[i])
-		results[i] = Result{c.Name, times[i][len(times[i])/2], written[i][len(written[i])/2]}
+		results[i].Name, results[i].P50, results[i].Written = c.Name, median(times[i]), written[i][len(written[i])/2]
 	}
 	return results, nil
+}
+
+func median(d []time.Duration) time.Duration {
+	d = slices.Clone(d)
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+// Ratio is how one result compares to another.
+type Ratio struct {
+	P50       float64 // of all operations
+	Low, High float64 // nine of ten rounds were between these: of 20 rounds, all but the extremes
+}
+
+// Over returns a's times as multiples of b's.
+func (a Result) Over(b Result) Ratio {
+	rounds := make([]float64, len(a.Blocks))
+	for i := range rounds {
+		rounds[i] = float64(a.Blocks[i]) / float64(b.Blocks[i])
+	}
+	slices.Sort(rounds)
+	cut := len(rounds) / 20
+	return Ratio{float64(a.P50) / float64(b.P50), rounds[cut], rounds[len(rounds)-1-cut]}
 }

@@ -32,13 +32,25 @@ func compare(b *testing.B, n, rounds int) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(float64(rs[1].P50)/float64(rs[0].P50), "p50/limit")
+		report(b, rs[1].Over(rs[0]), "p50/limit")
 		b.ReportMetric(float64(rs[0].P50)/1e3, "limit-µs")
 		b.ReportMetric(rs[1].Written, "devB/msg")
 		b.ReportMetric(rs[0].Written, "limit-devB/msg")
 		b.ReportMetric(rs[1].Written/Payload, "devB/payload")
 	}
+	allocs := testing.AllocsPerRun(100, func() {
+		if err := box.Do(); err != nil {
+			b.Fatal(err)
+		}
+	})
+	b.ReportMetric(allocs, "allocs/append")
 	b.ReportMetric(0, "ns/op") // says nothing here
+}
+
+func report(b *testing.B, r Ratio, unit string) {
+	b.ReportMetric(r.P50, unit)
+	b.ReportMetric(r.Low, "low-"+unit)
+	b.ReportMetric(r.High, "high-"+unit)
 }
 
 // BenchmarkProducers compares eight producers with one, in alternating blocks.
@@ -66,12 +78,13 @@ func BenchmarkProducers(b *testing.B) {
 	}
 	run(8, 4000) // into prepared segments
 	for b.Loop() {
-		var one, eight time.Duration
-		for range 20 {
-			one += run(1, 50)
-			eight += run(8, 50)
+		one, eight := Result{}, Result{}
+		for range 40 {
+			one.Blocks = append(one.Blocks, 8*run(1, 50))
+			eight.Blocks = append(eight.Blocks, run(8, 50))
 		}
-		b.ReportMetric(8*float64(one)/float64(eight), "times-one")
+		one.P50, eight.P50 = median(one.Blocks), median(eight.Blocks)
+		report(b, one.Over(eight), "times-one")
 	}
 	b.ReportMetric(0, "ns/op")
 }

@@ -45,8 +45,11 @@ func BenchmarkPebble(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(float64(rs[1].P50)/float64(rs[0].P50), "p50/limit")
-		b.ReportMetric(float64(rs[1].P50)/float64(rs[2].P50), "p50/pebble")
+		b.ReportMetric(rs[1].Over(rs[0]).P50, "p50/limit")
+		r := rs[1].Over(rs[2])
+		b.ReportMetric(r.P50, "p50/pebble")
+		b.ReportMetric(r.Low, "low-p50/pebble")
+		b.ReportMetric(r.High, "high-p50/pebble")
 		b.ReportMetric(rs[1].Written, "devB/msg")
 		b.ReportMetric(rs[2].Written, "pebble-devB/msg")
 	}
