@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"pithings/mqttlink"
 	"pithings/things"
 )
 
@@ -57,20 +56,7 @@ func run(ctx context.Context, t things.Thing, report func(error)) (err error) {
 	return t.Run(ctx, report)
 }
 
-// RunOne runs a single thing on a connection until ctx is done, and then gives
-// what it published two seconds to be delivered.
-func RunOne(ctx context.Context, t things.Thing, l *mqttlink.Link, log *slog.Logger) error {
-	h := newHealth([]string{t.Name()}, nil, nil)
-	linkCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		ended <- l.Run(linkCtx)
-		cancel()
-	}()
-	supervise(ctx, t, h, log)
-	stop() // Run delivers what is left before it returns
-	return <-ended
+// RunOne runs a single thing until ctx is done.
+func RunOne(ctx context.Context, t things.Thing, log *slog.Logger) {
+	supervise(ctx, t, newHealth([]string{t.Name()}, nil, nil), log)
 }

@@ -352,8 +352,12 @@ func (l *Link) end() {
 	l.cancel()
 	l.subs.stop()
 	l.setState(Ended)
-	if n := l.box.Len(); n > 0 {
-		l.o.Log.Warn("link ended with undelivered messages", "messages", n)
+	switch n := l.box.Len(); {
+	case n == 0:
+	case l.o.Outbox != nil: // whose business it is how long it keeps them
+		l.o.Log.Info("messages stay in the outbox until there is a connection again", "messages", n)
+	default:
+		l.o.Log.Warn("messages were not delivered and are lost", "messages", n)
 	}
 }
 

@@ -56,7 +56,7 @@ func (l *local) open(link *mqttlink.Options, o *Options) (err error) {
 		}
 	}
 	queueOptions := o.Queue
-	queueOptions.Sync, queueOptions.Log, queueOptions.Now = outbox.SyncAlways, l.log, link.Clock.Now
+	queueOptions.Log, queueOptions.Now = l.log, link.Clock.Now
 	if l.box, err = queue.Open(&l.state, "", link.ClientID, func(string) bool { return false }, queueOptions); err != nil {
 		return err
 	}
@@ -151,3 +151,22 @@ func (l *local) release() (err error) {
 
 // inUse reports whether err says that another process owns the folder.
 func inUse(err error) bool { return errors.Is(err, state.ErrInUse) || errors.Is(err, outbox.ErrLocked) }
+
+// Owner owns a state folder and delivers what is in its outbox, until it is closed.
+type Owner struct{ l *local }
+
+// Own takes the folder for a process that publishes by itself.
+func Own(o Options) (*Owner, error) {
+	l, err := own(&o)
+	if err != nil {
+		return nil, err
+	}
+	return &Owner{l}, nil
+}
+
+// Link is the connection; it runs already.
+func (o *Owner) Link() *mqttlink.Link { return o.l.link }
+
+// Close gives what waits two seconds to be delivered, if there is a connection, and
+// gives the folder up.
+func (o *Owner) Close() error { return o.l.close() }

@@ -83,6 +83,7 @@ type item struct {
 // Run hands over what Input gives, and returns when all of it is safe: nil, or an
 // UnsafeError that says what is not.
 func Run(ctx context.Context, o Options) error {
+	o.Queue.Sync = outbox.SyncAlways
 	r := &run{o: &o, first: 1}
 	err := r.all(ctx)
 	if l, ok := r.where.(*local); ok && err == nil && o.Link.Endpoint != "" {

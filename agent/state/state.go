@@ -8,6 +8,7 @@
 //	boots          when each boot of this machine was; package mqttlink/clock
 //	socket         where other processes on this host talk with the owner
 //	pictures/      what the cameras took
+//	single/NAME/   the state folders of commands that run one thing
 //	CLIENT ID/     the outbox of a connection; docs/outbox-format.md
 //
 // and what other packages say of themselves.
@@ -142,7 +143,7 @@ func (s *Folder) SetConnection(name, id string) error {
 }
 
 // QueueDir is the folder of the outbox of the connection with that client id.
-func (s *Folder) QueueDir(id string) string { return filepath.Join(s.Dir, escape(id)) }
+func (s *Folder) QueueDir(id string) string { return filepath.Join(s.Dir, FileName(id)) }
 
 // Socket is where the owner listens to other processes.
 func (s *Folder) Socket() string { return filepath.Join(s.Dir, "socket") }
@@ -171,13 +172,13 @@ func (s *Folder) Queues() ([]Queue, error) {
 
 // reserved are names in the folder that are no client ids.
 var reserved = map[string]bool{
-	"lock": true, "client-id": true, "connections": true, "socket": true, "pictures": true,
+	"lock": true, "client-id": true, "connections": true, "socket": true, "pictures": true, "single": true,
 	"boots": true, "flows": true, "executions": true,
 }
 
-// escape makes a client id a file name: all but letters, digits, - _ and inner dots
+// FileName makes a client id a file name: all but letters, digits, - _ and inner dots
 // become %XX, and so does the first byte of a name that means something else.
-func escape(id string) string {
+func FileName(id string) string {
 	var b strings.Builder
 	for i := range len(id) {
 		c := id[i]
@@ -198,7 +199,7 @@ func escape(id string) string {
 	return b.String()
 }
 
-// unescape is the reverse of escape, for names that it can have made. Of a long
+// unescape is the reverse of FileName, for names that it can have made. Of a long
 // client id only the beginning is known.
 func unescape(name string) (id string, ok bool) {
 	if begin, _, long := strings.Cut(name, "%%"); long && len(begin) == 160 {
@@ -217,5 +218,5 @@ func unescape(name string) (id string, ok bool) {
 		b.WriteByte(c)
 		i += 2
 	}
-	return b.String(), escape(b.String()) == name
+	return b.String(), FileName(b.String()) == name
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"pithings/mqttlink"
-	"pithings/mqttlink/clock"
 )
 
 // seedConn are the connection flags of the Things Graph example devices and of
@@ -19,8 +18,6 @@ type seedConn struct {
 	endpoint, ca, cert, key string
 	username, passwordFile  string
 	port                    uint16
-
-	clock *clock.Clock // nil: always known
 }
 
 func (f *seedConn) add(fs *pflag.FlagSet) {
@@ -74,24 +71,32 @@ func (f *seedConn) mqtt() (map[string]any, error) {
 	return m, nil
 }
 
-// link returns a connection of its own under the client id; "" makes one up.
+// link returns a connection of its own under the client id; "" makes one up. What is
+// published over it is kept in memory only.
 func (f *seedConn) link(id string, log *slog.Logger) (*mqttlink.Link, error) {
-	endpoint, err := f.resolve()
+	o, err := f.options(id, log)
 	if err != nil {
 		return nil, err
 	}
-	o := mqttlink.DefaultOptions()
+	return mqttlink.New(o)
+}
+
+// options returns the options of such a connection.
+func (f *seedConn) options(id string, log *slog.Logger) (o mqttlink.Options, err error) {
+	endpoint, err := f.resolve()
+	if err != nil {
+		return o, err
+	}
+	o = mqttlink.DefaultOptions()
 	o.Endpoint = endpoint
 	if e, err := mqttlink.ParseEndpoint(endpoint); err == nil && e.TLS() {
 		o.CA, o.Cert, o.Key = f.ca, f.cert, f.key
 	} else if f.ca != "" || f.cert != "" {
 		log.Warn("the connection is not encrypted, so -r, -c and -k are not used; write mqtts://", "endpoint", endpoint)
 	}
-	o.ClientID, o.Log, o.Clock = id, log, f.clock
-	if o.Username, o.Password, err = f.password(); err != nil {
-		return nil, err
-	}
-	return mqttlink.New(o)
+	o.ClientID, o.Log = id, log
+	o.Username, o.Password, err = f.password()
+	return o, err
 }
 
 // password returns user name and password, from the flags or the environment.

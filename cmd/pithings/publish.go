@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pithings/agent"
 	"pithings/agent/config"
+	"pithings/agent/pub"
 	"pithings/mqttlink"
 	"pithings/mqttlink/clock"
 	"pithings/sensors/bme680"
@@ -24,6 +25,7 @@ func newPublish() *cobra.Command {
 		bus      string
 		address  config.Address
 		interval time.Duration
+		dir      string
 		o        partOptions
 	)
 	c := &cobra.Command{
@@ -34,12 +36,14 @@ reads the temperature every three seconds and publishes it, QoS 1, as
 
   {"sequence": 0, "value": 23.6, "status": "success", "timestamp_utc": "2020-02-12T07:30:05.123456Z"}
 
-If this machine's clock is not known to be right, readings wait until it is, for as
-long as publish runs; PITHINGS_CLOCK=trust believes it. A reading that fails is published with "value": null and "status": "fail".`,
+A reading that fails is published with "value": null and "status": "fail". What
+cannot be delivered is kept on disk and delivered in order when it can, by the next
+publish if need be. If this machine's clock is not known to be right, readings wait
+until it is; PITHINGS_CLOCK=trust believes it.`,
 		Example: `  pithings publish -e HOST -r root.pem -c cert.pem -k key.pem -i myPi -t bme680/temperature
   pithings publish -e mqtt://127.0.0.1 -t bme680/temperature --mock`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if err := mqttlink.ValidTopic(topic); err != nil {
 				return usagef("-t: %w", err)
 			}
@@ -48,11 +52,21 @@ long as publish runs; PITHINGS_CLOCK=trust believes it. A reading that fails is 
 			lines := newOutput(c.OutOrStdout(), func(error) { cancel() })
 			defer lines.close()
 			log := o.log(c.ErrOrStderr())
-			conn.clock = clock.New(clock.Options{Trust: o.mock || os.Getenv("PITHINGS_CLOCK") == config.ClockTrust, Built: buildTime(), Log: log})
-			l, err := conn.link(id, log)
+			link, err := conn.options(id, log)
 			if err != nil {
 				return err
 			}
+			state, remove, err := singleState(dir, id, o.mock)
+			if err != nil {
+				return err
+			}
+			defer remove()
+			link.Clock = clock.New(clock.Options{Trust: o.mock || os.Getenv("PITHINGS_CLOCK") == config.ClockTrust, Built: buildTime(), Dir: state, Log: log})
+			owner, err := pub.Own(pub.Options{State: state, Link: link, Log: log})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, owner.Close()) }()
 			board, closeBoard, err := openBoard(o.mock, log)
 			if err != nil {
 				return err
@@ -61,16 +75,12 @@ long as publish runs; PITHINGS_CLOCK=trust believes it. A reading that fails is 
 			e, err := things.NewEnvironment(things.EnvironmentOptions{
 				Thing: id, Topics: map[string]string{"temperature": topic}, Only: "temperature", Bus: bus,
 				Address: uint16(address), Interval: interval, Schema: things.Script, Sensor: bme680.DefaultOpts,
-			}, board, things.NewScriptTranscript(lines).Client(l), log)
+			}, board, things.NewScriptTranscript(lines).Client(owner.Link()), log)
 			if err != nil {
 				return err
 			}
-			var known sync.WaitGroup
-			known.Go(func() { conn.clock.Run(ctx) })
-			err = agent.RunOne(ctx, e, l, log)
-			cancel()
-			known.Wait()
-			return err
+			agent.RunOne(ctx, e, log)
+			return nil
 		},
 	}
 	f := c.Flags()
@@ -81,6 +91,7 @@ long as publish runs; PITHINGS_CLOCK=trust believes it. A reading that fails is 
 	f.TextVar(&address, "address", config.Address(0), "0x76, 0x77, or auto")
 	f.DurationVar(&interval, "interval", 3*time.Second, "time between measurements")
 	f.BoolVar(&o.mock, "mock", false, "simulate the sensor")
+	addState(f, &dir)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what happens")
 	notPub(c)
 	return c

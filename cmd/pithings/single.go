@@ -109,7 +109,7 @@ func (s *single) config(stderr io.Writer) (*config.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		cfg.State = filepath.Join(dir, s.name)
+		cfg.State = filepath.Join(dir, "single", s.name)
 	}
 	return cfg, nil
 }

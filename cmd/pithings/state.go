@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"pithings/agent/state"
 )
 
 // stateDir returns the folder for pictures and queues, and makes it.
@@ -40,4 +42,22 @@ func usualStateDir(asked string) (string, error) {
 		dir = filepath.Join(home, ".local", "state")
 	}
 	return filepath.Join(dir, "pithings"), nil
+}
+
+// singleState returns the folder of a command that runs one thing, or publishes by
+// itself: the things of one host live side by side. What is simulated leaves nothing
+// behind unless a folder is asked for.
+func singleState(asked, name string, mock bool) (dir string, remove func(), err error) {
+	if asked == "" && mock {
+		dir, err = os.MkdirTemp("", "pithings-")
+		return dir, func() { os.RemoveAll(dir) }, err
+	}
+	if asked == "" {
+		if dir, err = stateDir(""); err != nil {
+			return "", nil, err
+		}
+		asked = filepath.Join(dir, "single", state.FileName(name))
+	}
+	dir, err = stateDir(asked)
+	return dir, func() {}, err
 }
