@@ -135,36 +135,22 @@ func (d *Disk) encodeDropped(h *held) {
 	w.next = h.Seq + 1
 }
 
-// settle waits until the message seq, which stage has just put into a group, is
-// safe or held. d.mu is held.
-func (d *Disk) settle(seq uint64) error {
+// settle waits until the message seq, which has been put into a group, is safe or
+// held. Unless late is true that was done just now: who waits is then woken with its
+// group alone. d.mu is held.
+func (d *Disk) settle(seq uint64, late bool) error {
 	g := &d.groups[d.fill]
 	for seq >= d.safe && d.err == nil {
-		if d.busy {
-			g.done.Wait()
-			continue
-		}
-		d.busy = true
-		d.commit(d.o.Sync == SyncAlways)
-		d.release()
-	}
-	if seq >= d.safe {
-		return d.heldErr
-	}
-	return nil
-}
-
-// settleLate is settle for a message that was put into a group some time ago: which
-// group that is, is not known any more. d.mu is held.
-func (d *Disk) settleLate(seq uint64) error {
-	for seq >= d.safe && d.err == nil {
-		if d.busy {
+		switch {
+		case d.busy && late:
 			d.idle.Wait()
-			continue
+		case d.busy:
+			g.done.Wait()
+		default:
+			d.busy = true
+			d.commit(d.o.Sync == SyncAlways)
+			d.release()
 		}
-		d.busy = true
-		d.commit(d.o.Sync == SyncAlways)
-		d.release()
 	}
 	if seq >= d.safe {
 		return d.heldErr

@@ -95,7 +95,7 @@ func (d *Disk) Append(r Record) (uint64, error) {
 	defer d.mu.Unlock()
 	seq, err := d.take(&r)
 	if err == nil {
-		err = d.settle(seq)
+		err = d.settle(seq, false)
 	}
 	return seq, err
 }
@@ -125,7 +125,7 @@ func (d *Disk) Stage(r Record) (uint64, error) {
 func (d *Disk) Settle(seq uint64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.settleLate(seq)
+	return d.settle(seq, true)
 }
 
 // Appended is what AppendAll has taken: the first N records. Others may have
@@ -155,7 +155,7 @@ func (d *Disk) AppendAll(rs []Record) (a Appended, err error) {
 		a.N++
 	}
 	if a.N > 0 {
-		err = errors.Join(d.settle(a.Last), err)
+		err = errors.Join(d.settle(a.Last, false), err)
 	}
 	return a, err
 }

@@ -10,7 +10,7 @@ func (d *Disk) Sync() error {
 	for !d.closed {
 		switch w := d.tail; {
 		case last >= d.safe:
-			if err := d.settleLate(last); err != nil {
+			if err := d.settle(last, true); err != nil {
 				return err
 			}
 		case d.o.Sync == SyncNever, w == nil:
