@@ -81,7 +81,7 @@ func (n *bench) local() func() time.Duration {
 	<-online
 	t := &near{n: n, link: link, shown: make(chan struct{})}
 	e := engine.New(engine.Options{
-		Device:   func(flow.Binding) (flow.Device, error) { return t, nil },
+		Device:   func(*flow.Deployment, flow.Binding) (flow.Device, error) { return t, nil },
 		Recorder: kept, Log: slog.New(slog.DiscardHandler),
 	})
 	n.Cleanup(func() { e.Close() })
