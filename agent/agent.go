@@ -34,6 +34,8 @@ type Options struct {
 	NextPort bool
 	// Transcript, if not nil, gets the lines of the things' messages.
 	Transcript io.Writer
+	// Flows are files with flows that run besides those of the configuration.
+	Flows flows.DeployRequest
 	// Clock says how this machine's clock is judged; its folder and log are the
 	// agent's.
 	Clock clock.Options
@@ -102,7 +104,7 @@ func (a *Agent) build() (err error) {
 		names[i] = t.Name()
 	}
 	a.health = newHealth(names, a.links.states, a.links.queues)
-	a.health.clock = a.clock
+	a.health.clock, a.health.flows = a.clock, a.flowStats
 	if a.web != nil {
 		a.web.local("GET /healthz", a.health)
 		a.web.local("GET /metrics", metrics{a})

@@ -246,6 +246,14 @@ func TestScreenShowsThePicture(t *testing.T) {
 				t.Error("the picture does not show the test card")
 			}
 			l.until("the execution's end", func() bool { return l.agent.flows.Stats()["SecurityFlow"][0].Succeeded == 1 })
+			for page, want := range map[string]string{
+				"metrics": `pithings_flow_ended_total{deployment="SecurityFlow",flow="SecurityFlow",status="SUCCEEDED"} 1`,
+				"healthz": `"succeeded": 1`,
+			} {
+				if got := string(l.get("http://" + l.agent.WebAddr() + "/" + page)); !strings.Contains(got, want) {
+					t.Errorf("/%s does not tell %s:\n%s", page, want, got)
+				}
+			}
 			var seen image.Image
 			l.until("the picture on the screen", func() bool {
 				seen = l.mirror()

@@ -2,10 +2,13 @@ package agent
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"pithings/agent/config"
 	"pithings/agent/flows"
 	"pithings/flow"
+	"pithings/flow/engine"
 	"pithings/things"
 )
 
@@ -41,6 +44,11 @@ func (a *Agent) makeFlows() error {
 			return fmt.Errorf("flow %s: %w", a.o.Config.Flows[i].Name, err)
 		}
 	}
+	if len(a.o.Flows.Files) > 0 {
+		if err := f.AddFiles(a.o.Flows, 0); err != nil {
+			return err
+		}
+	}
 	a.flows = f
 	if a.control != nil {
 		f.Serve(a.control)
@@ -50,8 +58,63 @@ func (a *Agent) makeFlows() error {
 
 func addFlow(f *flows.Flows, c *config.Flow) error {
 	if c.File != "" {
-		return f.AddFile(c.File, flows.Options{Name: c.Name, Things: c.Things, Carrier: c.Carrier, Shared: c.Shared}, c.Timeout.Duration)
+		file, err := flows.ReadFile(c.File)
+		if err != nil {
+			return err
+		}
+		return f.AddFiles(flows.DeployRequest{Files: []flows.File{file},
+			Options: flows.Options{Name: c.Name, Things: c.Things, Carrier: c.Carrier, Shared: c.Shared}}, c.Timeout.Duration)
 	}
 	return f.AddBuiltin(flows.Builtin{Name: c.Name, Things: c.Things, Every: c.When == config.WhenEvent,
 		Carrier: c.Carrier, Shared: c.Shared, Timeout: c.Timeout.Duration})
+}
+
+// flowStats tells what the flows did, by deployment.
+func (a *Agent) flowStats() map[string][]engine.Stats {
+	if a.flows == nil {
+		return nil
+	}
+	return a.flows.Stats()
+}
+
+// flows adds what the flows did to a page of metrics.
+func (m metrics) flows(p *page) {
+	stats := m.a.flowStats()
+	each := func(name, kind, help string, samples func(s *engine.Stats, sample func(v float64, labels ...string))) {
+		p.family("pithings_"+name, kind, help)
+		for _, deployment := range slices.Sorted(maps.Keys(stats)) {
+			for i := range stats[deployment] {
+				s := &stats[deployment][i]
+				samples(s, func(v float64, labels ...string) {
+					p.sample(v, append([]string{"deployment", deployment, "flow", s.Flow}, labels...)...)
+				})
+			}
+		}
+	}
+	each("flow_started_total", "counter", "Executions started since the flow was deployed.", func(s *engine.Stats, sample func(float64, ...string)) { sample(float64(s.Started)) })
+	each("flow_ended_total", "counter", "Executions that ended, by how.", func(s *engine.Stats, sample func(float64, ...string)) {
+		sample(float64(s.Succeeded), "status", "SUCCEEDED")
+		sample(float64(s.Failed), "status", "FAILED")
+		sample(float64(s.Aborted), "status", "ABORTED")
+	})
+	each("flow_dropped_total", "counter", "Events that started nothing: overlap: the flow was running; age: they came too late; error: the trigger could not be computed.", func(s *engine.Stats, sample func(float64, ...string)) {
+		sample(float64(s.Dropped), "reason", "overlap")
+		sample(float64(s.TooOld), "reason", "age")
+		sample(float64(s.Errors), "reason", "error")
+	})
+	each("flow_running", "gauge", "Executions that run.", func(s *engine.Stats, sample func(float64, ...string)) { sample(float64(s.Running)) })
+	p.family("pithings_flow_unused_messages_total", "counter", "Messages from things at the broker that no flow could use: late: answers after the time-out; second: further answers; other: answers to other people's commands; unread: not understood.")
+	if m.a.flows == nil {
+		return
+	}
+	unused := m.a.flows.Unused()
+	for _, thing := range slices.Sorted(maps.Keys(unused)) {
+		u := unused[thing]
+		for _, r := range []struct {
+			reason string
+			n      uint64
+		}{{"late", u.Late}, {"second", u.Second}, {"other", u.Other}, {"unread", u.Unread}} {
+			p.sample(float64(r.n), "thing", thing, "reason", r.reason)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pithings/flow/engine"
 	"pithings/mqttlink/clock"
 )
 
@@ -19,6 +20,7 @@ type Health struct {
 	links  func() map[string]string
 	queues func() map[string]QueueState
 	clock  *clock.Clock
+	flows  func() map[string][]engine.Stats
 }
 
 // ThingState is the state of one thing's part.
@@ -86,7 +88,9 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		Connections map[string]string     `json:"connections"`
 		Queues      map[string]QueueState `json:"queues"`
 		Clock       *ClockState           `json:"clock,omitempty"`
-	}{h.Things(), h.links(), h.queues(), clockState(h.clock)})
+
+		Flows map[string][]engine.Stats `json:"flows,omitempty"`
+	}{h.Things(), h.links(), h.queues(), clockState(h.clock), h.flows()})
 }
 
 // Names lists the things in the order of the configuration.

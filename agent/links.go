@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pithings/agent/config"
+	"pithings/agent/flows"
 	"pithings/agent/queue"
 	"pithings/awsiot"
 	"pithings/mqttlink"
@@ -37,7 +38,7 @@ func newLinks(a *Agent) (*links, error) {
 		mqtt     *config.MQTT
 	}
 	var all []connection
-	needShared := len(c.Flows) > 0
+	needShared := len(c.Flows) > 0 || len(c.Things) == 0 || flows.Kept(a.o.State)
 	for i := range c.Things {
 		if t := &c.Things[i]; t.MQTT == nil {
 			needShared = true

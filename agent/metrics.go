@@ -89,6 +89,7 @@ func (m metrics) page(now time.Time) []byte {
 			p.sample(float64(r.n), "connection", l.name, "reason", r.reason)
 		}
 	}
+	m.flows(&p)
 	return p.Bytes()
 }
 

@@ -35,6 +35,7 @@ type Remote struct {
 	echoes   bool                // it has repeated a token
 	answered time.Time           // the last time that an answer found its command
 	foreign  []map[string]any    // answers to commands that did not pass the broker
+	unique   []map[string]any    // answers that found their command and cannot come again
 	expired  []string            // tokens of commands given up
 	stats    RemoteStats
 	told     map[string]bool
@@ -180,9 +181,13 @@ func (r *Remote) answer(m mqttlink.Message, read Reader) {
 	case w != nil && r.mine(w, values):
 		r.waiting, r.answered = nil, time.Now()
 		if w.action.Unique {
-			r.foreign = remember(r.foreign, maps.Clone(values)) // the same once more is a redelivery
+			r.unique = remember(r.unique, maps.Clone(values))
 		}
 		w.answer <- values
+	case has(r.foreign, values): // its caller has it
+	case has(r.unique, values):
+		r.stats.Second++
+		r.tell(slog.LevelWarn, "another answer to a command that had one; it is attributed to nobody", "topic", m.Topic)
 	case r.isLate(values):
 		r.stats.Late++
 		r.tell(slog.LevelWarn, "answer after its time-out; it is attributed to nobody", "topic", m.Topic)
@@ -195,7 +200,7 @@ func (r *Remote) answer(m mqttlink.Message, read Reader) {
 		r.tell(slog.LevelWarn, "another answer to a command that had one; it is attributed to nobody", "topic", m.Topic)
 	default:
 		r.stats.Other++
-		r.tell(slog.LevelInfo, "answer to somebody else's command", "topic", m.Topic)
+		r.tell(slog.LevelDebug, "answer to somebody else's command", "topic", m.Topic)
 	}
 }
 
@@ -204,12 +209,12 @@ func (r *Remote) mine(w *waiting, values map[string]any) bool {
 	echo, there := values[w.action.Token]
 	switch {
 	case w.action.Token == "" || w.token == "" && !there:
-		return !r.isForeign(values)
+		return !has(r.foreign, values) && !has(r.unique, values)
 	case there:
 		r.echoes = r.echoes || echo == w.token
 		return echo == w.token // never, if ours has none: it answers somebody else's
 	}
-	return !w.action.Echoes && !r.echoes && !r.isForeign(values)
+	return !w.action.Echoes && !r.echoes && !has(r.foreign, values)
 }
 
 func (r *Remote) isLate(values map[string]any) bool {
@@ -220,11 +225,12 @@ func (r *Remote) isLate(values map[string]any) bool {
 			}
 		}
 	}
-	return time.Now().Before(r.late) && !r.isForeign(values)
+	return time.Now().Before(r.late)
 }
 
-func (r *Remote) isForeign(values map[string]any) bool {
-	for _, f := range r.foreign {
+// has tells whether an answer is one of a list.
+func has(list []map[string]any, values map[string]any) bool {
+	for _, f := range list {
 		same := len(f) > 0
 		for key, v := range f {
 			text, ok := v.(string) // an answer that repeats itself says nothing

@@ -44,6 +44,14 @@ func LoadConnection(path string, env []string) (*Config, []Warning, error) {
 	return d.result(c)
 }
 
+// ParseConnection is LoadConnection for a text that nobody wrote into a file.
+func ParseConnection(source string, data []byte) (*Config, []Warning, error) {
+	d := newDecoder(source).only()
+	c := d.config(data, nil, false, false)
+	d.readPasswords(c)
+	return d.result(c)
+}
+
 // only lets the decoder do without what an agent needs.
 func (d *decoder) only() *decoder {
 	d.partial = true

@@ -102,7 +102,7 @@ func (c *carriers) device(d *flow.Deployment, b flow.Binding, l library) (flow.D
 	case way == flow.Local && d.Shared != "":
 		return nil, fmt.Errorf("thing %s cannot be reached locally by a shared flow: all engines that share it have to hear of its events from the broker", b.Thing)
 	case way == flow.Broker && c.link == nil:
-		return nil, fmt.Errorf("thing %s is reached through the broker, and this process has no connection for flows: give mqtt.endpoint in the configuration", b.Thing)
+		return nil, fmt.Errorf("thing %s is reached through the broker, and this process has no connection for flows, because each of its things has its own: add a flow to its configuration, or deploy it where pithings flow run runs", b.Thing)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

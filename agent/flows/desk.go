@@ -303,15 +303,6 @@ func (f *Flows) opened() (h *history.History, done func(), err error) {
 	return h, func() { h.Close() }, nil
 }
 
-// Export writes a deployment in Things Graph's documents.
-func (f *Flows) Export(_ context.Context, name string) ([]File, error) {
-	shown, err := f.Show(context.Background(), name, 0)
-	if err != nil {
-		return nil, err
-	}
-	return Export(File{name + ".yaml", shown.YAML})
-}
-
 // Export writes the deployment of a file of ours in Things Graph's documents.
 func Export(file File) ([]File, error) {
 	r, err := newReader()

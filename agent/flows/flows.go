@@ -73,6 +73,12 @@ func Open(p Parts) (*Flows, error) {
 	return f, nil
 }
 
+// Kept tells whether there are deployments in a state folder.
+func Kept(state string) bool {
+	entries, err := os.ReadDir(filepath.Join(state, "flows"))
+	return err == nil && len(entries) > 0
+}
+
 // Builtin is the built-in SecurityFlow, as the configuration gives it.
 type Builtin struct {
 	Name    string
@@ -100,18 +106,15 @@ func (f *Flows) AddBuiltin(b Builtin) error {
 		Options{Name: b.Name, Things: b.Things, Carrier: b.Carrier, Shared: b.Shared}, b.Timeout)
 }
 
-// AddFile adds the flow of a file of the configuration to what runs, before Run.
-func (f *Flows) AddFile(path string, o Options, timeout time.Duration) error {
-	file, err := ReadFile(path)
-	if err != nil {
-		return err
-	}
-	all, err := f.read.read([]File{file}, o)
+// AddFiles adds the flows of files to what runs, before Run. timeout, if not 0, is
+// that of steps which name none.
+func (f *Flows) AddFiles(r DeployRequest, timeout time.Duration) error {
+	all, err := f.read.read(r.Files, r.Options)
 	if err != nil {
 		return err
 	}
 	for _, d := range all {
-		if err := f.fix(d, o, timeout); err != nil {
+		if err := f.fix(d, r.Options, timeout); err != nil {
 			return err
 		}
 	}

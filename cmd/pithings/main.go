@@ -112,7 +112,7 @@ screen) into things on MQTT and lets them act together. Try it on any computer:
 		id       string
 		commands []*cobra.Command
 	}{
-		{"agent", []*cobra.Command{newRun(), newPub(), newQueue(), newConfig()}},
+		{"agent", []*cobra.Command{newRun(), newFlow(), newPub(), newQueue(), newConfig()}},
 		{"single", []*cobra.Command{newMotion(), newCamera(), newScreen(), newPublish()}},
 		{"parts", []*cobra.Command{newDoctor(), newRead(), newCapture(), newShow()}},
 		{"help", []*cobra.Command{newWatch(), newVersion()}},

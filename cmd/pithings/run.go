@@ -12,6 +12,7 @@ import (
 
 	"pithings/agent"
 	"pithings/agent/config"
+	"pithings/agent/flows"
 	"pithings/mqttlink/clock"
 )
 
@@ -89,6 +90,7 @@ type runOptions struct {
 	config, endpoint, listen, state, level string
 	mock                                   bool
 	nextPort                               bool
+	flows                                  flows.DeployRequest // of flow run
 }
 
 func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr io.Writer) error {
@@ -122,6 +124,7 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 		State:      state,
 		NextPort:   o.nextPort,
 		Transcript: lines,
+		Flows:      o.flows,
 		Clock:      clock.Options{Trust: o.mock, Built: buildTime()},
 		Ready:      system.ready,
 		Version:    version,

@@ -1,0 +1,462 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"pithings/agent/flows"
+	"pithings/things"
+)
+
+func newFlow() *cobra.Command {
+	var o flowOptions
+	c := &cobra.Command{
+		Use:   "flow",
+		Short: "Deploy flows, look at them and start them; run them without hardware",
+		Long: `flow works with flows written in YAML or as Things Graph's GraphQL documents
+(docs/flows.md, docs/things-graph.md). What is deployed is kept in the state folder
+of the agent, as it was when it was deployed, and runs there.`,
+		Example: `  pithings flow import workflow.graphql system.graphql deployment.graphql
+  pithings flow deploy hall.yaml --thing camera=TG_Camera
+  pithings flow list
+  pithings flow executions SecurityFlow
+  pithings flow run -e mqtt://broker hall.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("say validate, deploy, undeploy, list, show, start, executions, delete, import, export or run")
+		},
+	}
+	for _, sub := range []*cobra.Command{newFlowDeploy(&o), newFlowUndeploy(&o), newFlowDelete(&o), newFlowList(&o), newFlowShow(&o),
+		newFlowStart(&o), newFlowExecutions(&o), newFlowExport(&o)} {
+		o.add(sub.Flags())
+		c.AddCommand(sub)
+	}
+	c.AddCommand(newFlowValidate(), newFlowImport(), newFlowRun())
+	return c
+}
+
+// flowOptions say whose flows are meant.
+type flowOptions struct {
+	config, state string
+	json          bool
+}
+
+func (o *flowOptions) add(f *pflag.FlagSet) {
+	f.StringVar(&o.config, "config", os.Getenv("PITHINGS_CONFIG"), "take the state folder from this configuration of the agent")
+	addState(f, &o.state)
+	f.BoolVar(&o.json, "json", false, "print JSON")
+}
+
+// desk is where flows are worked with: the running agent, or the folder alone.
+func (o *flowOptions) desk(c *cobra.Command, do func(context.Context, flows.Desk) error) error {
+	cfg, err := (&queueConn{config: o.config, state: o.state}).load(c)
+	if err != nil {
+		return err
+	}
+	dir, err := usualStateDir(cfg.State)
+	if err != nil {
+		return err
+	}
+	log := (&partOptions{}).log(c.ErrOrStderr())
+	desk, runs, done, err := flows.Connect(c.Context(), dir, log)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = do(c.Context(), desk)
+	if !runs {
+		fmt.Fprintf(c.ErrOrStderr(), "pithings: no agent runs with the state folder %s, so nothing of it runs now; start one (pithings run, pithings flow run), or name another folder with --state\n", dir)
+	}
+	return err
+}
+
+// print writes v as JSON, or as the table that rows makes.
+func (o *flowOptions) print(c *cobra.Command, v any, rows func(*tabwriter.Writer)) error {
+	if o.json {
+		e := json.NewEncoder(c.OutOrStdout())
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	}
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	rows(w)
+	return w.Flush()
+}
+
+// local is a time as people read it.
+func local(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+// deployFlags are those of commands that read files.
+type deployFlags struct {
+	name, carrier, shared string
+	things, services      []string
+}
+
+func (d *deployFlags) add(f *pflag.FlagSet) {
+	f.StringArrayVar(&d.things, "thing", nil, "ROLE=THING: which thing plays a role; may be given several times")
+	f.StringArrayVar(&d.services, "service", nil, "SERVICE=URL: a URL of your own for a web service that ran at AWS; may be given several times")
+}
+
+func (d *deployFlags) addAll(f *pflag.FlagSet) {
+	d.add(f)
+	f.StringVar(&d.name, "name", "", "name of the deployment, instead of its own")
+	f.StringVar(&d.carrier, "carrier", "", "how all things are reached: auto (within the process if they are there), local or broker; default: as the file says, else auto")
+	f.StringVar(&d.shared, "shared", "", "group of engines that share the events, so that each event is handled by one of them")
+}
+
+func (d *deployFlags) options() (flows.Options, error) {
+	o := flows.Options{Name: d.name, Carrier: d.carrier, Shared: d.shared}
+	switch d.carrier {
+	case "", "auto", "local", "broker":
+	default:
+		return o, usagef("--carrier %s: say auto, local or broker", d.carrier)
+	}
+	var err error
+	if o.Things, err = pairs("--thing", "ROLE=THING", d.things); err != nil {
+		return o, err
+	}
+	o.Services, err = pairs("--service", "SERVICE=URL", d.services)
+	return o, err
+}
+
+func pairs(flag, form string, list []string) (map[string]string, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	m := map[string]string{}
+	for _, one := range list {
+		key, value, ok := strings.Cut(one, "=")
+		if !ok || key == "" || value == "" {
+			return nil, usagef("%s %s: write %s", flag, one, form)
+		}
+		m[key] = value
+	}
+	return m, nil
+}
+
+func readFiles(paths []string) ([]flows.File, error) {
+	var files []flows.File
+	for _, p := range paths {
+		f, err := flows.ReadFile(p)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func newFlowValidate() *cobra.Command {
+	var d deployFlags
+	c := &cobra.Command{
+		Use:   "validate FILE…",
+		Short: "Say what is wrong with flows, and what to write instead",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o, err := d.options()
+			if err != nil {
+				return err
+			}
+			files, err := readFiles(args)
+			if err != nil {
+				return err
+			}
+			all, err := flows.Validate(files, o)
+			if err != nil {
+				return err
+			}
+			for _, v := range all {
+				fmt.Fprintf(c.OutOrStdout(), "%s: right; flows: %s\n", v.Name, strings.Join(v.Flows, ", "))
+				for _, t := range v.Triggers {
+					fmt.Fprintf(c.OutOrStdout(), "  %s\n", t)
+				}
+			}
+			return nil
+		},
+	}
+	d.addAll(c.Flags())
+	return c
+}
+
+func newFlowDeploy(o *flowOptions) *cobra.Command {
+	var d deployFlags
+	c := &cobra.Command{
+		Use:   "deploy FILE…",
+		Short: "Deploy flows, each in the place of the one of the same name",
+		Long: `deploy takes YAML files, each one deployment, and the GraphQL documents of one
+or several deployments. They are kept as they are now: editing a file changes
+nothing until it is deployed again.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			options, err := d.options()
+			if err != nil {
+				return err
+			}
+			files, err := readFiles(args)
+			if err != nil {
+				return err
+			}
+			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+				done, err := desk.Deploy(ctx, flows.DeployRequest{Files: files, Options: options})
+				if err != nil {
+					return err
+				}
+				return o.print(c, done, func(w *tabwriter.Writer) {
+					for _, one := range done {
+						told(w, one)
+					}
+				})
+			})
+		},
+	}
+	d.addAll(c.Flags())
+	return c
+}
+
+// told says what has become of a deployment.
+func told(w *tabwriter.Writer, d flows.Deployed) {
+	fmt.Fprintf(w, "%s: %s, revision %d\n", d.Name, d.Status.Words(), d.Revision)
+}
+
+func newFlowUndeploy(o *flowOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "undeploy NAME",
+		Short: "Take a deployment out of force, and keep it",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+				d, err := desk.Undeploy(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return o.print(c, d, func(w *tabwriter.Writer) { told(w, d) })
+			})
+		},
+	}
+}
+
+func newFlowDelete(o *flowOptions) *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:   "delete NAME",
+		Short: "Delete a deployment with all its revisions",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+				d, err := desk.Delete(ctx, args[0], force)
+				if err != nil {
+					return err
+				}
+				return o.print(c, d, func(w *tabwriter.Writer) { fmt.Fprintf(w, "%s: %s\n", d.Name, d.Status.Words()) })
+			})
+		},
+	}
+	c.Flags().BoolVar(&force, "force", false, "also if it is deployed")
+	return c
+}
+
+func newFlowList(o *flowOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List what is deployed, its status and what its flows did",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+				list, err := desk.List(ctx)
+				if err != nil {
+					return err
+				}
+				return o.print(c, list, func(w *tabwriter.Writer) { listRows(w, list) })
+			})
+		},
+	}
+}
+
+func listRows(w *tabwriter.Writer, list []flows.Deployed) {
+	if len(list) == 0 {
+		fmt.Fprintln(w, "nothing is deployed")
+		return
+	}
+	fmt.Fprintln(w, "NAME\tSTATUS\tREVISION\tSINCE\tRUNNING\tSUCCEEDED\tFAILED\tABORTED\tDROPPED")
+	for _, d := range list {
+		var s struct{ succeeded, failed, aborted, dropped, running uint64 }
+		for _, f := range d.Flows {
+			s.succeeded += f.Succeeded
+			s.failed += f.Failed
+			s.aborted += f.Aborted
+			s.dropped += f.Dropped + f.TooOld
+			s.running += uint64(f.Running)
+		}
+		revision := fmt.Sprint(d.Revision)
+		if d.Revision == 0 {
+			revision = d.Source
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", d.Name, d.Status.Words(), revision, local(d.Since), s.running, s.succeeded, s.failed, s.aborted, s.dropped)
+	}
+	for _, d := range list {
+		if d.Reason != "" {
+			fmt.Fprintf(w, "%s: %s\n", d.Name, things.Escape(d.Reason))
+		}
+	}
+}
+
+func newFlowShow(o *flowOptions) *cobra.Command {
+	var revision int
+	c := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show a deployment: its things, triggers and revisions, and the flow in YAML",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+				s, err := desk.Show(ctx, args[0], revision)
+				if err != nil {
+					return err
+				}
+				return o.print(c, s, func(w *tabwriter.Writer) { showRows(w, s) })
+			})
+		},
+	}
+	c.Flags().IntVar(&revision, "revision", 0, "an earlier revision; 0: the one in force")
+	return c
+}
+
+func showRows(w *tabwriter.Writer, s flows.Shown) {
+	fmt.Fprintf(w, "name:\t%s\nstatus:\t%s\nsince:\t%s\n", s.Name, s.Status.Words(), local(s.Since))
+	if s.Reason != "" {
+		fmt.Fprintf(w, "reason:\t%s\n", things.Escape(s.Reason))
+	}
+	if s.Snapshot != nil {
+		fmt.Fprintf(w, "revision:\t%d of %v, deployed %s\n", s.Snapshot.Revision, s.Revisions, local(s.Snapshot.Deployed))
+		for _, f := range s.Snapshot.Files {
+			fmt.Fprintf(w, "from:\t%s\n", things.Escape(f.Name))
+		}
+	}
+	for _, b := range s.Things {
+		fmt.Fprintf(w, "thing:\t%s: %s (%s)\n", b.Role, b.Thing, b.Carrier)
+	}
+	for _, t := range s.Triggers {
+		fmt.Fprintf(w, "trigger:\t%s\n", t)
+	}
+	for _, f := range s.Flows {
+		fmt.Fprintf(w, "flow:\t%s: %d started, %d succeeded, %d failed, %d aborted, %d dropped, %d too old, %d running, %d waiting\n",
+			f.Flow, f.Started, f.Succeeded, f.Failed, f.Aborted, f.Dropped, f.TooOld, f.Running, f.Waiting)
+	}
+	w.Flush()
+	fmt.Fprintf(w, "\n%s", s.YAML)
+}
+
+func newFlowStart(o *flowOptions) *cobra.Command {
+	var args []string
+	c := &cobra.Command{
+		Use:   "start NAME[/FLOW]",
+		Short: "Start a flow of a deployment by hand",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, names []string) error {
+			var r flows.StartRequest
+			r.Deployment, r.Flow, _ = strings.Cut(names[0], "/")
+			given, err := pairs("--arg", "NAME=VALUE", args)
+			if err != nil {
+				return err
+			}
+			r.Args = map[string]any{}
+			for name, text := range given {
+				var v any
+				if json.Unmarshal([]byte(text), &v) != nil {
+					v = text
+				}
+				r.Args[name] = v
+			}
+			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+				id, err := desk.Start(ctx, r)
+				if err != nil {
+					return err
+				}
+				return o.print(c, id, func(w *tabwriter.Writer) { fmt.Fprintln(w, id) })
+			})
+		},
+	}
+	c.Flags().StringArrayVar(&args, "arg", nil, "NAME=VALUE: a parameter of the flow; a VALUE that is JSON is what it says, other text is text")
+	return c
+}
+
+func newFlowExport(o *flowOptions) *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:   "export NAME|FILE",
+		Short: "Write a deployment, or a flow of ours, as Things Graph's documents",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := os.Stat(args[0]); err == nil {
+				file, err := flows.ReadFile(args[0])
+				if err != nil {
+					return err
+				}
+				return exportFlow(c, file, out)
+			}
+			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+				shown, err := desk.Show(ctx, args[0], 0)
+				if err != nil {
+					return err
+				}
+				return exportFlow(c, flows.File{Name: shown.Name + ".yaml", Text: shown.YAML}, out)
+			})
+		},
+	}
+	c.Flags().StringVarP(&out, "out", "o", "", "write a file for each document into this folder, instead of all to standard output")
+	return c
+}
+
+func exportFlow(c *cobra.Command, file flows.File, out string) error {
+	documents, err := flows.Export(file)
+	if err != nil {
+		return err
+	}
+	return writeFiles(c, documents, out, "")
+}
+
+func newFlowImport() *cobra.Command {
+	var d deployFlags
+	var out string
+	c := &cobra.Command{
+		Use:   "import FILE.graphql…",
+		Short: "Turn Things Graph's documents into flows in YAML",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o, err := d.options()
+			if err != nil {
+				return err
+			}
+			files, err := readFiles(args)
+			if err != nil {
+				return err
+			}
+			made, needs, err := flows.Import(files, o)
+			if err != nil {
+				return err
+			}
+			for _, n := range needs {
+				fmt.Fprintln(c.ErrOrStderr(), "pithings: before it can run:", n)
+			}
+			if len(made) > 1 && out == "" {
+				return usagef("the documents hold %d deployments, and a file holds one: name a folder for them with -o", len(made))
+			}
+			return writeFiles(c, made, cmp.Or(out, ""), ".yaml")
+		},
+	}
+	d.add(c.Flags())
+	c.Flags().StringVarP(&out, "out", "o", "", "file (….yaml) or folder to write to, instead of standard output")
+	return c
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"pithings/agent/config"
+)
+
+func newFlowRun() *cobra.Command {
+	var (
+		conn seedConn
+		run  runOptions
+		d    deployFlags
+		id   string
+	)
+	c := &cobra.Command{
+		Use:   "run [FILE…]",
+		Short: "Run flows without any hardware: those of the files, and those deployed",
+		Long: `run is a flow engine and nothing else, for a machine that serves a house full of
+Pis. It runs the flows of the files as they are now, and those that are deployed
+in its state folder (pithings flow deploy). Several of them with the same --shared
+group share the events of the flows: each event is handled by one of them, and
+they may come and go (docs/clusters.md).`,
+		Example: `  pithings flow run -e mqtt://broker hall.yaml
+  pithings flow run -e HOST -r root.pem -c cert.pem -k key.pem --state /var/lib/flows
+  pithings flow run -e mqtt://broker --shared house --state ./engine1 hall.yaml`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o, err := d.options()
+			if err != nil {
+				return err
+			}
+			m, err := conn.mqtt()
+			if err != nil {
+				return err
+			}
+			if id != "" {
+				m["client_id"] = id
+			}
+			text, err := json.Marshal(map[string]any{"mqtt": m, "state": run.state})
+			if err != nil {
+				return err
+			}
+			cfg, warnings, err := config.ParseConnection("command line", text)
+			for _, w := range warnings {
+				fmt.Fprintln(c.ErrOrStderr(), "pithings: warning:", w)
+			}
+			if err != nil {
+				return usageError{err}
+			}
+			cfg.Log.Level = "info"
+			if run.level != "" {
+				cfg.Log.Level = run.level
+			}
+			run.flows.Options = o
+			if run.flows.Files, err = readFiles(args); err != nil {
+				return err
+			}
+			return run.run(c.Context(), cfg, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	f := c.Flags()
+	conn.add(f)
+	f.StringVarP(&id, "id", "i", "", "client id (default: the one kept in the state folder)")
+	addState(f, &run.state)
+	f.StringVar(&run.level, "log", "", "least level logged: debug, info, warn or error")
+	d.addAll(f)
+	return c
+}
