@@ -48,8 +48,19 @@
 // # Power cuts
 //
 // A cut is a QEMU that is killed: what the guest's kernel has not handed to its
-// disk is lost, as on a Pi. What it has handed over, but not flushed, is kept,
+// disk is lost, as on a Pi. What it has handed over, but not flushed, is kept then,
 // which a real card need not do.
+//
+// So for the outboxes QEMU also records all that the guest writes, and when it has
+// that flushed (package writelog). From the record the disk is made as a cut at any
+// moment would have left it: with all writes, as when QEMU is killed just then, or
+// without some or all of those since the last flush, by writes or by sectors. That is
+// done at 32 moments of a run of pithings pub (sync always) and of one of the agent
+// (sync interval). Each time e2fsck finds nothing but the journal to be replayed, the
+// outbox opens, and what is not in it was not promised or had been delivered. What was seen of the guest, on its console and by
+// a postman between it and its broker, counts with the length that the record had
+// then. The record has the order in which requests were done: a disk that kept back
+// a write that it was given while it flushed is not covered.
 //
 // # What is needed
 //

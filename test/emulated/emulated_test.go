@@ -53,13 +53,15 @@ func TestVirt(t *testing.T) {
 		run(t, b, boot{name: "1280x800", screen: image.Pt(1280, 800), programs: programs})
 	})
 	t.Run("power cut", func(t *testing.T) { testPowerCut(t, b) })
+	t.Run("power cut with sync always", func(t *testing.T) { testAlways(t, b) })
+	t.Run("power cut with sync interval", func(t *testing.T) { testInterval(t, b) })
 }
 
 // newBench fetches and builds what a machine needs.
 func newBench(t *testing.T, m machine) *bench {
 	t.Helper()
 	need(t, "qemu-system-arm", "fdtput", "dpkg-deb", "apt-get", "make", "xz", "gcc-12", "arm-linux-gnueabihf-gcc-12",
-		"/sbin/depmod", "/sbin/mkfs.ext4", "/sbin/e2fsck", "/usr/sbin/mosquitto")
+		"/sbin/depmod", "/sbin/mkfs.ext4", "/sbin/e2fsck", "/sbin/debugfs", "/usr/sbin/mosquitto")
 	b, err := setUp(t.Context(), m, shared, project())
 	if err != nil {
 		t.Fatal(err)
