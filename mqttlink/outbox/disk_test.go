@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -199,6 +200,120 @@ func TestConcurrentFailing(t *testing.T) {
 				t.Errorf("%d messages, want %d", n, producers*each)
 			}
 			t.Logf("%d of %d were held", held.Load(), n)
+		})
+	}
+}
+
+// The same with two that deliver, the latest first and the oldest first, while what is
+// held is being written: nothing is lost, nothing counted twice.
+func TestConcurrentFailingAcks(t *testing.T) {
+	for _, mode := range []Sync{SyncAlways, SyncInterval} {
+		t.Run(mode.String(), func(t *testing.T) {
+			p := newPlatter()
+			o := DiskOptions{fs: p, Sync: mode, Interval: time.Millisecond, Retry: time.Millisecond, RetryMax: 2 * time.Millisecond, segment: 32 << 10}
+			d, err := Open("platter", o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const producers, each, left = 3, 10000, 100
+			var producing, wg sync.WaitGroup
+			var held atomic.Int64
+			for range producers {
+				producing.Go(func() {
+					for i := 0; i < each || held.Load() == 0; i++ {
+						_, err := d.Append(Record{Topic: "t", Payload: fmt.Append(nil, i), Class: Class(i % 2)})
+						if errors.Is(err, ErrHeld) {
+							held.Add(1)
+						} else if err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			var mu sync.Mutex
+			gone := map[uint64]bool{}
+			stop := make(chan struct{})
+			deliver := func(next func() uint64, ack func(uint64) error) {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					r, ok, err := d.Next(next())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if !ok || d.Len() < left {
+						runtime.Gosched()
+						continue
+					}
+					mu.Lock()
+					gone[r.Seq] = true
+					mu.Unlock()
+					if err := ack(r.Seq); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+			wg.Go(func() { deliver(func() uint64 { return 0 }, d.AckOne) })
+			wg.Go(func() { deliver(func() uint64 { return max(d.NextSeq(), 10) - 10 }, d.AckOne) })
+			wg.Go(func() { // the disk
+				for bad := false; ; bad = !bad {
+					select {
+					case <-stop:
+						p.setFail(nil, 0)
+						return
+					case <-time.After(2 * time.Millisecond):
+						if p.setFail(nil, 0); bad {
+							p.setFail(syscall.EIO, rand.IntN(5))
+						}
+					}
+				}
+			})
+			producing.Wait()
+			close(stop)
+			wg.Wait()
+			last := d.NextSeq() - 1
+			if err := d.Safe(t.Context(), last); err != nil {
+				t.Fatal(err)
+			}
+			check := func(when string) {
+				t.Helper()
+				found := map[uint64]bool{}
+				for pos := uint64(0); ; {
+					r, ok, err := d.Next(pos)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !ok {
+						break
+					}
+					found[r.Seq], pos = true, r.Seq+1
+				}
+				for seq := uint64(1); seq <= last; seq++ {
+					if found[seq] == gone[seq] {
+						t.Fatalf("%s: message %d: found %v, acknowledged %v", when, seq, found[seq], gone[seq])
+					}
+				}
+				if s := d.Stats(); s.Messages != len(found) || s.Damaged > 0 {
+					t.Errorf("%s: %d messages found: %+v", when, len(found), s)
+				}
+			}
+			check("healed")
+			t.Logf("%d of %d were held", held.Load(), last)
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if d, err = Open("platter", o); err != nil {
+				t.Fatal(err)
+			}
+			check("opened again")
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
 		})
 	}
 }
