@@ -85,6 +85,9 @@ func (h *faultyFile) ReadAt(b []byte, off int64) (int, error) {
 
 func (h *faultyFile) WriteAt(b []byte, off int64) (int, error) {
 	if err := h.f.fault("write", h.name); err != nil {
+		if errors.Is(err, errDead) {
+			return 0, err
+		}
 		n, _ := h.file.WriteAt(b[:len(b)/2], off) // a part gets there
 		return n, err
 	}
@@ -107,7 +110,9 @@ func (h *faultyFile) Size() (int64, error) {
 
 // Sync loses what it fails to write, as that of Linux does.
 func (h *faultyFile) Sync() error {
-	if err := h.f.fault("sync", h.name); err != nil {
+	if err := h.f.fault("sync", h.name); errors.Is(err, errDead) {
+		return err
+	} else if err != nil {
 		h.f.platter.setFail(err, 0)
 		_ = h.file.Sync()
 		h.f.platter.setFail(nil, 0)

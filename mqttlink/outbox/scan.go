@@ -88,8 +88,10 @@ func (d *Disk) scan(c *cursor) (r scanned, err error) {
 		r.clean = false
 	}
 	c.holes, c.seq = c.holes[:0], r.next
+	// What an earlier life of the file left is no sign of that: the next message has the
+	// next number.
 	var e entry
-	if b, _ := c.window(r.end, headSize, s.limit); torn == 0 && b != nil && le.Uint64(b) != 0 && c.plausible(b, &e, s.limit) {
+	if b, _ := c.window(r.end, headSize, s.limit); torn == 0 && b != nil && le.Uint64(b) != 0 && c.plausible(b, &e, s.limit) && e.seq == r.next {
 		torn = 1
 	}
 	if torn > 0 {
