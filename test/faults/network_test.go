@@ -22,6 +22,7 @@ import (
 	"pithings/test/faults/ledger"
 	"pithings/test/faults/netns"
 	"pithings/test/faults/relay"
+	"pithings/test/pki"
 )
 
 // What the network and the broker go through.
@@ -54,7 +55,7 @@ type network struct {
 	far    *netns.Namespace // of the broker
 	relay  *relay.Relay
 	broker *mosquitto
-	certs  *authority
+	certs  *pki.Authority
 	pub    *client
 	agent  *client
 	began  time.Time
@@ -67,9 +68,9 @@ type network struct {
 func TestNetwork(t *testing.T) {
 	t.Parallel() // it waits for most of its time
 	n := newNetwork(t)
-	n.certs.server(there, time.Now().Add(time.Hour))
-	n.certs.client("publisher", time.Now().Add(time.Hour))
-	n.certs.client("agent", time.Now().Add(time.Hour))
+	n.certs.Server(there, time.Now().Add(time.Hour))
+	n.certs.Client("publisher", time.Now().Add(time.Hour))
+	n.certs.Client("agent", time.Now().Add(time.Hour))
 	n.broker.up(t)
 	a := &agent{t: t, start: n.near.Start, state: t.TempDir(), mqtt: n.mqtt("agent"), sensors: 2, client: n.agent}
 	watch(t, n.broker, "watcher", func(topic string, payload []byte) {
@@ -146,7 +147,7 @@ func TestNetwork(t *testing.T) {
 
 // newNetwork makes the two ends and the relay.
 func newNetwork(t *testing.T) *network {
-	n := &network{t: t, random: seeded(t), pub: newClient(), agent: newClient(), certs: newAuthority(t), began: time.Now()}
+	n := &network{t: t, random: seeded(t), pub: newClient(), agent: newClient(), certs: pki.New(t), began: time.Now()}
 	if os.Geteuid() != 0 {
 		lacks(t, "network namespaces need root")
 	}
@@ -176,8 +177,8 @@ func newNetwork(t *testing.T) *network {
 		}
 	})
 	n.broker = newMosquitto(t, n.far.Start,
-		fmt.Sprintf("listener %d %s", brokerPort, there), "cafile "+n.certs.file("ca.pem"),
-		"certfile "+n.certs.file("server.pem"), "keyfile "+n.certs.file("server.key"), "require_certificate true")
+		fmt.Sprintf("listener %d %s", brokerPort, there), "cafile "+n.certs.File("ca.pem"),
+		"certfile "+n.certs.File("server.pem"), "keyfile "+n.certs.File("server.key"), "require_certificate true")
 	return n
 }
 
@@ -186,7 +187,7 @@ const device = "tun0"
 // mqtt is the configuration of a connection, as YAML between braces.
 func (n *network) mqtt(id string) string {
 	return fmt.Sprintf("endpoint: \"mqtts://%s:%d\", client_id: %s, ca: %s, cert: %s, key: %s, keepalive: 5s, reconnect: {max: 4s}",
-		there, brokerPort, id, n.certs.file("ca.pem"), n.certs.file(id+".pem"), n.certs.file(id+".key"))
+		there, brokerPort, id, n.certs.File("ca.pem"), n.certs.File(id+".pem"), n.certs.File(id+".key"))
 }
 
 // config writes the configuration of a publisher.
@@ -323,12 +324,12 @@ func (n *network) silent() {
 func (n *network) clientsExpire() {
 	n.say("the clients' certificates have expired, %v", expired)
 	for _, id := range []string{"publisher", "agent"} {
-		n.certs.client(id, time.Now().Add(-time.Minute))
+		n.certs.Client(id, time.Now().Add(-time.Minute))
 	}
 	n.restart()
 	time.Sleep(expired)
 	for _, id := range []string{"publisher", "agent"} {
-		n.certs.client(id, time.Now().Add(time.Hour))
+		n.certs.Client(id, time.Now().Add(time.Hour))
 	}
 	n.recover()
 }
@@ -336,10 +337,10 @@ func (n *network) clientsExpire() {
 // serverExpires does the same with the broker's.
 func (n *network) serverExpires() {
 	n.say("the broker's certificate has expired, %v", expired)
-	n.certs.server(there, time.Now().Add(-time.Minute))
+	n.certs.Server(there, time.Now().Add(-time.Minute))
 	n.restart()
 	time.Sleep(expired)
-	n.certs.server(there, time.Now().Add(time.Hour))
+	n.certs.Server(there, time.Now().Add(time.Hour))
 	n.restart()
 	n.recover()
 }

@@ -111,7 +111,7 @@ func TestMutualTLS(t *testing.T) {
 	port := mosquitto(t, a.mutual()...)
 	a.client("agent")
 	a.client("watcher")
-	sub := subscribe(t, port, "--cafile", a.file("ca.pem"), "--cert", a.file("watcher.pem"), "--key", a.file("watcher.key"))
+	sub := subscribe(t, port, "--cafile", a.File("ca.pem"), "--cert", a.File("watcher.pem"), "--key", a.File("watcher.key"))
 	config := filepath.Join(t.TempDir(), "pithings.yaml")
 	text := fmt.Sprintf(`mqtt: {endpoint: "mqtts://127.0.0.1:%d", ca: %s, cert: %s, key: %s}
 http: {listen: "127.0.0.1:0"}
@@ -120,7 +120,7 @@ things:
   - {name: TG_Camera, type: camera, device: mock, size: 640x480}
   - {name: TG_Screen, type: screen, device: mock}
 flows: [{builtin: SecurityFlow, things: {motionSensor: TG_MS, camera: TG_Camera, screen: TG_Screen}}]
-`, port, a.file("ca.pem"), a.file("agent.pem"), a.file("agent.key"))
+`, port, a.File("ca.pem"), a.File("agent.pem"), a.File("agent.key"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestFourProcesses(t *testing.T) {
 	for _, c := range []string{"watcher", "TG_MS", "TG_Camera", "TG_Screen", "flow"} {
 		a.client(c)
 	}
-	sub := subscribe(t, port, "--cafile", a.file("ca.pem"), "--cert", a.file("watcher.pem"), "--key", a.file("watcher.key"))
+	sub := subscribe(t, port, "--cafile", a.File("ca.pem"), "--cert", a.File("watcher.pem"), "--key", a.File("watcher.key"))
 	single := func(command, name string) *process {
 		return start(t, binary, append([]string{command, "-e", "127.0.0.1", "-p", strconv.Itoa(port), "-n", name, "--mock"}, a.flags(name)...)...)
 	}
@@ -144,7 +144,7 @@ func TestFourProcesses(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "flow.yaml")
 	text := fmt.Sprintf(`mqtt: {endpoint: "mqtts://127.0.0.1:%d", ca: %s, cert: %s, key: %s, client_id: flow}
 flows: [{builtin: SecurityFlow, things: {motionSensor: TG_MS, camera: TG_Camera, screen: TG_Screen}}]
-`, port, a.file("ca.pem"), a.file("flow.pem"), a.file("flow.key"))
+`, port, a.File("ca.pem"), a.File("flow.pem"), a.File("flow.key"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,32 +1,24 @@
 package link
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
+
+	"pithings/test/pki"
 )
 
 // bench is a mosquitto without limits of its own, with a port that asks for a client
 // certificate and a plain one.
 type bench struct {
 	*testing.B
-	dir         string
-	tls, plain  string // HOST:PORT
-	ca          *x509.Certificate
-	key         *ecdsa.PrivateKey
-	certificate tls.Certificate
+	tls, plain string // HOST:PORT
+	certs      *pki.Authority
 }
 
 func newBench(b *testing.B) *bench {
@@ -34,50 +26,12 @@ func newBench(b *testing.B) *bench {
 	if _, err := exec.LookPath("mosquitto"); err != nil {
 		b.Skip("mosquitto is not installed")
 	}
-	n := &bench{B: b, dir: b.TempDir()}
-	n.ca = &x509.Certificate{Subject: pkix.Name{CommonName: "bench root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	n.issue("ca", n.ca)
-	n.issue("server", &x509.Certificate{Subject: pkix.Name{CommonName: "server"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
-	n.issue("client", &x509.Certificate{Subject: pkix.Name{CommonName: "client"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	var err error
-	if n.certificate, err = tls.LoadX509KeyPair(n.file("client.pem"), n.file("client.key")); err != nil {
-		b.Fatal(err)
-	}
+	n := &bench{B: b, certs: pki.New(b)}
+	n.certs.Server("127.0.0.1", time.Now().Add(time.Hour))
+	n.certs.Client("client", time.Now().Add(time.Hour))
 	n.tls, n.plain = freeAddr(b), freeAddr(b)
 	n.start()
 	return n
-}
-
-func (n *bench) file(name string) string { return filepath.Join(n.dir, name) }
-
-// issue writes NAME.pem and NAME.key, signed by the authority.
-func (n *bench) issue(name string, c *x509.Certificate) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		n.Fatal(err)
-	}
-	if n.key == nil {
-		n.key = key
-	}
-	c.SerialNumber, c.NotBefore, c.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	der, err := x509.CreateCertificate(rand.Reader, c, n.ca, &key.PublicKey, n.key)
-	if err != nil {
-		n.Fatal(err)
-	}
-	if n.ca == c {
-		if n.ca, err = x509.ParseCertificate(der); err != nil {
-			n.Fatal(err)
-		}
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		n.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{name + ".pem": {Type: "CERTIFICATE", Bytes: der}, name + ".key": {Type: "PRIVATE KEY", Bytes: pkcs8}} {
-		if err := os.WriteFile(n.file(file), pem.EncodeToMemory(block), 0o644); err != nil {
-			n.Fatal(err)
-		}
-	}
 }
 
 // start runs the broker until the benchmark ends.
@@ -95,11 +49,11 @@ cafile %s
 certfile %s
 keyfile %s
 require_certificate true
-`, port(n.plain), port(n.tls), n.file("ca.pem"), n.file("server.pem"), n.file("server.key"))
-	if err := os.WriteFile(n.file("mosquitto.conf"), []byte(conf), 0o644); err != nil {
+`, port(n.plain), port(n.tls), n.certs.File("ca.pem"), n.certs.File("server.pem"), n.certs.File("server.key"))
+	if err := os.WriteFile(n.certs.File("mosquitto.conf"), []byte(conf), 0o644); err != nil {
 		n.Fatal(err)
 	}
-	cmd := exec.Command("mosquitto", "-c", n.file("mosquitto.conf"))
+	cmd := exec.Command("mosquitto", "-c", n.certs.File("mosquitto.conf"))
 	if err := cmd.Start(); err != nil {
 		n.Fatal(err)
 	}
@@ -118,9 +72,17 @@ require_certificate true
 }
 
 func (n *bench) tlsConfig() *tls.Config {
+	ca, err := os.ReadFile(n.certs.File("ca.pem"))
+	if err != nil {
+		n.Fatal(err)
+	}
+	client, err := tls.LoadX509KeyPair(n.certs.File("client.pem"), n.certs.File("client.key"))
+	if err != nil {
+		n.Fatal(err)
+	}
 	roots := x509.NewCertPool()
-	roots.AddCert(n.ca)
-	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{n.certificate}}
+	roots.AppendCertsFromPEM(ca)
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{client}}
 }
 
 func freeAddr(b *testing.B) string {

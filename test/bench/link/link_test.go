@@ -31,7 +31,7 @@ func (n *bench) link(dir string, sync outbox.Sync) (*mqttlink.Link, *outbox.Disk
 	}
 	o := mqttlink.DefaultOptions()
 	o.Endpoint, o.ClientID, o.Outbox = "mqtts://"+n.tls, "bench-link", box
-	o.CA, o.Cert, o.Key = n.file("ca.pem"), n.file("client.pem"), n.file("client.key")
+	o.CA, o.Cert, o.Key = n.certs.File("ca.pem"), n.certs.File("client.pem"), n.certs.File("client.key")
 	l, err := mqttlink.New(o)
 	if err != nil {
 		n.Fatal(err)

@@ -1,6 +1,6 @@
-//go:build faults && linux
-
-package faults
+// Package pki makes the certificates of brokers and clients for tests: in PEM files,
+// which may be replaced while programs use them.
+package pki
 
 import (
 	"crypto/ecdsa"
@@ -17,34 +17,41 @@ import (
 	"time"
 )
 
-// authority signs the certificates of a broker and its clients, in files that are
-// replaced while programs use them.
-type authority struct {
-	t    *testing.T
+// Authority signs certificates. Its own is in ca.pem.
+type Authority struct {
+	t    testing.TB
 	dir  string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	next int64
 }
 
-func newAuthority(t *testing.T) *authority {
-	a := &authority{t: t, dir: t.TempDir(), next: 1}
+// New makes an authority in a folder that goes with the test.
+func New(t testing.TB) *Authority {
+	a := &Authority{t: t, dir: t.TempDir(), next: 1}
 	a.cert = &x509.Certificate{Subject: pkix.Name{CommonName: "test root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	a.key = a.issue("ca", a.cert, time.Now().Add(time.Hour))
 	return a
 }
 
-// server issues the broker's certificate, in server.pem and server.key.
-func (a *authority) server(address string, until time.Time) {
-	a.issue("server", &x509.Certificate{Subject: pkix.Name{CommonName: "broker"}, IPAddresses: []net.IP{net.ParseIP(address)}}, until)
+// File is the path of a file: ca.pem, NAME.pem, NAME.key.
+func (a *Authority) File(name string) string { return filepath.Join(a.dir, name) }
+
+// Server issues a broker's certificate for an address, valid until then, in server.pem
+// and server.key.
+func (a *Authority) Server(address string, until time.Time) {
+	a.t.Helper()
+	a.issue("server", &x509.Certificate{Subject: pkix.Name{CommonName: "broker"}, IPAddresses: []net.IP{net.ParseIP(address)}, DNSNames: []string{"localhost"}}, until)
 }
 
-// client issues that of a client, in NAME.pem and NAME.key.
-func (a *authority) client(name string, until time.Time) {
+// Client issues that of a client, in NAME.pem and NAME.key.
+func (a *Authority) Client(name string, until time.Time) {
+	a.t.Helper()
 	a.issue(name, &x509.Certificate{Subject: pkix.Name{CommonName: name}}, until)
 }
 
-func (a *authority) issue(name string, c *x509.Certificate, until time.Time) *ecdsa.PrivateKey {
+func (a *Authority) issue(name string, c *x509.Certificate, until time.Time) *ecdsa.PrivateKey {
+	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		a.t.Fatal(err)
@@ -71,15 +78,14 @@ func (a *authority) issue(name string, c *x509.Certificate, until time.Time) *ec
 }
 
 // write replaces a file as a whole.
-func (a *authority) write(name, kind string, der []byte) {
+func (a *Authority) write(name, kind string, der []byte) {
+	a.t.Helper()
 	b := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-	fresh := a.file(name + ".new")
+	fresh := a.File(name + ".new")
 	if err := os.WriteFile(fresh, b, 0o600); err != nil {
 		a.t.Fatal(err)
 	}
-	if err := os.Rename(fresh, a.file(name)); err != nil {
+	if err := os.Rename(fresh, a.File(name)); err != nil {
 		a.t.Fatal(err)
 	}
 }
-
-func (a *authority) file(name string) string { return filepath.Join(a.dir, name) }
