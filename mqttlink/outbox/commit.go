@@ -118,7 +118,7 @@ func (d *Disk) encode(r *Record, seq uint64) {
 
 // encodeDropped puts into the group that a message, which had its number already,
 // was dropped before it was written.
-func (d *Disk) encodeDropped(h *held) {
+func (d *Disk) encodeDropped(h *held, seq uint64) {
 	w, g := d.tail, &d.groups[d.fill]
 	if len(g.buf) == 0 {
 		g.off = w.end
@@ -129,10 +129,10 @@ func (d *Disk) encodeDropped(h *held) {
 		b = le.AppendUint64(b, uint64(h.Class))
 		b = le.AppendUint64(b, uint64(h.size))
 	}
-	g.buf = finish(b, start, head{low: uint32(h.Seq), flags: kindMark}, seedOf(0, w.seg.nonce))
-	g.next = h.Seq + 1
+	g.buf = finish(b, start, head{low: uint32(seq), flags: kindMark}, seedOf(0, w.seg.nonce))
+	g.next = seq + 1
 	w.end = g.off + int64(len(g.buf))
-	w.next = h.Seq + 1
+	w.next = seq + 1
 }
 
 // settle waits until the message seq, which has been put into a group, is safe or

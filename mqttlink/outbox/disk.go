@@ -67,6 +67,7 @@ type Disk struct {
 
 	held      []held // while the disk cannot be written
 	heldBytes int64
+	killed    int   // how many of them have gone since squeeze
 	err       error // why; nil: the disk is well
 	heldErr   error // err as Append returns it
 	retryAt   time.Time
@@ -262,7 +263,7 @@ func (d *Disk) NextSeq() uint64 {
 // visible returns the first sequence number that Next cannot return yet.
 func (d *Disk) visible() uint64 {
 	if n := len(d.held); n > 0 {
-		return d.held[n-1].Seq + 1
+		return d.held[n-1].last() + 1
 	}
 	return d.safe
 }

@@ -401,6 +401,84 @@ func TestHeldLimit(t *testing.T) {
 	}
 }
 
+// A disk that fails for long, while some messages stay and those behind them come and
+// go, does not fill the memory, and the log has no hole afterwards.
+func TestHeldPlaces(t *testing.T) {
+	for _, drop := range []bool{true, false} {
+		t.Run(fmt.Sprintf("dropped %v", drop), func(t *testing.T) {
+			p := newPlatter()
+			o := DiskOptions{fs: p, still: true, Retry: time.Nanosecond, RetryMax: time.Nanosecond, segment: 64 << 10, MaxHeld: 10000}
+			if drop {
+				o.Limits = Limits{Messages: 5, Drop: DropOldest, Alarms: &Limits{}}
+			}
+			d, err := Open("platter", o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, d, "first ")
+			p.setFail(syscall.EROFS, 0)
+			const n = 20000
+			want := "first "
+			for i := range n {
+				r := Record{Topic: "t", Payload: fmt.Append(nil, i, " ")}
+				if i%2500 == 0 {
+					r.Class = Alarm
+				}
+				seq, err := d.Append(r)
+				if !errors.Is(err, ErrHeld) {
+					t.Fatal(err)
+				}
+				if !drop && r.Class == Reading && i < n-5 {
+					if err := d.AckOne(seq); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if r.Class == Alarm || i >= n-5 {
+					want += string(r.Payload)
+				}
+			}
+			if drop { // it counts among the readings
+				want = strings.TrimPrefix(want, "first ")
+			}
+			if len(d.held) > 300 {
+				t.Errorf("%d places for %d messages", len(d.held), d.Stats().Held)
+			}
+			look := func(when string) {
+				t.Helper()
+				got := contents(t, d)
+				if s := d.Stats(); got != want || s.Messages != len(strings.Fields(want)) || s.Damaged > 0 {
+					t.Errorf("%s: contents %s, want %s; %+v", when, got, want, s)
+				}
+			}
+			look("held")
+			p.setFail(nil, 0)
+			for range 3 {
+				d.tend(time.Now().Add(time.Hour))
+			}
+			if s := d.Stats(); s.Held > 0 || s.Err != nil {
+				t.Fatalf("%+v", s)
+			}
+			look("healed")
+			put(t, d, "new ")
+			if want += "new "; drop {
+				want = strings.Replace(want, "19995 ", "", 1)
+			}
+			for range 2 {
+				if err := d.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if d, err = Open("platter", o); err != nil {
+					t.Fatal(err)
+				}
+				look("opened again")
+			}
+			if err := d.Ack(n + 2); err != nil || d.Len() != 0 {
+				t.Errorf("%v, length %d", err, d.Len())
+			}
+		})
+	}
+}
+
 // A disk that cannot be read is an error of Next, and not the end.
 func TestUnreadable(t *testing.T) {
 	p := newPlatter()

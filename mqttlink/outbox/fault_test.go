@@ -129,14 +129,13 @@ func (h *faultyFile) Close() error {
 // day is what happens to a box: it is filled, delivered in and out of order, drops,
 // rolls, recycles, and is opened again.
 type day struct {
-	t     *testing.T
-	f     *faulty
-	o     DiskOptions
-	d     *Disk
-	seqs  []uint64 // in the box
-	text  map[uint64]string
-	n     int
-	ended bool // the process, while something was in memory only
+	t    *testing.T
+	f    *faulty
+	o    DiskOptions
+	d    *Disk
+	seqs []uint64 // in the box
+	text map[uint64]string
+	n    int
 }
 
 func (x *day) open() {

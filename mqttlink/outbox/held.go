@@ -18,7 +18,11 @@ type held struct {
 	// writing: it is on its way into a segment by heal. If it is gone before it
 	// gets there, it counts all the same.
 	writing bool
+	to      uint64 // if it is dead it may stand for all up to this number: see squeeze
 }
+
+// last is the number of the last message that h stands for.
+func (h *held) last() uint64 { return max(h.Seq, h.to) }
 
 // hold takes r into memory. d.mu is held.
 func (d *Disk) hold(r *Record) (uint64, error) {
@@ -54,7 +58,7 @@ func (d *Disk) goneHeld(h *held) bool {
 // kill lets go of a message in memory that is gone, all but its place.
 func (d *Disk) kill(h *held) {
 	if !h.dead {
-		h.dead, h.Payload = true, nil
+		h.dead, h.Payload, h.Topic = true, nil, ""
 		d.heldBytes -= h.size
 	}
 }
@@ -64,13 +68,38 @@ func (d *Disk) kill(h *held) {
 func (d *Disk) forgetHeld() {
 	n := 0
 	for n < len(d.held) && (d.held[n].dead && !d.held[n].logged || d.pos.sacks.has(d.held[n].Seq)) {
-		d.safe = d.held[n].Seq + 1
+		d.safe = d.held[n].last() + 1
 		n++
 	}
 	if n > 0 {
 		d.popHeld()
 		d.idle.Broadcast()
 	}
+	d.squeeze()
+}
+
+// squeezeAt is how many messages in memory must have gone for it to be worth while.
+const squeezeAt = 64
+
+// squeeze lets one entry stand for those in a row that are gone and were never
+// written: a disk that fails for days, with one message in front that stays, must not
+// fill the memory with the places of others.
+func (d *Disk) squeeze() {
+	if d.killed++; d.killed < max(squeezeAt, len(d.held)/2) {
+		return
+	}
+	d.killed = 0
+	place := func(h *held) bool { return h.dead && !h.logged && !h.writing }
+	kept := d.held[:0]
+	for _, h := range d.held {
+		if n := len(kept); n > 0 && place(&h) && place(&kept[n-1]) && kept[n-1].last()+1 == h.Seq {
+			kept[n-1].to = h.last()
+			continue
+		}
+		kept = append(kept, h)
+	}
+	clear(d.held[len(kept):])
+	d.held = kept
 }
 
 // heldCount returns how many messages are in memory only.
@@ -84,7 +113,7 @@ func (d *Disk) heldCount() (n int) {
 }
 
 func (d *Disk) heldIndex(seq uint64) int {
-	return sort.Search(len(d.held), func(i int) bool { return d.held[i].Seq >= seq })
+	return sort.Search(len(d.held), func(i int) bool { return d.held[i].last() >= seq })
 }
 
 // popHeld forgets the messages that are in the log now, or gone.
@@ -100,7 +129,9 @@ func (d *Disk) popHeld() {
 	}
 	d.held = d.held[n:]
 	if len(d.held) == 0 {
-		d.held = nil
+		d.held, d.killed = nil, 0
+	} else if h := &d.held[0]; h.Seq < d.safe {
+		h.Seq = d.safe // a part of what it stands for is
 	}
 }
 
@@ -258,17 +289,7 @@ func (d *Disk) heal() {
 			d.safe = max(d.safe, d.next)
 			return
 		}
-		for i := range d.held {
-			r := &d.held[i].Record
-			if d.tail.end+need(r) > d.tail.size || len(d.groups[d.fill].buf) > maxGroupBuffer {
-				break
-			}
-			if d.held[i].dead {
-				d.encodeDropped(&d.held[i])
-			} else {
-				d.encode(r, r.Seq)
-				d.held[i].writing = true
-			}
+		for i := 0; i < len(d.held) && d.encodeHeld(&d.held[i]); i++ {
 		}
 		if d.commit(false); d.tail == nil {
 			for i := range d.held {
@@ -279,6 +300,24 @@ func (d *Disk) heal() {
 		}
 		d.popHeld()
 	}
+}
+
+// encodeHeld puts h into the group being filled. It reports whether there is room for
+// more, and nothing missing before h: after a gap another segment is begun.
+func (d *Disk) encodeHeld(h *held) bool {
+	for seq := h.Seq; seq <= h.last(); seq++ {
+		w := d.tail
+		if w.next != seq || w.end+need(&h.Record) > w.size || len(d.groups[d.fill].buf) > maxGroupBuffer {
+			return false
+		}
+		if h.dead {
+			d.encodeDropped(h, seq)
+		} else {
+			d.encode(&h.Record, seq)
+			h.writing = true
+		}
+	}
+	return true
 }
 
 // healLater notes an attempt that did not succeed.
