@@ -1,5 +1,104 @@
 package outbox
 
+import "fmt"
+
+// Ack implements Box.
+func (d *Disk) Ack(seq uint64) error {
+	if err := d.AckLater(seq); err != nil {
+		return err
+	}
+	d.Save()
+	return nil
+}
+
+// AckLater is Ack, which the end of the process undoes unless Save is called.
+func (d *Disk) AckLater(seq uint64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return ErrClosed
+	}
+	d.advance(min(seq, d.visible()-1))
+	return nil
+}
+
+// Save writes down what was acknowledged, if that has not been done. If it cannot be
+// written now, it is when it can; it costs duplicates only.
+func (d *Disk) Save() {
+	d.mu.Lock()
+	moved := d.moved
+	d.mu.Unlock()
+	if moved {
+		_ = d.savePosition(false)
+	}
+}
+
+// AckOne implements Box. The position of up to 32 ranges of messages that are gone
+// although older ones are not outlives the process; of more, as happens if every
+// other message is acknowledged, those of the shortest ranges are delivered again.
+func (d *Disk) AckOne(seq uint64) error {
+	if err := d.AckOneLater(seq); err != nil {
+		return err
+	}
+	d.Save()
+	return nil
+}
+
+// AckOneLater is AckOne as AckLater is Ack.
+func (d *Disk) AckOneLater(seq uint64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return ErrClosed
+	}
+	d.ackOne(seq)
+	return nil
+}
+
+// savePosition writes down what was delivered.
+func (d *Disk) savePosition(sync bool) error {
+	d.saving.Lock()
+	defer d.saving.Unlock()
+	if d.unowned() {
+		if err := d.own(); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	p := d.savable(d.slots.sacks[:0])
+	n := len(d.pos.sacks.list)
+	d.moved = false
+	d.mu.Unlock()
+	err := d.slots.save(&p, sync)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unsaved = err != nil || d.slots.saved < n
+	if err == nil {
+		return nil
+	}
+	d.moved = true
+	return fmt.Errorf("outbox %s: %w", d.dir, err)
+}
+
+// SetHanded notes that the messages without acknowledgement (QoS 0) up to seq
+// have been given to the network, so that they are not sent again after a
+// restart although they are still behind others in the box. It is saved with the
+// next Ack.
+func (d *Disk) SetHanded(seq uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if seq = min(seq, d.next-1); seq > d.pos.handed {
+		d.pos.handed, d.moved = seq, true
+	}
+}
+
+// Handed returns what SetHanded noted.
+func (d *Disk) Handed() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pos.handed
+}
+
 // nearBy is how far behind another sack it is looked whether something is left
 // between the two.
 const nearBy = 64
