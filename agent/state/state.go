@@ -24,6 +24,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"pithings/mqttlink/outbox"
 )
 
 // ErrInUse says that another process owns the folder.
@@ -41,7 +43,7 @@ func (s *Folder) Own() error {
 	if s.lock != nil {
 		return nil
 	}
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+	if err := outbox.MakeFolder(s.Dir); err != nil {
 		return fmt.Errorf("state folder: %w; name another with --state DIR", err)
 	}
 	name := filepath.Join(s.Dir, "lock")

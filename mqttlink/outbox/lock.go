@@ -90,7 +90,7 @@ func (d *Disk) own() error {
 			return nil
 		}
 	}
-	if err := makeFolder(d.dir); err != nil {
+	if err := MakeFolder(d.dir); err != nil {
 		return err
 	}
 	f, err := lockFolder(d.dir)
@@ -138,11 +138,12 @@ func logNames(names []string) []string {
 	return names
 }
 
-// makeFolder makes a folder, and those that it is in, so that they survive a power cut.
-func makeFolder(dir string) error {
+// MakeFolder makes a folder, and those that it is in, so that they survive a power cut.
+// One that is there already is no error.
+func MakeFolder(dir string) error {
 	err, parent := os.Mkdir(dir, 0o700), filepath.Dir(dir)
 	if errors.Is(err, os.ErrNotExist) && parent != dir {
-		if err := makeFolder(parent); err != nil {
+		if err := MakeFolder(parent); err != nil {
 			return err
 		}
 		err = os.Mkdir(dir, 0o700)

@@ -27,7 +27,7 @@ const (
 func Open(dir string, o DiskOptions) (*Disk, error) {
 	d := newDisk(dir, o)
 	if d.fs == nil {
-		if err := makeFolder(dir); err != nil && !unwritable(err) {
+		if err := MakeFolder(dir); err != nil && !unwritable(err) {
 			return nil, fmt.Errorf("open outbox: %w", err)
 		}
 		d.fs = folder(dir)
