@@ -104,7 +104,10 @@ func (s *Folder) replace(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), filepath.Join(s.Dir, name))
+	if err := os.Rename(f.Name(), filepath.Join(s.Dir, name)); err != nil {
+		return err
+	}
+	return outbox.SyncFolder(s.Dir)
 }
 
 // connections is which client id each connection had in the last run, by its

@@ -156,3 +156,6 @@ func MakeFolder(dir string) error {
 	}
 	return err
 }
+
+// SyncFolder makes what was made, renamed and removed in a folder survive a power cut.
+func SyncFolder(dir string) error { return folder(dir).syncDir() }
