@@ -149,12 +149,31 @@ func TestBacklogStartsNothing(t *testing.T) {
 	}
 }
 
+// TestGuessedCamera: a camera that nothing is known of may have one address for all
+// its pictures, as the example devices have.
+func TestGuessedCamera(t *testing.T) {
+	h := newHouse(t)
+	h.run()
+	h.deploy(far, Options{})
+	for i := range 3 {
+		h.inject("far_MS/motion", `{"isMotionDetected": true}`)
+		if _, err := h.link.WaitFor(t.Context(), "far_Camera/capture", i+1); err != nil {
+			t.Fatal(err)
+		}
+		h.inject("far_Camera/capture/finished", `{"lastClickedImage": "http://latest.jpg"}`)
+		if x := h.ended(i + 1)[0]; x.Status != flow.Succeeded {
+			t.Errorf("%+v", x)
+		}
+	}
+}
+
 // TestShared: what engines share, and what is refused because they would take each
 // other's answers.
 func TestShared(t *testing.T) {
 	h := newHouse(t)
 	h.run()
-	h.deploy(far, Options{Shared: "house"})
+	ours := strings.Replace(far, "camera: far_Camera", "camera: {thing: far_Camera, model: camera}", 1)
+	h.deploy(ours, Options{Shared: "house"})
 	if !h.link.Subscribed("$share/house/far_MS/motion") || h.link.Subscribed("far_MS/motion") {
 		t.Error("the events are not shared")
 	}
@@ -171,11 +190,11 @@ func TestShared(t *testing.T) {
 		t.Errorf("%s, %v", m.Payload, err)
 	}
 
-	_, err = h.f.Deploy(t.Context(), deployment(far, Options{Name: "Alone"}))
+	_, err = h.f.Deploy(t.Context(), deployment(ours, Options{Name: "Alone"}))
 	h.refused("the same events alone", err, "all have to do it alike")
-	_, err = h.f.Deploy(t.Context(), deployment(far, Options{Name: "Other", Shared: "garden"}))
+	_, err = h.f.Deploy(t.Context(), deployment(ours, Options{Name: "Other", Shared: "garden"}))
 	h.refused("the same events in another group", err, "all have to do it alike")
-	h.deploy(far, Options{Name: "Same", Shared: "house"})
+	h.deploy(ours, Options{Name: "Same", Shared: "house"})
 
 	_, err = h.f.Deploy(t.Context(), deployment(hall, Options{Shared: "house", Carrier: "local"}))
 	h.refused("shared and local", err, "cannot be reached locally by a shared flow")
@@ -192,7 +211,7 @@ func TestShared(t *testing.T) {
 	_, err = h.f.Deploy(t.Context(), deployment(strings.Replace(far, "far_Camera", "cam", 1), Options{Name: "Foreign3", Things: map[string]string{"motionSensor": "another"}}))
 	h.refused("one that is not shared", err, "only one flow may use it")
 	h.deploy(strings.Replace(foreign, "'urn:tdm:aws/examples:deviceModel:Camera'", "camera", 1), Options{Name: "Foreign", Shared: "house"})
-	h.deploy(strings.Replace(far, "far_Camera", "cam", 1), Options{Name: "Foreign3", Things: map[string]string{"motionSensor": "another"}})
+	h.deploy(strings.Replace(ours, "far_Camera", "cam", 1), Options{Name: "Foreign3", Things: map[string]string{"motionSensor": "another"}})
 }
 
 // TestNoConnection: without one only the things of the process can be reached.

@@ -75,6 +75,24 @@ func ownModel(kind string, topics map[string]string, schema things.Schema) (desc
 	return d, true
 }
 
+// guessed is a description of a thing that has the contract, and may be anybody's:
+// the example cameras of Things Graph neither repeat tokens nor have a new address
+// for each picture.
+func (d description) guessed() description {
+	d.key += " guessed"
+	actions := d.model.Actions
+	d.model.Actions = map[string]flow.ActionModel{}
+	for name, a := range actions {
+		a.Token = ""
+		d.model.Actions[name] = a
+	}
+	for name, a := range d.wire.Actions {
+		a.Echoes, a.Unique = false, false
+		d.wire.Actions[name] = a
+	}
+	return d
+}
+
 // request computes a message of what a step gives.
 func request(a flow.ActionModel, write func(map[string]any) ([]byte, error)) func(map[string]any) ([]byte, error) {
 	return func(input map[string]any) ([]byte, error) {
@@ -190,7 +208,7 @@ func (l library) describe(d *flow.Deployment, b flow.Binding) (description, erro
 	}
 	for _, kind := range Types() {
 		if found, _ := ownModel(kind, nil, things.Tutorial); u.fits(found) {
-			return found, nil
+			return found.guessed(), nil
 		}
 	}
 	wanted := strings.Join(append(u.events, u.actions...), ", ")

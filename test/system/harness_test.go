@@ -278,3 +278,10 @@ func finish(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	}
 	return out.String(), errs.String(), c.ProcessState.ExitCode()
 }
+
+// logged returns what the process has written to standard error.
+func (p *process) logged() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.String()
+}
