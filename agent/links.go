@@ -49,7 +49,7 @@ func newLinks(a *Agent) (*links, error) {
 	if len(all) == 0 && !needShared {
 		return l, nil
 	}
-	if err := a.state.Own(); err != nil {
+	if err := a.state.OwnWithin(time.Second); err != nil {
 		return nil, err
 	}
 	if needShared {

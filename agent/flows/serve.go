@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"pithings/agent/control"
 	agentstate "pithings/agent/state"
@@ -119,24 +120,38 @@ func (c client) get(ctx context.Context, path string, query url.Values, out any)
 	return c.c.Do(ctx, http.MethodGet, path, nil, out)
 }
 
+// startWait is how long Connect waits for an owner that does not answer: it may just
+// be starting, or ending.
+const startWait = 3 * time.Second
+
 // Connect returns the desk of a state folder: that of the agent which owns it, or,
 // with runs false, one that works on the folder while nobody does. done must follow.
 func Connect(ctx context.Context, dir string, log *slog.Logger) (d Desk, runs bool, done func(), err error) {
 	folder := agentstate.Folder{Dir: dir}
-	c := control.NewClient(folder.Socket())
-	switch _, err := (client{c}).List(ctx); {
-	case err == nil:
-		return client{c}, true, c.Close, nil
-	case !errors.Is(err, control.ErrNoOwner):
-		c.Close()
-		return nil, false, nil, err
-	}
-	c.Close()
-	if err := folder.Own(); err != nil {
-		if errors.Is(err, agentstate.ErrInUse) {
-			err = fmt.Errorf("%w; the process that has it does not answer at %s", err, folder.Socket())
+	for began := time.Now(); ; {
+		c := control.NewClient(folder.Socket())
+		_, err := client{c}.List(ctx)
+		if err == nil {
+			return client{c}, true, c.Close, nil
 		}
-		return nil, false, nil, err
+		c.Close()
+		if !errors.Is(err, control.ErrNoOwner) {
+			return nil, false, nil, err
+		}
+		if err = folder.Own(); err == nil {
+			break
+		}
+		if !errors.Is(err, agentstate.ErrInUse) {
+			return nil, false, nil, err
+		}
+		if time.Since(began) > startWait {
+			return nil, false, nil, fmt.Errorf("%w; the process that has it does not answer at %s", err, folder.Socket())
+		}
+		select {
+		case <-time.After(50 * time.Millisecond): // neither lock nor socket tells when
+		case <-ctx.Done():
+			return nil, false, nil, ctx.Err()
+		}
 	}
 	f, err := Open(Parts{State: dir, Log: log})
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"pithings/mqttlink/outbox"
 )
@@ -62,6 +63,16 @@ func (s *Folder) Own() error {
 	}
 	s.lock = f
 	return nil
+}
+
+// OwnWithin is Own, and waits so long for another owner to end: commands own the
+// folder for a moment when no agent does.
+func (s *Folder) OwnWithin(wait time.Duration) error {
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) { // a lock does not tell when it is free
+		if err := s.Own(); !errors.Is(err, ErrInUse) || time.Since(began) >= wait {
+			return err
+		}
+	}
 }
 
 // Close gives the folder up.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestOneOwner(t *testing.T) {
@@ -91,4 +92,22 @@ func TestQueueNames(t *testing.T) {
 			t.Errorf("%s is %q, want %q", q.Dir, q.ClientID, id)
 		}
 	}
+}
+
+func TestOwnWithin(t *testing.T) {
+	dir := t.TempDir()
+	first, second := Folder{Dir: dir}, Folder{Dir: dir}
+	if err := first.Own(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.OwnWithin(50 * time.Millisecond); !errors.Is(err, ErrInUse) {
+		t.Errorf("in use: %v", err)
+	}
+	got := make(chan error)
+	go func() { got <- second.OwnWithin(time.Minute) }()
+	first.Close()
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	second.Close()
 }

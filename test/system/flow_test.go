@@ -102,6 +102,7 @@ func succeeded(list []flow.Execution) (n int) {
 // see it deployed, motion → picture → screen, undeploy, delete. Between, the agent is
 // killed and started again.
 func TestWalkThrough(t *testing.T) {
+	t.Parallel()
 	port := mosquitto(t)
 	sub := subscribe(t, port)
 	config, state := threeThings(t, port), t.TempDir()
@@ -130,7 +131,8 @@ func TestWalkThrough(t *testing.T) {
 	<-agent.ended
 	wantLine(t, flowCommand(t, state, "list"), "Room215 Deployed in target 2")
 	agent = start(t, binary, "run", "--mock", "--config", config, "--state", state)
-	before := len(executions(t, state, "Room215"))
+	agent.log("connected")
+	before := succeeded(executions(t, state, "Room215"))
 	eventually(t, "an execution after the restart", func() bool { return succeeded(executions(t, state, "Room215")) > before })
 	url := regexp.MustCompile(`msg="web server listens" addr=(\S+)`).FindStringSubmatch(agent.logged())
 	if url == nil {
@@ -242,6 +244,7 @@ func (c *cable) set(cut bool) {
 // TestFlowWithoutNetwork: with the cable pulled, a flow of local things goes on, and
 // its events reach the broker later, in order.
 func TestFlowWithoutNetwork(t *testing.T) {
+	t.Parallel()
 	port := mosquitto(t)
 	sub := subscribe(t, port)
 	way := newCable(t, port)
@@ -343,12 +346,15 @@ steps:
 // answers after the time-out. Nobody shows the picture: a screen that is offline does
 // not fail the flow, because displaying has no answer.
 func TestFaultyCamera(t *testing.T) {
+	t.Parallel()
 	port := mosquitto(t)
 	l := link(t, port)
 	commands, shown := hear(t, l, "TG_Camera/capture"), hear(t, l, "TG_Screen/display")
 	state := t.TempDir()
 	p := engine(t, port, state, writeFlow(t, hall))
-	picture := func(name string) { send(t, l, "TG_Camera/capture/finished", fmt.Sprintf(`{"lastClickedImage": "http://%s"}`, name)) }
+	picture := func(name string) {
+		send(t, l, "TG_Camera/capture/finished", fmt.Sprintf(`{"lastClickedImage": "http://%s"}`, name))
+	}
 	ended := func(n int) flow.Execution {
 		t.Helper()
 		var list []flow.Execution

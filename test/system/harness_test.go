@@ -209,7 +209,13 @@ func freePort(t *testing.T) int {
 // returns its port.
 func mosquitto(t *testing.T, config ...string) int {
 	t.Helper()
-	port := freePort(t)
+	port, _ := mosquittoProcess(t, config...)
+	return port
+}
+
+func mosquittoProcess(t *testing.T, config ...string) (port int, p *process) {
+	t.Helper()
+	port = freePort(t)
 	lines := append([]string{fmt.Sprintf("listener %d 127.0.0.1", port)}, config...)
 	if len(config) == 0 {
 		lines = append(lines, "allow_anonymous true")
@@ -221,13 +227,13 @@ func mosquitto(t *testing.T, config ...string) int {
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start(t, need(t, "mosquitto"), "-c", file)
+	p = start(t, need(t, "mosquitto"), "-c", file)
 	deadline := time.Now().Add(patience)
 	for {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			c.Close()
-			return port
+			return port, p
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("mosquitto does not listen")
