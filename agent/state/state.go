@@ -8,6 +8,8 @@
 //	boots          when each boot of this machine was; package mqttlink/clock
 //	socket         where other processes on this host talk with the owner
 //	pictures/      what the cameras took
+//	flows/         what is deployed; package agent/flows
+//	executions/    the history of flows; package flow/history
 //	single/NAME/   the state folders of commands that run one thing
 //	CLIENT ID/     the outbox of a connection; docs/outbox-format.md
 //
