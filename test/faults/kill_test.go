@@ -46,7 +46,7 @@ func TestKill(t *testing.T) {
 	m := newMosquitto(t, nil, fmt.Sprintf("listener %d 127.0.0.1", port))
 	endpoint := fmt.Sprintf("mqtt://127.0.0.1:%d", port)
 	pub, beside, readings := newClient(), newClient(), newClient()
-	a := &agent{state: t.TempDir(), mqtt: fmt.Sprintf("endpoint: %q, client_id: agent", endpoint), sensors: 4, extra: 6000, client: readings}
+	a := &station{state: t.TempDir(), mqtt: fmt.Sprintf("endpoint: %q, client_id: agent", endpoint), sensors: 4, extra: 6000, client: readings}
 	m.up(t)
 	watch(t, m, "watcher", func(topic string, payload []byte) {
 		if strings.HasPrefix(topic, "agent/") {

@@ -19,7 +19,7 @@ const ahead = 100
 
 // killAgents kills an agent, or pub beside it, which hands its lines over to the
 // agent and takes the folder when the agent is no more, or both.
-func killAgents(t *testing.T, a *agent, p *publisher, sky *atomic.Int32) {
+func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 	var f *folder
 	kills := tally{}
 	for round := range agentRounds {

@@ -72,7 +72,7 @@ func TestNetwork(t *testing.T) {
 	n.certs.Client("publisher", time.Now().Add(time.Hour))
 	n.certs.Client("agent", time.Now().Add(time.Hour))
 	n.broker.up(t)
-	a := &agent{t: t, start: n.near.Start, state: t.TempDir(), mqtt: n.mqtt("agent"), sensors: 2, client: n.agent}
+	a := &station{t: t, start: n.near.Start, state: t.TempDir(), mqtt: n.mqtt("agent"), sensors: 2, client: n.agent}
 	watch(t, n.broker, "watcher", func(topic string, payload []byte) {
 		if topic != "pub/lines" {
 			if err := a.reading(topic, payload); err != nil {
@@ -97,7 +97,7 @@ func TestNetwork(t *testing.T) {
 	var feeding sync.WaitGroup
 	pause := rand.New(rand.NewPCG(n.random.Uint64(), 0))
 	feeding.Go(func() {
-		p.feed(ctx, pub, func() time.Duration { return time.Duration(pause.Int64N(int64(60 * time.Millisecond))) })
+		p.feed(ctx, pub, func() time.Duration { return time.Duration(pause.Int64N(int64(50 * time.Millisecond))) })
 	})
 
 	n.say("everybody is online: %v", n.online(patience))

@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// agent is pithings run with simulated environment sensors, started again and again
+// station is pithings run with simulated environment sensors, started again and again
 // on one state folder. Its readings are numbered by the run and, within it, by the
 // sequence that they have.
-type agent struct {
+type station struct {
 	t       *testing.T
 	start   func(*exec.Cmd) error
 	state   string
@@ -30,7 +30,7 @@ type agent struct {
 var quantities = []string{"temperature", "humidity", "pressure"}
 
 // run starts a run.
-func (a *agent) run() *process {
+func (a *station) run() *process {
 	a.t.Helper()
 	a.runs++
 	var topics []string
@@ -51,7 +51,7 @@ func (a *agent) run() *process {
 }
 
 // reading takes note of one that has arrived.
-func (a *agent) reading(topic string, payload []byte) error {
+func (a *station) reading(topic string, payload []byte) error {
 	var run uint64
 	var stream string
 	if _, err := fmt.Sscanf(topic, "agent/%d/%s", &run, &stream); err != nil {
@@ -74,7 +74,7 @@ func (a *agent) reading(topic string, payload []byte) error {
 // gapless notes as safe what a run published before the last reading that has
 // arrived of it: nobody is told of a single reading, but none before a later one
 // may be missing.
-func (a *agent) gapless() {
+func (a *station) gapless() {
 	a.client.mu.Lock()
 	defer a.client.mu.Unlock()
 	for _, s := range a.client.streams {
