@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -506,6 +507,34 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
+// TestFlowOfAFile: the configuration names a file, in YAML or of Things Graph.
+func TestFlowOfAFile(t *testing.T) {
+	dir := t.TempDir()
+	var documents []byte
+	for _, name := range []string{"workflow", "system", "deployment"} {
+		text, err := os.ReadFile("../flow/tdm/testdata/security/" + name + ".graphql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(append(documents, text...), '\n')
+	}
+	for name, text := range map[string]string{"room.graphql": string(documents), "hall.yaml": `name: Hall
+trigger: {thing: TG_MS, event: StateChanged, when: event.isMotionDetected}
+steps: [{name: Camera, thing: camera, action: capture}]
+`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	things, _, _ := strings.Cut(fourThings, "flows:")
+	l := newLab(t, mock.Options{}, fmt.Sprintf(things, 0)+fmt.Sprintf(
+		"flows: [{file: %s}, {file: %s, name: Second, carrier: local, timeout: 5s, things: {camera: TG_Camera}}]\n", filepath.Join(dir, "room.graphql"), filepath.Join(dir, "hall.yaml")))
+	l.move()
+	for _, name := range []string{"Room215", "Second"} {
+		l.until(name, func() bool { s := l.agent.flows.Stats()[name]; return len(s) == 1 && s[0].Succeeded > 0 })
+	}
+}
+
 // TestNewFails: what is wrong at the start is an error, and leaves nothing open.
 func TestNewFails(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -524,6 +553,7 @@ func TestNewFails(t *testing.T) {
 		"no such key":       {"mqtt: {endpoint: mqtts://127.0.0.1, cert: /does/not/exist, key: /nor/this, client_id: x}\n" + camera, "", "/does/not/exist"},
 		"web port taken":    {"mqtt: {endpoint: mqtt://127.0.0.1, client_id: x}\nhttp: {listen: \"" + taken.Addr().String() + "\"}\n" + camera, "", "another program has that port"},
 		"broker port taken": {"broker: {listen: \"" + taken.Addr().String() + "\"}\n" + camera, "", "another program has that port"},
+		"no such flow":      {"mqtt: {endpoint: mqtt://127.0.0.1}\nflows: [{file: /does/not/exist.yaml}]\n", "", "/does/not/exist.yaml"},
 		"state owned":       {"mqtt: {endpoint: mqtt://127.0.0.1}\nhttp: {listen: \"127.0.0.1:0\"}\n" + camera, owned, "--state DIR"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"pithings/agent/flows"
 	"pithings/flow"
 	"pithings/flow/engine"
+	"pithings/flow/service"
 	"pithings/things"
 )
 
@@ -31,7 +33,11 @@ func (a *Agent) makeFlows() error {
 		}
 		own[t.Name()] = one
 	}
-	parts := flows.Parts{State: a.o.State, Things: own, Log: a.log}
+	services, err := serviceOptions(&a.o.Config.Services)
+	if err != nil {
+		return err
+	}
+	parts := flows.Parts{State: a.o.State, Things: own, Services: services, Log: a.log}
 	if a.links.shared != nil {
 		parts.Link = a.links.shared
 	}
@@ -41,7 +47,7 @@ func (a *Agent) makeFlows() error {
 	}
 	for i := range a.o.Config.Flows {
 		if err := addFlow(f, &a.o.Config.Flows[i]); err != nil {
-			return fmt.Errorf("flow %s: %w", a.o.Config.Flows[i].Name, err)
+			return fmt.Errorf("flow %s: %w", cmp.Or(a.o.Config.Flows[i].Name, a.o.Config.Flows[i].File), err)
 		}
 	}
 	if len(a.o.Flows.Files) > 0 {
@@ -56,14 +62,43 @@ func (a *Agent) makeFlows() error {
 	return nil
 }
 
+func serviceOptions(c *config.Services) (service.Options, error) {
+	nets, err := prefixes(c.AllowNets)
+	return service.Options{AllowHosts: c.AllowHosts, AllowNets: nets, MaxBytes: int64(c.MaxBytes), Timeout: c.Timeout.Duration}, err
+}
+
+// CheckFlows reads the files of a configuration's flows, and tells what is wrong
+// with the first that is.
+func CheckFlows(c *config.Config) error {
+	for i := range c.Flows {
+		one := &c.Flows[i]
+		if one.File == "" {
+			continue
+		}
+		r, err := flowFile(one)
+		if err != nil {
+			return fmt.Errorf("flow %s: %w", cmp.Or(one.Name, one.File), err)
+		}
+		if _, err := flows.Validate(r.Files, r.Options); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func flowFile(c *config.Flow) (flows.DeployRequest, error) {
+	file, err := flows.ReadFile(c.File)
+	return flows.DeployRequest{Files: []flows.File{file},
+		Options: flows.Options{Name: c.Name, Things: c.Things, Carrier: c.Carrier, Shared: c.Shared}}, err
+}
+
 func addFlow(f *flows.Flows, c *config.Flow) error {
 	if c.File != "" {
-		file, err := flows.ReadFile(c.File)
+		r, err := flowFile(c)
 		if err != nil {
 			return err
 		}
-		return f.AddFiles(flows.DeployRequest{Files: []flows.File{file},
-			Options: flows.Options{Name: c.Name, Things: c.Things, Carrier: c.Carrier, Shared: c.Shared}}, c.Timeout.Duration)
+		return f.AddFiles(r, c.Timeout.Duration)
 	}
 	return f.AddBuiltin(flows.Builtin{Name: c.Name, Things: c.Things, Every: c.When == config.WhenEvent,
 		Carrier: c.Carrier, Shared: c.Shared, Timeout: c.Timeout.Duration})

@@ -15,6 +15,7 @@ type Config struct {
 	Clock    string   `json:"clock" default:"auto" enum:"auto,trust" jsonschema:"auto: messages with a time in them wait until the clock is known to be right (synchronised, or set from a real-time clock at boot); trust: it is believed as it is"`
 	Pictures Pictures `json:"pictures" jsonschema:"how many pictures are kept"`
 	Log      Log      `json:"log" jsonschema:"what is written to standard error"`
+	Services Services `json:"services" jsonschema:"what flows may reach of web services"`
 	Things   []Thing  `json:"things" jsonschema:"the parts of this board"`
 	Flows    []Flow   `json:"flows" jsonschema:"what happens between the things"`
 }
@@ -118,6 +119,16 @@ const (
 type Pictures struct {
 	MaxCount int   `json:"max_count" default:"100" min:"1" max:"1000000" jsonschema:"most pictures kept; the oldest go first"`
 	MaxBytes Bytes `json:"max_bytes" default:"64MiB" min:"64KiB" max:"1TiB" jsonschema:"most space for pictures"`
+}
+
+// Services bounds what flows may reach of web services. The hosts that a service's
+// description names may be called anyhow; link-local, multicast and unspecified
+// addresses, and this machine's own, only if a network of theirs is allowed.
+type Services struct {
+	AllowHosts []string `json:"allow_hosts" jsonschema:"further hosts, for services whose host is given by the flow: api.example.com; .example.com allows all below it"`
+	AllowNets  []string `json:"allow_nets" jsonschema:"networks (CIDR) that are closed otherwise: 127.0.0.0/8 for a service on this machine"`
+	MaxBytes   Bytes    `json:"max_bytes" default:"1MiB" min:"1KiB" max:"64MiB" jsonschema:"longest answer"`
+	Timeout    Duration `json:"timeout" default:"60s" min:"100ms" max:"10m" jsonschema:"time for a request, whatever the step's"`
 }
 
 // Log is what goes to standard error.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -30,7 +31,7 @@ func envFields(c *Config) (list []envField) {
 			case f.scalar():
 				name := envPrefix + strings.ToUpper(strings.ReplaceAll(at, ".", "_"))
 				list = append(list, envField{f, name, at})
-			case f.key != "things" && f.key != "flows":
+			case f.value.Kind() == reflect.Struct:
 				walk(f.value.Addr().Interface(), at)
 			}
 		}

@@ -51,6 +51,7 @@ func (d *decoder) validate(c *Config) {
 		}
 	}
 	d.topics(c)
+	d.nets(c.Services.AllowNets, "services", "allow_nets")
 	for i := range c.Flows {
 		d.flow(c, &c.Flows[i], fmt.Sprintf("flows[%d]", i))
 	}
@@ -141,15 +142,16 @@ func (d *decoder) fetch(f *Fetch, path string) {
 			d.bad(fmt.Sprintf("%s.allow_files[%d]", path, i), "allow_files: %s is not a full path; begin with /", quote(dir))
 		}
 	}
-	nets := func(list []string, key string) {
-		for i, n := range list {
-			if _, err := netip.ParsePrefix(n); err != nil {
-				d.bad(fmt.Sprintf("%s.%s[%d]", path, key, i), "%s: %s is not a network; write 192.168.0.0/16 or fd00::/8, one address with /32 or /128", key, quote(n))
-			}
+	d.nets(f.AllowNets, path, "allow_nets")
+	d.nets(f.DenyNets, path, "deny_nets")
+}
+
+func (d *decoder) nets(list []string, path, key string) {
+	for i, n := range list {
+		if _, err := netip.ParsePrefix(n); err != nil {
+			d.bad(fmt.Sprintf("%s.%s[%d]", path, key, i), "%s: %s is not a network; write 192.168.0.0/16 or fd00::/8, one address with /32 or /128", key, quote(n))
 		}
 	}
-	nets(f.AllowNets, "allow_nets")
-	nets(f.DenyNets, "deny_nets")
 }
 
 // topics checks what becomes of the templates; two things on one topic would

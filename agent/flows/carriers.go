@@ -35,7 +35,8 @@ type carriers struct {
 	remotes map[string]*remote
 	used    map[string]*carrier // by thing, group and description
 	held    map[*flow.Deployment][]*carrier
-	shares  map[*flow.Deployment][]share
+	shares  map[string]*share // by topic
+	topics  map[*flow.Deployment][]string
 }
 
 // remote is a thing at the broker, while anybody uses it.
@@ -53,12 +54,15 @@ type carrier struct {
 	close  func()
 }
 
-// share is an event at the broker, and in which group it is taken.
-type share struct{ topic, group string }
+// share is in which group an event at the broker is taken, and by whom.
+type share struct {
+	group string
+	by    map[*flow.Deployment]bool
+}
 
 func newCarriers(own map[string]Thing, link mqttlink.Client, log *slog.Logger) *carriers {
 	return &carriers{things: own, link: link, log: log, remotes: map[string]*remote{}, used: map[string]*carrier{},
-		held: map[*flow.Deployment][]*carrier{}, shares: map[*flow.Deployment][]share{}}
+		held: map[*flow.Deployment][]*carrier{}, shares: map[string]*share{}, topics: map[*flow.Deployment][]string{}}
 }
 
 // describe returns how a thing looks that plays a role. A thing of this process has
@@ -164,15 +168,25 @@ func (c *carriers) foreign(thing string, values map[string]any) {
 func (c *carriers) share(d *flow.Deployment, b flow.Binding, seen description) error {
 	for _, event := range uses(d, b.Role).events {
 		topic, _ := seen.wire.EventTopic(b.Thing, event)
-		for other, shares := range c.shares {
-			for _, s := range shares {
-				if other.Name != d.Name && s.topic == topic && s.group != d.Shared {
-					return fmt.Errorf("%s takes the events of %s %s, and %s %s; in one engine all have to do it alike: deploy one of them elsewhere, or with the same --shared",
-						other.Name, b.Thing, groupName(s.group), d.Name, groupName(d.Shared))
-				}
+		s := c.shares[topic]
+		if s == nil {
+			s = &share{group: d.Shared, by: map[*flow.Deployment]bool{}}
+			c.shares[topic] = s
+		}
+		for other := range s.by {
+			if s.group == d.Shared {
+				break
+			}
+			if other.Name != d.Name {
+				return fmt.Errorf("%s takes the events of %s %s, and %s %s; in one engine all have to do it alike: deploy one of them elsewhere, or with the same --shared",
+					other.Name, b.Thing, groupName(s.group), d.Name, groupName(d.Shared))
 			}
 		}
-		c.shares[d] = append(c.shares[d], share{topic, d.Shared})
+		s.group = d.Shared // in the place of the one of the same name
+		if !s.by[d] {
+			s.by[d] = true
+			c.topics[d] = append(c.topics[d], topic)
+		}
 	}
 	return nil
 }
@@ -190,7 +204,13 @@ func (c *carriers) release(d *flow.Deployment) {
 		}
 	}
 	delete(c.held, d)
-	delete(c.shares, d)
+	for _, topic := range c.topics[d] {
+		s := c.shares[topic]
+		if delete(s.by, d); len(s.by) == 0 {
+			delete(c.shares, topic)
+		}
+	}
+	delete(c.topics, d)
 }
 
 // stats counts what came from things at the broker and was of no use, by thing.

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -224,6 +227,41 @@ func TestNoConnection(t *testing.T) {
 	_, err := h.f.Deploy(t.Context(), deployment(far, Options{}))
 	h.refused("far things", err, "this process has no connection for flows")
 	h.wantStatus("Far", "FAILED 1")
+}
+
+// TestWebService: a flow calls one, within the bounds of the configuration.
+func TestWebService(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"picture": "http://pictures/%s"}`, r.FormValue("of"))
+	}))
+	defer server.Close()
+	text := `name: Service
+things: {screen: TG_Screen}
+parameters: {of: String}
+steps:
+  - {name: Ask, service: pictures, action: find, input: {of: "${of}"}, output: found}
+  - {name: Show, thing: screen, action: display, input: {imageUri: "${found.picture}"}}
+services:
+  pictures: {actions: {find: {method: GET, url: "` + server.URL + `", params: {of: string}, query: {of: "${of}"}}}}
+`
+	h := newHouse(t)
+	h.run()
+	start := func(n int) flow.Execution {
+		h.deploy(text, Options{})
+		if _, err := h.f.Start(t.Context(), StartRequest{Deployment: "Service", Args: map[string]any{"of": "cats"}}); err != nil {
+			t.Fatal(err)
+		}
+		return h.ended(n)[0]
+	}
+	if x := start(1); x.Status != flow.Failed || !strings.Contains(x.Reason, "127.0.0.1") {
+		t.Errorf("this machine's own address: %+v", x)
+	}
+	h.f.p.Services.AllowNets = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	if x := start(2); x.Status != flow.Succeeded || h.screen.called() != "displaymap[imageUri:http://pictures/cats]" {
+		t.Errorf("%+v; the screen was asked %s", x, h.screen.called())
+	}
+	_, err := h.f.Deploy(t.Context(), deployment(strings.Replace(text, "action: find", "action: seek", 1), Options{}))
+	h.refused("an action that is not there", err, `no action "seek"`)
 }
 
 // TestDesks: the agent's desk through its socket does what the one on the folder

@@ -333,12 +333,14 @@ type Validated struct {
 	Triggers []string
 }
 
-// Validate checks files. The error is of type *flow.Problems.
+// Validate checks files. Unlike for a deployment, workflows of Things Graph may come
+// alone. The error is of type *flow.Problems.
 func Validate(files []File, o Options) ([]Validated, error) {
 	r, err := newReader()
 	if err != nil {
 		return nil, err
 	}
+	r.alone = true
 	all, err := r.read(files, o)
 	if err != nil {
 		return nil, err
@@ -373,10 +375,8 @@ func Import(files []File, o Options) (out []File, needs []flow.Problem, err erro
 		return nil, nil, err
 	}
 	deployments := im.Deployments
-	if len(deployments) == 0 { // workflows alone: their devices are parameters
-		for _, def := range im.Definitions {
-			deployments = append(deployments, &flow.Deployment{Name: def.Name, Flows: []flow.Flow{{Definition: def}}, Pos: def.Pos})
-		}
+	if len(deployments) == 0 {
+		deployments = alone(im)
 	}
 	for _, d := range deployments {
 		text, err := flowyaml.Print(&flowyaml.File{Deployment: d, Models: im.Devices, Services: im.Services})

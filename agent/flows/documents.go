@@ -23,18 +23,22 @@ type document struct {
 	services   []flow.ServiceModel
 	calls      *service.Services // while it is in force, if it calls any
 	known      flow.Known
-	files      []File // that it was read from
+	files      []File // that it was read from; nil once it is in force
+	asks       []asking
 }
 
 // reader reads files of both formats.
-type reader struct{ builtin *tdm.Documents }
+type reader struct {
+	builtin *tdm.Documents
+	alone   bool // workflows need not be part of a system or a deployment
+}
 
 func newReader() (*reader, error) {
 	builtin, err := tdm.Read()
 	if err != nil {
 		return nil, fmt.Errorf("the built-in device models: %w", err)
 	}
-	return &reader{builtin}, nil
+	return &reader{builtin: builtin}, nil
 }
 
 // graphQL tells whether a file holds Things Graph's documents: by its name, else by
@@ -140,6 +144,9 @@ func (r *reader) graphQL(files []File, o Options) ([]*document, error) {
 		return nil, err
 	}
 	var problems flow.Problems
+	if len(im.Deployments) == 0 && r.alone {
+		im.Deployments = alone(im)
+	}
 	if len(im.Deployments) == 0 {
 		problems.Add(flow.Position{File: files[0].Name}, "there is neither a system nor a deployment in the documents, so nothing says which things are meant; add its document")
 		return nil, problems.Err()
@@ -158,6 +165,15 @@ func (r *reader) graphQL(files []File, o Options) ([]*document, error) {
 		all = append(all, &document{of: d.Name, deployment: d, models: im.Devices, services: im.Services, known: known, files: files})
 	}
 	return all, nil
+}
+
+// alone makes deployments of workflows that come without one: their devices are
+// parameters, which whoever starts them has to give.
+func alone(im *tdm.Import) (all []*flow.Deployment) {
+	for _, def := range im.Definitions {
+		all = append(all, &flow.Deployment{Name: def.Name, Flows: []flow.Flow{{Definition: def}}, Pos: def.Pos})
+	}
+	return all
 }
 
 // apply lets the options override what the files say.

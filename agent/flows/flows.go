@@ -43,7 +43,8 @@ type Flows struct {
 	carriers *carriers
 
 	// one is held by whoever changes what is deployed.
-	one sync.Mutex
+	one    sync.Mutex
+	askers map[string]*askers // by thing
 	// fixed are those of the configuration.
 	fixed []*document
 
@@ -63,7 +64,7 @@ func Open(p Parts) (*Flows, error) {
 		return nil, err
 	}
 	f := &Flows{p: p, read: read, store: store{filepath.Join(p.State, "flows")}, carriers: newCarriers(p.Things, p.Link, p.Log),
-		docs: map[*flow.Deployment]*document{}, inForce: map[string]*document{}}
+		askers: map[string]*askers{}, docs: map[*flow.Deployment]*document{}, inForce: map[string]*document{}}
 	f.states, err = f.store.states(func(path string, err error) {
 		p.Log.Error("a deployment cannot be read and is left out", "file", path, "err", err)
 	})
@@ -257,6 +258,7 @@ func (f *Flows) services(d *flow.Deployment) engine.Services {
 // deploy puts a document in force, in the place of the one of the same name. one is
 // held.
 func (f *Flows) deploy(d *document) error {
+	d.asks = f.askings(d)
 	if err := f.checkShared(d); err != nil {
 		return err
 	}
@@ -277,6 +279,8 @@ func (f *Flows) deploy(d *document) error {
 	f.mu.Lock()
 	f.inForce[d.deployment.Name] = d
 	f.mu.Unlock()
+	d.files, d.known = nil, flow.Known{} // 10,000 flows are many texts
+	f.asked(d, true)
 	if old != nil {
 		f.release(old)
 	}
@@ -284,6 +288,7 @@ func (f *Flows) deploy(d *document) error {
 }
 
 func (f *Flows) release(d *document) {
+	f.asked(d, false)
 	f.carriers.release(d.deployment)
 	if d.calls != nil {
 		d.calls.Close()
@@ -342,6 +347,12 @@ func (f *Flows) all() func(yield func(state) bool) {
 	f.mu.Unlock()
 	slices.SortFunc(list, func(a, b state) int { return strings.Compare(a.Name, b.Name) })
 	return slices.Values(list)
+}
+
+func (f *Flows) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.states)
 }
 
 // set keeps the state of a deployment.
@@ -423,7 +434,7 @@ func (f *Flows) deployOne(d *document, o Options) (Deployed, error) {
 		return Deployed{}, refuse("%s is a flow of the agent's configuration; deploy under another name with --name", name)
 	}
 	before, was := f.state(name)
-	if !was && len(slices.Collect(f.all())) >= MaxDeployments {
+	if !was && f.count() >= MaxDeployments {
 		return Deployed{}, refuse("there are %d deployments already; delete some", MaxDeployments)
 	}
 	kept, err := f.store.revisions(name)

@@ -242,6 +242,9 @@ func TestThingsGraph(t *testing.T) {
 	h.refused("a role that is not there", err, `no role "lamp"`)
 	_, err = h.f.Deploy(t.Context(), DeployRequest{Files: r.Files[:1]})
 	h.refused("a workflow alone", err, "neither a system nor a deployment")
+	if v, err := Validate(r.Files[:1], Options{}); err != nil || len(v) != 1 || v[0].Flows[0] != "SecurityFlow" {
+		t.Errorf("a workflow alone is not right: %+v, %v", v, err)
+	}
 }
 
 // TestConfigured: flows of the configuration run beside the deployed ones.

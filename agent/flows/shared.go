@@ -1,21 +1,21 @@
 package flows
 
 import (
-	"maps"
+	"cmp"
 	"slices"
 
 	"pithings/flow"
 )
 
-// asking is what flows ask of a thing that answers.
+// asking is that a flow of a document waits for answers of a thing.
 type asking struct {
-	flows  []string // by deployment and name
-	shared string   // a deployment that shares its events
-	silent string   // the model whose answers do not say whose they are
+	thing string
+	model string // whose answers do not say whose they are; "" if they do
+	flow  string
 }
 
-// askedThings adds the things whose answers the flows of a document wait for.
-func (f *Flows) askedThings(d *document, all map[string]*asking) {
+// askings lists what the flows of a document wait for.
+func (f *Flows) askings(d *document) (all []asking) {
 	for _, b := range d.deployment.Things {
 		seen, err := f.carriers.describe(d.deployment, b, f.library(d))
 		if err != nil {
@@ -31,48 +31,93 @@ func (f *Flows) askedThings(d *document, all map[string]*asking) {
 				if !ok || action.Answer == "" {
 					continue
 				}
-				a := all[b.Thing]
-				if a == nil {
-					a = new(asking)
-					all[b.Thing] = a
-				}
-				if name := d.deployment.Name + "/" + fl.Definition.Name; !slices.Contains(a.flows, name) {
-					a.flows = append(a.flows, name)
-				}
-				if d.deployment.Shared != "" {
-					a.shared = d.deployment.Name
-				}
+				one := asking{thing: b.Thing, flow: d.deployment.Name + "/" + fl.Definition.Name}
 				if action.Token == "" {
-					a.silent = seen.model.ID
+					one.model = seen.model.ID
+				}
+				if !slices.Contains(all, one) {
+					all = append(all, one)
 				}
 			}
 		}
 	}
+	return all
+}
+
+// askers are the documents in force that wait for answers of one thing.
+type askers struct {
+	docs           map[*document]bool
+	shared, silent int // how many of them are shared, or see no token in the answers
+}
+
+func (d *document) silentOn(thing string) bool {
+	return slices.ContainsFunc(d.asks, func(a asking) bool { return a.thing == thing && a.model != "" })
 }
 
 // checkShared refuses flows that would take each other's answers: engines that
 // share events may ask the same thing at the same time, and an answer finds the
 // right engine only if it repeats a token. Of a thing that does not, one flow alone
-// may wait for answers.
+// may wait for answers. one is held.
 func (f *Flows) checkShared(d *document) error {
-	all := map[string]*asking{}
-	f.askedThings(d, all)
-	mine := slices.Sorted(maps.Keys(all))
-	f.mu.Lock()
-	others := slices.Collect(maps.Values(f.inForce))
-	f.mu.Unlock()
-	for _, other := range others {
-		if other.deployment.Name != d.deployment.Name {
-			f.askedThings(other, all)
+	for _, mine := range d.asks {
+		on := f.askers[mine.thing]
+		if on == nil {
+			on = new(askers)
 		}
-	}
-	for _, thing := range mine {
-		a := all[thing]
-		if a.shared != "" && a.silent != "" && len(a.flows) > 1 {
-			slices.Sort(a.flows)
-			return refuse("%s is shared among engines, and %s (%s) does not say in its answers which command they are for, so only one flow may use it; these do: %v. If it is a camera of pithings, say model: camera for its role",
-				a.shared, thing, a.silent, a.flows)
+		if on.shared == 0 && d.deployment.Shared == "" || on.silent == 0 && !d.silentOn(mine.thing) {
+			continue
+		}
+		group, model, flows := d.deployment.Shared, "", []string{}
+		add := func(of *document) {
+			for _, a := range of.asks {
+				if a.thing == mine.thing {
+					model = cmp.Or(model, a.model)
+					flows = append(flows, a.flow)
+				}
+			}
+			group = cmp.Or(group, of.deployment.Shared)
+		}
+		add(d)
+		for other := range on.docs {
+			if other.deployment.Name != d.deployment.Name {
+				add(other)
+			}
+		}
+		slices.Sort(flows)
+		if flows = slices.Compact(flows); group != "" && model != "" && len(flows) > 1 {
+			return refuse("the group %s shares flows on %s (%s), which does not say in its answers which command they are for, so only one flow may use it; these do: %v. If it is a camera of pithings, say model: camera for its role",
+				group, mine.thing, model, flows)
 		}
 	}
 	return nil
+}
+
+// asked notes a document that comes into force, or goes out of it. one is held.
+func (f *Flows) asked(d *document, inForce bool) {
+	for _, a := range d.asks {
+		on := f.askers[a.thing]
+		if on == nil {
+			on = &askers{docs: map[*document]bool{}}
+			f.askers[a.thing] = on
+		}
+		if on.docs[d] == inForce {
+			continue
+		}
+		n := 1
+		if inForce {
+			on.docs[d] = true
+		} else {
+			delete(on.docs, d)
+			n = -1
+		}
+		if d.deployment.Shared != "" {
+			on.shared += n
+		}
+		if d.silentOn(a.thing) {
+			on.silent += n
+		}
+		if len(on.docs) == 0 {
+			delete(f.askers, a.thing)
+		}
+	}
 }

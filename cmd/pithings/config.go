@@ -68,6 +68,9 @@ func newConfigCheck() *cobra.Command {
 			if err := agent.CheckCertificates(cfg); err != nil {
 				return err
 			}
+			if err := agent.CheckFlows(cfg); err != nil {
+				return err
+			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is a good configuration\n", file)
 			return err
 		},

@@ -15,6 +15,8 @@ func newFlowRun() *cobra.Command {
 		run  runOptions
 		d    deployFlags
 		id   string
+
+		hosts, nets []string
 	)
 	c := &cobra.Command{
 		Use:   "run [FILE…]",
@@ -39,7 +41,7 @@ they may come and go (docs/clusters.md).`,
 			if id != "" {
 				m["client_id"] = id
 			}
-			text, err := json.Marshal(map[string]any{"mqtt": m, "state": run.state})
+			text, err := json.Marshal(map[string]any{"mqtt": m, "state": run.state, "services": map[string]any{"allow_hosts": hosts, "allow_nets": nets}})
 			if err != nil {
 				return err
 			}
@@ -66,6 +68,8 @@ they may come and go (docs/clusters.md).`,
 	f.StringVarP(&id, "id", "i", "", "client id (default: the one kept in the state folder)")
 	addState(f, &run.state)
 	f.StringVar(&run.level, "log", "", "least level logged: debug, info, warn or error")
+	f.StringArrayVar(&hosts, "allow-host", nil, "a host that web services may be called at, besides those that their descriptions name; .example.com: all below it")
+	f.StringArrayVar(&nets, "allow-net", nil, "a network (CIDR) in which web services may be called, such as 127.0.0.0/8 for this machine")
 	d.addAll(f)
 	return c
 }
