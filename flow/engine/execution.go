@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -122,7 +123,7 @@ func (x *execution) begin(steps []int) []begun {
 					out = s.Out
 				}
 				x.event(flow.StepSkipped, flow.EventPayload{Step: s.Name, Events: out})
-				steps = append(steps, x.raise(out)...)
+				steps = append(slices.Clip(steps), x.raise(out)...) // they may be the program's
 				continue
 			}
 		}
