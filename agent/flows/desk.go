@@ -305,11 +305,7 @@ func (f *Flows) opened() (h *history.History, done func(), err error) {
 
 // Export writes the deployment of a file of ours in Things Graph's documents.
 func Export(file File) ([]File, error) {
-	r, err := newReader()
-	if err != nil {
-		return nil, err
-	}
-	all, err := r.read([]File{file}, Options{})
+	all, err := newReader().read([]File{file}, Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -336,10 +332,7 @@ type Validated struct {
 // Validate checks files. Unlike for a deployment, workflows of Things Graph may come
 // alone. The error is of type *flow.Problems.
 func Validate(files []File, o Options) ([]Validated, error) {
-	r, err := newReader()
-	if err != nil {
-		return nil, err
-	}
+	r := newReader()
 	r.alone = true
 	all, err := r.read(files, o)
 	if err != nil {

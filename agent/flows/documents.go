@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"pithings/flow"
 	"pithings/flow/flowyaml"
@@ -29,16 +30,26 @@ type document struct {
 
 // reader reads files of both formats.
 type reader struct {
-	builtin *tdm.Documents
+	builtin func(name string) (flow.DeviceModel, bool)
 	alone   bool // workflows need not be part of a system or a deployment
 }
 
-func newReader() (*reader, error) {
-	builtin, err := tdm.Read()
-	if err != nil {
-		return nil, fmt.Errorf("the built-in device models: %w", err)
+func newReader() *reader { return &reader{builtin: builtinDevice()} }
+
+// builtinDevice finds Things Graph's public devices. Their documents are read when
+// one is wanted: most agents want none, and have little memory.
+func builtinDevice() func(string) (flow.DeviceModel, bool) {
+	read := sync.OnceValues(func() (*tdm.Documents, error) { return tdm.Read() })
+	return func(name string) (flow.DeviceModel, bool) {
+		if !strings.HasPrefix(strings.ToLower(name), "urn:") {
+			return flow.DeviceModel{}, false
+		}
+		documents, err := read()
+		if err != nil {
+			return flow.DeviceModel{}, false // the documents are part of the program
+		}
+		return documents.Device(name)
 	}
-	return &reader{builtin: builtin}, nil
 }
 
 // graphQL tells whether a file holds Things Graph's documents: by its name, else by
@@ -121,7 +132,7 @@ func (r *reader) known() flow.Known {
 		if d, ok := ownModel(name, nil, things.Tutorial); ok {
 			return d.model, true
 		}
-		return r.builtin.Device(name)
+		return r.builtin(name)
 	}}
 }
 

@@ -59,12 +59,9 @@ type Flows struct {
 
 // Open reads what is deployed in a folder. Nothing runs yet.
 func Open(p Parts) (*Flows, error) {
-	read, err := newReader()
-	if err != nil {
-		return nil, err
-	}
-	f := &Flows{p: p, read: read, store: store{filepath.Join(p.State, "flows")}, carriers: newCarriers(p.Things, p.Link, p.Log),
+	f := &Flows{p: p, read: newReader(), store: store{filepath.Join(p.State, "flows")}, carriers: newCarriers(p.Things, p.Link, p.Log),
 		askers: map[string]*askers{}, docs: map[*flow.Deployment]*document{}, inForce: map[string]*document{}}
+	var err error
 	f.states, err = f.store.states(func(path string, err error) {
 		p.Log.Error("a deployment cannot be read and is left out", "file", path, "err", err)
 	})

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"pithings/flow"
-	"pithings/flow/tdm"
 	"pithings/things"
 )
 
@@ -142,11 +141,14 @@ func payloadReader(p flow.Payload) things.Reader {
 // the built-in ones.
 type library struct {
 	own     []flow.DeviceModel
-	builtin *tdm.Documents
+	builtin func(name string) (flow.DeviceModel, bool)
 }
 
 // model finds a device model by name or URN.
 func (l library) model(name string) (description, bool) {
+	if name == "" {
+		return description{}, false
+	}
 	for _, m := range l.own {
 		if strings.EqualFold(m.ID, name) {
 			return foreignModel(m), true
@@ -155,7 +157,7 @@ func (l library) model(name string) (description, bool) {
 	if d, ok := ownModel(name, nil, things.Tutorial); ok {
 		return d, true
 	}
-	if m, ok := l.builtin.Device(name); ok {
+	if m, ok := l.builtin(name); ok {
 		return foreignModel(m), true
 	}
 	return description{}, false
@@ -202,7 +204,7 @@ func (l library) describe(d *flow.Deployment, b flow.Binding) (description, erro
 		return found, nil
 	}
 	for _, name := range u.models {
-		if found, ok := l.model(name); ok && name != "" {
+		if found, ok := l.model(name); ok {
 			return found, nil
 		}
 	}
