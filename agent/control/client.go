@@ -10,7 +10,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // ErrNoOwner says that nobody listens at the socket.
@@ -18,13 +21,21 @@ var ErrNoOwner = errors.New("no running pithings owns the state folder")
 
 // Client talks with the owner of a state folder.
 type Client struct {
-	path string
-	http http.Client
+	path     string
+	http     http.Client
+	silence  time.Duration
+	answered atomic.Bool // once
 }
+
+// ErrSilent says that the owner of the folder takes connections and does not answer.
+var ErrSilent = errors.New("the running pithings that owns the state folder does not answer: it is stopped or stuck; let it go on, or end it")
+
+// silence is how long an owner may take to say anything at all.
+const silence = 10 * time.Second
 
 // NewClient returns a client of the socket at path. It connects when it is used.
 func NewClient(path string) *Client {
-	c := &Client{path: path}
+	c := &Client{path: path, silence: silence}
 	c.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }}
 	return c
 }
@@ -78,6 +89,9 @@ func (c *Client) ask(ctx context.Context, method, path string, in any) (io.ReadC
 	if err != nil {
 		return nil, err
 	}
+	if err := c.probe(ctx); err != nil {
+		return nil, err
+	}
 	resp, err := c.http.Do(req)
 	if errors.Is(err, ErrNoOwner) {
 		return nil, ErrNoOwner
@@ -98,6 +112,29 @@ func (c *Client) ask(ctx context.Context, method, path string, in any) (io.ReadC
 		f.Error = "the running pithings answers " + resp.Status + ": is it of another version?"
 	}
 	return nil, &AnswerError{resp.StatusCode, f.Error}
+}
+
+// probe waits for a first answer of the owner, whatever it is. What is really asked
+// may take its time.
+func (c *Client) probe(ctx context.Context) error {
+	if c.answered.Load() {
+		return nil
+	}
+	brief, cancel := context.WithTimeout(ctx, c.silence)
+	defer cancel()
+	req, err := http.NewRequestWithContext(brief, http.MethodGet, "http://pithings/v1/", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	switch {
+	case err == nil:
+		c.answered.Store(true)
+		return resp.Body.Close()
+	case brief.Err() != nil && ctx.Err() == nil:
+		return ErrSilent
+	}
+	return nil // the request itself will tell
 }
 
 // AnswerError is an error that the owner has answered with.
@@ -131,11 +168,17 @@ func (c *Client) Stream(ctx context.Context, path string) (*Stream, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+	conn.SetDeadline(time.Now().Add(c.silence))
 	s, err := upgrade(conn, path)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrSilent
+	}
 	if err != nil {
 		conn.Close()
+		return nil, err
 	}
-	return s, err
+	conn.SetDeadline(time.Time{})
+	return s, nil
 }
 
 func upgrade(conn net.Conn, path string) (*Stream, error) {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func serve(t *testing.T, path string) *Server {
@@ -94,5 +96,29 @@ func TestControl(t *testing.T) {
 				t.Errorf("%q, %v", rest, err)
 			}
 		})
+	}
+}
+
+// An owner that is stopped is told from one that is not there, in finite time.
+func TestSilentOwner(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := net.Listen("unix", path) // whose connections nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := NewClient(path)
+	defer c.Close()
+	c.silence = 20 * time.Millisecond
+	if err := c.Do(t.Context(), "GET", "/x", nil, nil); !errors.Is(err, ErrSilent) {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.Stream(t.Context(), "/x"); !errors.Is(err, ErrSilent) {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := c.Do(ctx, "GET", "/x", nil, nil); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrSilent) {
+		t.Errorf("%v", err)
 	}
 }
