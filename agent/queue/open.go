@@ -68,21 +68,28 @@ func move(dir string, box *outbox.Disk, o outbox.DiskOptions) (n int, err error)
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, old.Close()) }()
-	for {
-		rs, err := some(old)
+	if n, err = pass(old, box); err == nil {
+		removeEmptied(dir, o.Log)
+	}
+	return n, err
+}
+
+// pass appends what is in one outbox to another, or behind itself, and removes it
+// there.
+func pass(from, to *outbox.Disk) (n int, err error) {
+	for left := from.Len(); left > 0; {
+		rs, err := some(from)
 		if err != nil || len(rs) == 0 {
-			if err == nil {
-				removeEmptied(dir, o.Log)
-			}
 			return n, err
 		}
-		a, err := box.AppendAll(rs)
-		n += a.N
+		rs = rs[:min(left, len(rs))]
+		a, err := to.AppendAll(rs)
+		n, left = n+a.N, left-a.N
 		if a.N > 0 {
-			if err := box.Sync(); err != nil {
+			if err := to.Sync(); err != nil {
 				return n, err
 			}
-			if err := old.Ack(rs[a.N-1].Seq); err != nil {
+			if err := from.Ack(rs[a.N-1].Seq); err != nil {
 				return n, err
 			}
 		}
@@ -90,6 +97,7 @@ func move(dir string, box *outbox.Disk, o outbox.DiskOptions) (n int, err error)
 			return n, err
 		}
 	}
+	return n, nil
 }
 
 // some returns the first messages of an outbox.

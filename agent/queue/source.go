@@ -25,7 +25,6 @@ type Source interface {
 	// Purge removes messages by their sequence numbers, which ascend, and returns how
 	// many there were.
 	Purge(ctx context.Context, seqs []uint64) (int, error)
-	Close() error
 }
 
 // Counts are what is in an outbox.
@@ -42,26 +41,79 @@ func countsOf(s outbox.Stats) Counts {
 	return Counts{s.Messages, s.Bytes, s.Alarms, s.Held, s.Damaged, s.Oldest.UTC()}
 }
 
-// OpenSource opens the outbox in dir, or asks the owner of the state folder, who
-// must have it under that client id.
-func OpenSource(dir, id string, owner *control.Client) (Source, error) {
-	box, err := outbox.Open(dir, outbox.DiskOptions{})
-	if errors.Is(err, outbox.ErrLocked) {
-		return &owned{owner, id}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return direct{box}, nil
+// OpenSource returns the outbox in dir. It asks the owner of the state folder for what
+// he has under that client id; else the files are read as they are, which locks nobody
+// out.
+func OpenSource(dir, id string, owner *control.Client) Source {
+	return &source{dir: dir, owned: owned{owner, id}}
 }
 
-// direct is an outbox that this process has opened.
-type direct struct{ box *outbox.Disk }
+// source is an outbox in a folder, whoever has it.
+type source struct {
+	dir   string
+	owned owned
+}
 
-func (d direct) Stats(context.Context) (Counts, error) { return countsOf(d.box.Stats()), nil }
-func (d direct) Close() error                          { return d.box.Close() }
+// notOwned reports whether err says that no process has the outbox that could be asked.
+// One that does not answer has its files all the same.
+func notOwned(err error) bool {
+	var answer *control.AnswerError
+	return errors.Is(err, control.ErrNoOwner) || errors.Is(err, control.ErrSilent) ||
+		errors.As(err, &answer) && answer.Status == http.StatusNotFound
+}
 
-func (d direct) Each(ctx context.Context, f func(Line) error) error { return each(ctx, d.box, f) }
+func (s *source) Stats(ctx context.Context) (Counts, error) {
+	c, err := s.owned.Stats(ctx)
+	if !notOwned(err) {
+		return c, err
+	}
+	stats, err := outbox.Read(s.dir, nil)
+	return countsOf(stats), err
+}
+
+func (s *source) Each(ctx context.Context, f func(Line) error) error {
+	if err := s.owned.Each(ctx, f); !notOwned(err) {
+		return err
+	}
+	_, err := outbox.Read(s.dir, func(r outbox.Record) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return f(FromRecord(&r))
+	})
+	return err
+}
+
+// Purge needs the outbox for itself if its owner does not do it.
+func (s *source) Purge(ctx context.Context, seqs []uint64) (n int, err error) {
+	box, err := outbox.Open(s.dir, outbox.DiskOptions{})
+	if errors.Is(err, outbox.ErrLocked) {
+		return s.owned.Purge(ctx, seqs)
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if closeErr := box.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if n, err = purge(box, seqs); err != nil || box.Saved() {
+		return n, err
+	}
+	// Of too many ranges an outbox does not remember that they are gone: with what is
+	// left behind them, all before can go at once.
+	if _, err := pass(box, box); err != nil {
+		return n, fmt.Errorf("%w: %w", ErrNotKept, err)
+	}
+	if !box.Saved() {
+		return n, fmt.Errorf("%w: the disk cannot be written", ErrNotKept)
+	}
+	return n, nil
+}
+
+// ErrNotKept says that messages were deleted, and may come back all the same.
+var ErrNotKept = errors.New("the deleted messages come back when the outbox is opened the next time")
 
 func each(ctx context.Context, box outbox.Box, f func(Line) error) error {
 	for pos := uint64(0); ctx.Err() == nil; {
@@ -79,8 +131,6 @@ func each(ctx context.Context, box outbox.Box, f func(Line) error) error {
 	}
 	return context.Cause(ctx)
 }
-
-func (d direct) Purge(_ context.Context, seqs []uint64) (int, error) { return purge(d.box, seqs) }
 
 func purge(box outbox.Box, seqs []uint64) (n int, err error) {
 	before := box.Len()
@@ -116,8 +166,6 @@ type owned struct {
 
 func queuePath(id string) string { return "/v1/queues/" + url.PathEscape(id) }
 
-func (o *owned) Close() error { return nil }
-
 func (o *owned) Stats(ctx context.Context) (c Counts, err error) {
 	return c, o.client.Do(ctx, http.MethodGet, queuePath(o.id), nil, &c)
 }
@@ -149,13 +197,16 @@ func (o *owned) Purge(ctx context.Context, seqs []uint64) (n int, err error) {
 		part := seqs[:min(len(seqs), most)]
 		err = o.client.Do(ctx, http.MethodPost, queuePath(o.id)+"/purge", part, &answer)
 		n += answer.Purged
-		seqs = seqs[len(part):]
+		if seqs = seqs[len(part):]; len(seqs) == 0 && err == nil && answer.NotKept {
+			err = fmt.Errorf("%w; end the running pithings and purge again, or let it deliver what is left", ErrNotKept)
+		}
 	}
 	return n, err
 }
 
 type purged struct {
-	Purged int `json:"purged"`
+	Purged  int  `json:"purged"`
+	NotKept bool `json:"not_kept,omitempty"` // they come back if the owner ends before older ones are gone
 }
 
 // Serve lets other processes look at the outboxes of this one. box returns that of
@@ -184,7 +235,8 @@ func Serve(s *control.Server, box func(id string) outbox.Box) {
 			return nil, fmt.Errorf("%w: %w", control.Status(http.StatusBadRequest), err)
 		}
 		n, err := purge(b, seqs)
-		return purged{n}, err
+		saved, ok := b.(interface{ Saved() bool })
+		return purged{n, ok && !saved.Saved()}, err
 	})
 	s.Handle("GET /v1/queues/{id}/messages", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, err := of(r)

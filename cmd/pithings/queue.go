@@ -76,11 +76,7 @@ func (q *queueOptions) each(c *cobra.Command, ids []string, f func(state.Queue, 
 			continue
 		}
 		found = true
-		src, err := queue.OpenSource(one.Dir, one.ClientID, client)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f(one, src), src.Close()); err != nil {
+		if err := f(one, queue.OpenSource(one.Dir, one.ClientID, client)); err != nil {
 			return fmt.Errorf("queue of %s: %w", one.ClientID, err)
 		}
 	}
@@ -205,7 +201,10 @@ messages upon which the broker hung up.`,
 					return err
 				})
 			})
-			return errors.Join(err, out.Flush())
+			if err == nil {
+				err = out.Flush()
+			}
+			return err
 		},
 	}
 }

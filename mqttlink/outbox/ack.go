@@ -33,6 +33,15 @@ func (d *Disk) Save() {
 	}
 }
 
+// Saved reports whether all that was acknowledged stays so when the process ends. It
+// does not while the disk cannot be written, or while there are too many ranges, for
+// which see AckOne; those messages are delivered again then.
+func (d *Disk) Saved() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.moved && !d.unsaved
+}
+
 // AckOne implements Box. The position of up to 32 ranges of messages that are gone
 // although older ones are not outlives the process; of more, as happens if every
 // other message is acknowledged, those of the shortest ranges are delivered again.
