@@ -282,7 +282,7 @@ func (a *Agent) pictures(thing string) (*store.Disk, error) {
 	if a.store != nil {
 		return a.store, nil
 	}
-	if err := a.state.Own(); err != nil {
+	if err := a.own(); err != nil {
 		return nil, err
 	}
 	p := a.o.Config.Pictures

@@ -11,6 +11,7 @@ import (
 
 	"pithings/agent/config"
 	"pithings/agent/flows"
+	"pithings/agent/pub"
 	"pithings/agent/queue"
 	"pithings/awsiot"
 	"pithings/mqttlink"
@@ -49,7 +50,7 @@ func newLinks(a *Agent) (*links, error) {
 	if len(all) == 0 && !needShared {
 		return l, nil
 	}
-	if err := a.state.OwnWithin(time.Second); err != nil {
+	if err := a.own(); err != nil {
 		return nil, err
 	}
 	if needShared {
@@ -83,6 +84,17 @@ func newLinks(a *Agent) (*links, error) {
 	}
 	a.queues.tellOrphans(a.log)
 	return l, nil
+}
+
+// ownWait is how long the owner of the state folder may take to end: commands own it
+// for a moment when no agent does.
+const ownWait = time.Second
+
+// own takes the state folder.
+func (a *Agent) own() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // New has no context; it ends before that
+	defer cancel()
+	return pub.Take(ctx, &a.state, ownWait)
 }
 
 func (l *links) open(a *Agent, name, id string, m *config.MQTT, log *slog.Logger) (*mqttlink.Link, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,72 +27,183 @@ type Progress struct {
 const progressEvery = 500 * time.Millisecond
 
 // Drain delivers what is in the outboxes of the state folder, and returns nil when
-// they are empty. If another process owns the folder it waits until that has
-// delivered all. ctx bounds it.
+// they are empty. While another process owns the folder that delivers, and Drain only
+// what is in outboxes without a connection there; if it ends, Drain goes on by itself.
+// An owner of its own kind it leaves the folder to whoever asks for it. ctx bounds it.
 func Drain(ctx context.Context, o Options, tell func(Progress)) error {
-	s := state.Folder{Dir: o.State}
-	err := s.Own()
-	if errors.Is(err, state.ErrInUse) {
-		return watchDrain(ctx, &o, &s, tell)
-	}
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	queues, err := s.Queues()
-	if err != nil {
-		return err
-	}
-	for _, q := range queues {
-		if o.Link.ClientID != "" && q.ClientID != o.Link.ClientID {
-			continue
+	d := &drain{o: o, folder: state.Folder{Dir: o.State}, meter: meter{began: time.Now(), tell: tell}}
+	d.client = control.NewClient(d.folder.Socket())
+	defer d.client.Close()
+	heard := time.Now() // of an owner
+	for {
+		err := error(state.ErrInUse) // by who asked for it, or soon
+		if time.Since(d.gave) > stayAway {
+			err = d.folder.Own()
 		}
-		if err := drainOne(ctx, o, q, tell); err != nil {
+		switch {
+		case err == nil:
+			err = d.own(ctx)
+			d.folder.Close()
+			if !errors.Is(err, errGaveWay) {
+				return err
+			}
+			d.gave, heard = time.Now(), time.Now()
+			continue
+		case !errors.Is(err, state.ErrInUse):
 			return err
 		}
+		left, watchErr := d.watch(ctx)
+		switch {
+		case watchErr == nil && left == 0:
+			return nil
+		case watchErr == nil:
+			heard = time.Now()
+		case errors.Is(watchErr, control.ErrSilent) || !errors.Is(watchErr, control.ErrNoOwner) && ctx.Err() == nil:
+			return watchErr
+		case time.Since(heard) > patience && ctx.Err() == nil:
+			return fmt.Errorf("%w, and does not answer: %w", err, watchErr)
+		}
+		select { // neither a lock nor a queue tells
+		case <-time.After(progressEvery):
+		case <-ctx.Done():
+			return d.meter.notEmpty(ctx)
+		}
+	}
+}
+
+// drain is one call of Drain.
+type drain struct {
+	o      Options
+	folder state.Folder
+	client *control.Client
+	meter  meter
+	gave   time.Time // when it gave way
+}
+
+// errGaveWay says that another process has asked for the folder.
+var errGaveWay = errors.New("another process asks for the state folder")
+
+// own delivers what is in the folder, which this process owns.
+func (d *drain) own(ctx context.Context) error {
+	w := newWanted()
+	server, err := control.Listen(d.folder.Socket(), d.o.Log)
+	if err != nil {
+		d.o.Log.Debug("other processes have to wait for the end of this one", "err", err)
+	} else {
+		w.serve(server)
+		serving, stop := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = server.Run(serving) })
+		defer wg.Wait()
+		defer stop()
+	}
+	queues, err := d.queues(nil)
+	if err != nil {
+		return err
+	}
+	return d.all(ctx, queues, w)
+}
+
+// all delivers what is in outboxes that no other process has, one after the other.
+func (d *drain) all(ctx context.Context, queues []state.Queue, w *wanted) error {
+	left := 0
+	for _, q := range queues {
+		s, err := outbox.Read(q.Dir, nil)
+		if err != nil {
+			return err
+		}
+		left += s.Messages
+	}
+	if left > 0 || !d.meter.noted {
+		d.meter.note(left, "")
+	}
+	if left == 0 {
+		return nil
+	}
+	if d.o.Link.Endpoint == "" {
+		return fmt.Errorf("%d messages wait: name the broker with -e ENDPOINT or --config FILE", left)
+	}
+	for _, q := range queues {
+		n, err := d.one(ctx, q, left, w)
+		if err != nil {
+			return err
+		}
+		left -= n
 	}
 	return nil
 }
 
-// drainOne delivers what is in one outbox.
-func drainOne(ctx context.Context, o Options, q state.Queue, tell func(Progress)) (err error) {
-	box, err := outbox.Open(q.Dir, outbox.DiskOptions{Log: o.Log, Now: o.Link.Clock.Now})
+// queues lists the outboxes in the folder that are to be emptied, but for those of
+// connections that another process has.
+func (d *drain) queues(except []Connection) (queues []state.Queue, err error) {
+	all, err := d.folder.Queues()
+	for _, q := range all {
+		theirs := func(c Connection) bool { return c.ClientID == q.ClientID }
+		if d.wants(q.ClientID) && !slices.ContainsFunc(except, theirs) {
+			queues = append(queues, q)
+		}
+	}
+	return queues, err
+}
+
+// wants reports whether the outbox of a client id is to be emptied.
+func (d *drain) wants(id string) bool {
+	return d.o.Link.ClientID == "" || id == d.o.Link.ClientID
+}
+
+// one delivers what is in one outbox, and returns how many those were. total is the
+// number in all of them.
+func (d *drain) one(ctx context.Context, q state.Queue, total int, w *wanted) (n int, err error) {
+	box, err := outbox.Open(q.Dir, outbox.DiskOptions{Log: d.o.Log, Now: d.o.Link.Clock.Now})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, box.Close()) }()
-	if box.Len() == 0 {
-		return nil
+	n = box.Len()
+	if n == 0 {
+		return 0, nil
 	}
-	o.Link.ClientID = q.ClientID
-	link, err := newLink(&o.Link, box, q.Dir, o.Log)
+	options := d.o.Link
+	options.ClientID = q.ClientID
+	link, err := newLink(&options, box, q.Dir, d.o.Log)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	running, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
 	wg.Go(func() { _ = link.Run(running) })
-	wg.Go(func() { _ = o.Link.Clock.Run(running) })
+	wg.Go(func() { _ = options.Clock.Run(running) })
 
 	emptied := make(chan error, 1)
-	wg.Go(func() { emptied <- link.Flush(ctx) })
-	m := meter{began: time.Now(), tell: tell}
+	flushing, stopFlush := context.WithCancel(ctx)
+	defer stopFlush()
+	wg.Go(func() { emptied <- link.Flush(flushing) })
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case err := <-emptied:
-			m.note(box.Len(), "")
+			d.meter.note(total-n+box.Len(), troubleOf(link, options.Clock))
 			if err != nil {
-				return notEmpty(box.Len(), troubleOf(link, o.Link.Clock), ctx)
+				return n, d.meter.notEmpty(ctx)
 			}
-			return nil
+			return n, unsaved(box)
+		case <-w.c:
+			return n, errGaveWay
 		case <-tick.C:
-			m.note(box.Len(), troubleOf(link, o.Link.Clock))
+			d.meter.note(total-n+box.Len(), troubleOf(link, options.Clock))
 		}
 	}
+}
+
+// unsaved tells that the disk has not kept what has been delivered.
+func unsaved(box *outbox.Disk) error {
+	if box.Save(); !box.Saved() {
+		return errors.New("all is delivered, but this cannot be written down, so that it will be delivered again: is the disk full or read-only?")
+	}
+	return nil
 }
 
 // troubleOf tells why nothing is delivered now, if nothing is.
@@ -103,39 +215,31 @@ func troubleOf(l *mqttlink.Link, c *clock.Clock) string {
 	return s.LastError
 }
 
-// watchDrain waits until the owner has delivered all.
-func watchDrain(ctx context.Context, o *Options, s *state.Folder, tell func(Progress)) error {
-	client := control.NewClient(s.Socket())
-	defer client.Close()
-	m := meter{began: time.Now(), tell: tell}
-	tick := time.NewTicker(progressEvery)
-	defer tick.Stop()
-	for {
-		all, err := Connections(ctx, client)
-		if err != nil && ctx.Err() == nil {
-			return err
+// watch looks how far the owner of the folder has come, and returns how many messages
+// wait for it. When none does it delivers those that the owner has no connection for.
+func (d *drain) watch(ctx context.Context) (left int, err error) {
+	all, err := Connections(ctx, d.client)
+	if err != nil {
+		return 0, err
+	}
+	trouble := ""
+	for _, c := range all {
+		if !d.wants(c.ClientID) {
+			continue
 		}
-		left, trouble := 0, ""
-		for _, c := range all {
-			if o.Link.ClientID != "" && c.ClientID != o.Link.ClientID {
-				continue
-			}
-			left += c.Messages
-			if c.Error != "" && c.Messages > 0 {
-				trouble = c.Error
-			}
-		}
-		if err == nil {
-			if m.note(left, trouble); left == 0 {
-				return nil
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return notEmpty(m.left, trouble, ctx)
+		left += c.Messages
+		if c.Error != "" && c.Messages > 0 {
+			trouble = c.Error
 		}
 	}
+	if d.meter.note(left, trouble); left > 0 {
+		return left, nil
+	}
+	queues, err := d.queues(all)
+	if err != nil {
+		return 0, err
+	}
+	return 0, d.all(ctx, queues, newWanted())
 }
 
 // NotEmptyError says that messages were not delivered in time.
@@ -152,13 +256,6 @@ func (e *NotEmptyError) Error() string {
 	return fmt.Sprintf("%d messages are not delivered yet: %s", e.Left, e.Trouble)
 }
 
-func notEmpty(left int, trouble string, ctx context.Context) error {
-	if left == 0 {
-		return context.Cause(ctx)
-	}
-	return &NotEmptyError{left, trouble}
-}
-
 // meter makes progress of counts.
 type meter struct {
 	began     time.Time
@@ -166,13 +263,25 @@ type meter struct {
 	left      int
 	delivered int
 	noted     bool
+	trouble   string
+}
+
+// notEmpty is why a drain ends before all is delivered.
+func (m *meter) notEmpty(ctx context.Context) error {
+	if !m.noted {
+		return fmt.Errorf("the process that owns the state folder has not answered: %w", context.Cause(ctx))
+	}
+	if m.left == 0 {
+		return context.Cause(ctx)
+	}
+	return &NotEmptyError{m.left, m.trouble}
 }
 
 func (m *meter) note(left int, trouble string) {
 	if m.noted && left < m.left {
 		m.delivered += m.left - left
 	}
-	m.noted, m.left = true, left
+	m.noted, m.left, m.trouble = true, left, trouble
 	if m.tell != nil {
 		m.tell(Progress{Left: left, Delivered: m.delivered, Since: time.Since(m.began), Trouble: trouble})
 	}

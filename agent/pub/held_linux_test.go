@@ -75,7 +75,7 @@ func TestFullDisk(t *testing.T) {
 			if handedOver {
 				o := options(state, nil, nil)
 				o.Queue = outbox.DiskOptions{Retry: 10 * time.Millisecond}
-				l, err := own(&o)
+				l, err := own(&o, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

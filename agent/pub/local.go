@@ -25,6 +25,7 @@ type local struct {
 	server   *control.Server // nil if there can be none
 	counter  *counter
 	verdicts chan []Verdict
+	wanted   *wanted // nil if it is not given up when another process asks for it
 	log      *slog.Logger
 
 	cancel context.CancelFunc
@@ -32,9 +33,10 @@ type local struct {
 }
 
 // own takes the folder. If another process has it the error wraps state.ErrInUse.
-// Without an endpoint nothing is delivered.
-func own(o *Options) (*local, error) {
-	l := &local{state: state.Folder{Dir: o.State}, log: o.Log, verdicts: make(chan []Verdict, 2*pendingCount+1)}
+// Without an endpoint nothing is delivered. w, if not nil, is told when another process
+// asks for it.
+func own(o *Options, w *wanted) (*local, error) {
+	l := &local{state: state.Folder{Dir: o.State}, log: o.Log, wanted: w, verdicts: make(chan []Verdict, 2*pendingCount+1)}
 	if err := l.state.Own(); err != nil {
 		return nil, err
 	}
@@ -102,12 +104,22 @@ func (l *local) start(deliver bool, c *clock.Clock) {
 		}
 		return l.box
 	})
+	if l.wanted != nil {
+		l.wanted.serve(l.server)
+	}
 	l.wg.Go(func() { _ = l.server.Run(ctx) })
 }
 
 func (l *local) put(ctx context.Context, ms []mqttlink.Message) error { return l.counter.put(ctx, ms) }
 func (l *local) told() <-chan []Verdict                               { return l.verdicts }
 func (l *local) cause() error                                         { return nil }
+
+func (l *local) asked() <-chan struct{} {
+	if l.wanted == nil {
+		return nil
+	}
+	return l.wanted.c
+}
 
 // linger waits until all is delivered, for at most the time given, and not if the
 // broker cannot be reached.
@@ -124,6 +136,8 @@ func (l *local) linger(ctx context.Context, most time.Duration) {
 	for {
 		select {
 		case <-emptied:
+			return
+		case <-l.asked():
 			return
 		case <-tick.C:
 			if s := l.link.Stats(); s.LastError != "" && s.Attempts > 0 {
@@ -157,7 +171,7 @@ type Owner struct{ l *local }
 
 // Own takes the folder for a process that publishes by itself.
 func Own(o Options) (*Owner, error) {
-	l, err := own(&o)
+	l, err := own(&o, nil)
 	if err != nil {
 		return nil, err
 	}

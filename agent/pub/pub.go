@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -58,6 +59,8 @@ type place interface {
 	// told is closed when the place is no more, for the reason that cause gives.
 	told() <-chan []Verdict
 	cause() error
+	// asked is closed when another process asks for the place.
+	asked() <-chan struct{}
 	close() error
 }
 
@@ -71,6 +74,7 @@ type run struct {
 	bytes   int    // of their payloads
 	end     UnsafeError
 	out     []byte
+	gave    time.Time // when it gave way
 }
 
 // item is a message that was handed over.
@@ -161,10 +165,24 @@ func (r *run) all(ctx context.Context) error {
 			} else if err := r.reopen(ctx); err != nil {
 				return err
 			}
+		case <-r.where.asked():
+			if err := r.giveWay(ctx); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// giveWay leaves the folder to who asked for it, and goes on beside him.
+func (r *run) giveWay(ctx context.Context) error {
+	_ = r.where.close() // what it held in memory is handed over again
+	for told := r.where.told(); len(told) > 0; {
+		r.settle(<-told)
+	}
+	r.gave = time.Now()
+	return r.again(ctx)
 }
 
 // hand hands messages over; if the place is no more, it is told by told.
@@ -206,13 +224,17 @@ func (r *run) settle(vs []Verdict) {
 	}
 }
 
-// reopen finds another place after the owner has ended, and hands over again what
-// it has not told to be safe.
+// reopen finds another place after the owner has ended.
 func (r *run) reopen(ctx context.Context) error {
 	if err := r.where.cause(); errors.Is(err, errOwnerRefuses) {
 		return err
 	}
 	_ = r.where.close()
+	return r.again(ctx)
+}
+
+// again opens a place, and hands over again what has not been told to be safe.
+func (r *run) again(ctx context.Context) error {
 	r.where = nil
 	if err := r.open(ctx); err != nil {
 		return err
@@ -232,15 +254,17 @@ const patience = 10 * time.Second
 
 // open takes the folder, or finds its owner.
 func (r *run) open(ctx context.Context) error {
-	socket := (&state.Folder{Dir: r.o.State}).Socket()
-	client := control.NewClient(socket)
+	client := control.NewClient((&state.Folder{Dir: r.o.State}).Socket())
 	defer client.Close()
-	deadline := time.Now().Add(patience)
+	began := time.Now()
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
-		l, err := own(r.o)
-		if err == nil {
-			r.where = l
-			return nil
+		err := fmt.Errorf("state folder %s: %w", r.o.State, state.ErrInUse) // by who asked for it, or soon
+		if time.Since(r.gave) > stayAway {
+			var l *local
+			if l, err = own(r.o, newWanted()); err == nil {
+				r.where = l
+				return nil
+			}
 		}
 		if !inUse(err) {
 			return err
@@ -252,7 +276,11 @@ func (r *run) open(ctx context.Context) error {
 			return nil
 		}
 		var answer *control.AnswerError
-		if errors.As(remoteErr, &answer) || time.Now().After(deadline) {
+		refused := errors.As(remoteErr, &answer)
+		if refused && answer.Status == http.StatusNotFound && askToGiveWay(ctx, client) == nil {
+			refused, pause = false, 5*time.Millisecond // a drain takes no messages, but goes
+		}
+		if refused || errors.Is(remoteErr, control.ErrSilent) || time.Since(began) > patience {
 			return fmt.Errorf("%w, and it takes no messages: %w", err, remoteErr)
 		}
 		select { // nothing tells when another process begins to listen

@@ -183,7 +183,7 @@ type owner struct {
 func tryOwner(t *testing.T, dir string) (*owner, error) {
 	t.Helper()
 	o := options(dir, nil, nil)
-	l, err := own(&o)
+	l, err := own(&o, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -207,6 +207,7 @@ func (r *remote) put(_ context.Context, ms []mqttlink.Message) error {
 
 func (r *remote) told() <-chan []Verdict { return r.verdicts }
 func (r *remote) cause() error           { return r.err }
+func (r *remote) asked() <-chan struct{} { return nil }
 
 // close ends the stream, and waits until nothing more comes from it.
 func (r *remote) close() error {

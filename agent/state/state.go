@@ -25,8 +25,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"time"
 
 	"pithings/mqttlink/outbox"
 )
@@ -60,21 +60,24 @@ func (s *Folder) Own() error {
 		return fmt.Errorf("state folder: %w; name another with --state DIR", err)
 	}
 	if err := lock(f); err != nil {
-		f.Close()
-		return fmt.Errorf("state folder %s: %w (%w); give each its own with --state DIR", s.Dir, ErrInUse, err)
+		defer f.Close()
+		return fmt.Errorf("state folder %s: %w%s (%w); end that first, or give each its own with --state DIR", s.Dir, ErrInUse, owner(f), err)
+	}
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0) // for people; the lock holds without
 	}
 	s.lock = f
 	return nil
 }
 
-// OwnWithin is Own, and waits so long for another owner to end: commands own the
-// folder for a moment when no agent does.
-func (s *Folder) OwnWithin(wait time.Duration) error {
-	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) { // a lock does not tell when it is free
-		if err := s.Own(); !errors.Is(err, ErrInUse) || time.Since(began) >= wait {
-			return err
-		}
+// owner tells which process the lock file names, if any.
+func owner(f *os.File) string {
+	var b [32]byte
+	n, _ := f.ReadAt(b[:], 0)
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n]))); err == nil && pid > 0 {
+		return ", process " + strconv.Itoa(pid)
 	}
+	return ""
 }
 
 // Close gives the folder up.

@@ -32,7 +32,8 @@ when line N is on the disk, in order. "held N" says that the disk cannot be
 written, so that line N is in memory only; "safe N" follows when it can.
 
 Beside a running agent that owns the state folder it hands its messages over to
-the agent, whose connection they take.
+the agent, whose connection they take. To an agent that starts later it leaves the
+folder, and goes on beside it.
 
 Exit status: 0 all is safe; 1 something is not, or was refused; 2 wrong usage.`,
 		Example: `  pithings pub -e mqtt://127.0.0.1 -t hall/door -m open
