@@ -231,8 +231,8 @@ func killPublishers(t *testing.T, p *publisher, sky *atomic.Int32) {
 		feeding.Wait()
 	}
 	kills.need(t, map[string]int{
-		"broker up": 20, "broker down": 20, "broker flapping": 20, "in the middle of a drain": 10,
-		prepared.String(): 10, rolled.String(): 10, trimmed.String(): 10,
+		"broker up": 20, "broker down": 20, "broker flapping": 20, "in the middle of a drain": 5,
+		prepared.String(): 3, rolled.String(): 10, trimmed.String(): 10,
 	})
 	p.drain(time.Minute)
 	eventually(t, patience, "all safe messages at the watcher", func() bool { return p.client.missing() == 0 })

@@ -29,7 +29,7 @@ func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 			f = watchFolder(t, outboxes(t, a.state)[0])
 		}
 		// Whoever comes first owns the folder.
-		eventually(t, patience, "a sensor of an agent that works", func() bool { return strings.Contains(owner.complained(), "part works") })
+		works(t, owner)
 		r := p.run()
 		ctx, cancel := context.WithCancel(t.Context())
 		var feeding sync.WaitGroup
@@ -68,6 +68,13 @@ func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 			before := r.safe.Load()
 			kill("an agent with a pub beside", owner)
 			heir(t, r, before+ahead)
+			if round%8 == 1 { // the agent comes back while pub goes on, and gets the folder back
+				owner = a.run()
+				works(t, owner)
+				heir(t, r, r.safe.Load()+ahead)
+				moment(moments, f)
+				kill("an agent that has come back", owner)
+			}
 			moment(moments, f)
 			kill("pub that has taken over", r.process)
 		default:
@@ -79,10 +86,24 @@ func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 	}
 	kills.need(t, map[string]int{
 		"an agent": agentRounds / 4, "an agent with a pub beside": agentRounds * 3 / 4, "pub that has taken over": agentRounds / 4,
-		"broker up": 5, "broker down": 5, "broker flapping": 5, "in the middle of a drain": 1, rolled.String(): 5,
+		"an agent that has come back": agentRounds / 8,
+		"broker up":                   5, "broker down": 5, "broker flapping": 5, "in the middle of a drain": 1, rolled.String(): 5,
 	})
 	p.drain(time.Minute)
 	eventually(t, patience, "all safe messages at the watcher", func() bool { return p.client.missing() == 0 })
+}
+
+// works waits until an agent has the folder and works.
+func works(t *testing.T, p *process) {
+	t.Helper()
+	eventually(t, patience, "a sensor of an agent that works", func() bool {
+		select {
+		case <-p.ended:
+			t.Fatalf("the agent ended:\n%s", tail(p.complained()))
+		default:
+		}
+		return strings.Contains(p.complained(), "part works")
+	})
 }
 
 // heir waits until a pub that has taken over says that a line is safe.
