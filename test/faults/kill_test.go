@@ -232,7 +232,7 @@ func killPublishers(t *testing.T, p *publisher, sky *atomic.Int32) {
 	}
 	kills.need(t, map[string]int{
 		"broker up": 20, "broker down": 20, "broker flapping": 20, "in the middle of a drain": 5,
-		prepared.String(): 3, rolled.String(): 10, trimmed.String(): 10,
+		prepared.String(): 3, rolled.String(): 10, trimmed.String(): 5,
 	})
 	p.drain(time.Minute)
 	eventually(t, patience, "all safe messages at the watcher", func() bool { return p.client.missing() == 0 })
