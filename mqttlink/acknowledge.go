@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"runtime"
 	"time"
-
-	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
 // handedBox is an outbox that remembers, beyond the end of the process, which
@@ -82,7 +80,7 @@ func (s *session) noteHanded() {
 	n := 0
 	for ; n < len(s.unconfirmed) && done(s.unconfirmed[n].tok); n++ {
 		f := s.unconfirmed[n]
-		if f.tok.Error() != nil {
+		if f.tok.err != nil {
 			continue
 		}
 		if s.l.o.LiveFirst { // what was handed over is not all before one number
@@ -109,7 +107,7 @@ func (s *session) arrived(f flight, progress time.Time, timer *time.Timer) bool 
 		limit := s.l.ackTimeout()
 		timer.Reset(time.Until(progress.Add(limit)))
 		select {
-		case <-f.tok.Done():
+		case <-f.tok.done:
 		case <-s.ended:
 		case <-timer.C:
 			s.end(fault(NoAck, nil, "%s did not acknowledge a message within %s; the connection is opened again and the message repeated: if that does not end, the broker throttles or forbids it",
@@ -119,14 +117,14 @@ func (s *session) arrived(f flight, progress time.Time, timer *time.Timer) bool 
 			return false
 		}
 	}
-	if err := f.tok.Error(); err != nil {
+	if err := f.tok.err; err != nil {
 		s.end(err)
 		return false
 	}
 	return true
 }
 
-func done(t mqtt.Token) bool {
+func done(t interface{ Done() <-chan struct{} }) bool {
 	select {
 	case <-t.Done():
 		return true

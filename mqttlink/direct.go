@@ -1,7 +1,6 @@
 package mqttlink
 
 import (
-	"runtime"
 	"slices"
 	"time"
 
@@ -25,7 +24,7 @@ type stagedBox interface {
 func (l *Link) direct(r outbox.Record) (err error, ok bool) {
 	box, staged := l.box.(stagedBox)
 	s := l.now.Load()
-	if !staged || s == nil || r.Life != 0 || undated(r) || !s.light(&r) || !s.sending.TryLock() {
+	if !staged || s == nil || undated(r) || !s.light(&r) || !s.sending.TryLock() {
 		return nil, false
 	}
 	free := s.free(&r)
@@ -33,12 +32,9 @@ func (l *Link) direct(r outbox.Record) (err error, ok bool) {
 		s.sending.Unlock()
 		return nil, false
 	}
-	seq, err := box.Stage(r)
+	seq, err := l.lives.append(l.box, r, box.Stage)
 	sent := err == nil && s.launch(seq, r)
 	s.sending.Unlock()
-	if sent {
-		runtime.Gosched() // the library writes to the network, which takes longer, first
-	}
 	if err == nil {
 		err = box.Settle(seq)
 	}
@@ -90,13 +86,9 @@ func (s *session) launch(seq uint64, r outbox.Record) bool {
 	default:
 		return false
 	}
-	r.Seq, r.Payload = seq, slices.Clone(r.Payload) // the library writes it when it likes
+	r.Seq, r.Payload = seq, slices.Clone(r.Payload) // the flight keeps it
 	f := flight{r: r, fate: sent, staged: true, sent: time.Now()}
-	f.tok = s.client.Publish(r.Topic, r.QoS, r.Retain, r.Payload)
-	if notTaken(f.tok) {
-		<-s.slots
-		return false
-	}
+	f.tok = s.wire.publish(&r)
 	s.order.pos = seq + 1
 	s.away(f)
 	return s.prove(f)

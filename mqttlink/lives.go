@@ -18,17 +18,17 @@ type lives struct {
 	until map[uint64]time.Time // by sequence number; those of this process
 }
 
-// append puts r into the box. The lock is held meanwhile, so that the sender
-// cannot meet the record before its end is known; only messages that have a life
-// wait for each other.
-func (v *lives) append(box outbox.Box, r outbox.Record) (uint64, error) {
+// append puts r into the box with Append or Stage. The lock is held meanwhile, so that
+// the sender cannot meet the record before its end is known; only messages that have a
+// life wait for each other.
+func (v *lives) append(box outbox.Box, r outbox.Record, put func(outbox.Record) (uint64, error)) (uint64, error) {
 	if r.Life == 0 {
-		return box.Append(r)
+		return put(r)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	until := time.Now().Add(r.Life)
-	seq, err := box.Append(r)
+	seq, err := put(r)
 	if err != nil && !errors.Is(err, outbox.ErrHeld) {
 		return seq, err
 	}

@@ -90,11 +90,11 @@ func (s *session) prove(f flight) bool {
 		return true
 	case f.r.QoS > 0:
 		select {
-		case <-f.tok.Done():
+		case <-f.tok.done:
 		case <-s.ended:
 			return false
 		}
-		if f.tok.Error() != nil {
+		if f.tok.err != nil {
 			return false
 		}
 		if f.r.Seq >= p.until {

@@ -28,7 +28,7 @@ func (l *Link) Publish(ctx context.Context, m Message) error {
 	case l.open():
 		var sent bool
 		if err, sent = l.direct(r); !sent {
-			if _, err = l.lives.append(l.box, r); Accepted(err) {
+			if _, err = l.lives.append(l.box, r, l.box.Append); Accepted(err) {
 				l.wake()
 			}
 		}

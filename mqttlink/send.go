@@ -3,8 +3,6 @@ package mqttlink
 import (
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
-
 	"pithings/mqttlink/outbox"
 )
 
@@ -14,7 +12,7 @@ type flight struct {
 	ahead  bool // acknowledged by itself
 	staged bool // may not be safe yet: Publish has sent it itself
 	fate   fate
-	tok    mqtt.Token // if it was sent
+	tok    *receipt // if it was sent
 	sent   time.Time
 }
 
@@ -77,7 +75,6 @@ func (s *session) send() {
 			s.flights <- f
 			continue
 		}
-		// After the end the library would keep Publish waiting for its time-out.
 		select {
 		case <-s.ended:
 			return
@@ -90,7 +87,7 @@ func (s *session) send() {
 			l.noteFilledIn(r)
 		}
 		f.sent = time.Now()
-		f.tok = s.taken(func() mqtt.Token { return s.client.Publish(r.Topic, r.QoS, r.Retain, r.Payload) })
+		f.tok = s.wire.publish(&r)
 		if s.away(f); !s.prove(f) {
 			return
 		}

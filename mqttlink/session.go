@@ -75,7 +75,7 @@ func (l *Link) connect(ctx context.Context) (*session, error) {
 	defer cancel()
 
 	o := l.pahoOptions()
-	o.SetDefaultPublishHandler(s.receive)
+	o.SetDefaultPublishHandler(s.receiveOther)
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
 		s.end(err)
 		close(s.gone)
@@ -86,7 +86,7 @@ func (l *Link) connect(ctx context.Context) (*session, error) {
 			return nil, err
 		}
 		w := newWire(conn, l.o.WriteTimeout, l.o.MaxInbound)
-		w.failed, w.tooLarge = s.end, s.tooLarge
+		w.failed, w.tooLarge, w.deliver = s.end, s.tooLarge, s.receive
 		s.mu.Lock()
 		s.wire = w
 		s.mu.Unlock()
@@ -185,6 +185,7 @@ func (s *session) run(ctx context.Context) error {
 	}
 	s.end(errEnding)
 	if errors.Is(s.err, errEnding) {
+		s.wire.hurry(min(s.l.o.WriteTimeout, time.Second))
 		wg.Wait()
 		s.client.Disconnect(uint(min(s.l.o.WriteTimeout, time.Second) / time.Millisecond))
 		s.wire.kill(errEnding) // if the broker did not let DISCONNECT through
@@ -260,11 +261,16 @@ func notTaken(tok mqtt.Token) bool {
 	return done(tok) && tok.Error() != nil && strings.HasSuffix(tok.Error().Error(), "was broken by timeout")
 }
 
-// receive hands a message to its subscriptions. It is called on the library's
-// network loop and never waits.
-func (s *session) receive(_ mqtt.Client, m mqtt.Message) {
+// receive hands a message to its subscriptions. It is called by whoever reads from the
+// network and never waits.
+func (s *session) receive(m Message) {
 	s.l.count(func(st *Stats) { st.Received++ })
-	s.l.subs.dispatch(s.l.quiet, Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retain: m.Retained(), Dup: m.Duplicate()})
+	s.l.subs.dispatch(s.l.quiet, m)
+}
+
+// receiveOther does the same with messages that come through the library.
+func (s *session) receiveOther(_ mqtt.Client, m mqtt.Message) {
+	s.receive(Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retain: m.Retained()})
 }
 
 // tooLarge tells of a message that was not handed on.

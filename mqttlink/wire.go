@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,8 @@ const (
 	typeSuback  = 9
 )
 
-// wire stands between the client library and the network. It follows the frames
+// wire stands between the client library and the network. It exchanges the messages
+// itself (see publish), and leaves the rest to the library. It follows the frames
 // that come in, because the library trusts them: it would allocate whatever
 // length a PUBLISH claims (up to 256 MB), index past its own list at a SUBACK
 // with too many codes, and take CONNACK codes it does not know for success. And
@@ -41,7 +43,15 @@ type wire struct {
 	headBuf [5]byte
 	left    int // bytes of the packet's body still to be read
 
+	deliver  func(Message) // must not block
+	awaiting sync.Mutex
+	receipts map[uint16]*receipt // of messages that were sent, by packet identifier
+	id       uint16              // the last one given
+
 	write sync.Mutex
+	out   []byte // being written
+	acks  []byte // PUBACKs that go with what is written next, or before the reader waits
+	due   bool   // there are some; of the reader
 }
 
 // killedError replaces the read error after kill. Its text must not be that of
@@ -59,8 +69,8 @@ func (e *talkError) Error() string { return e.what }
 func newWire(c net.Conn, writeTimeout time.Duration, maxIn int) *wire {
 	return &wire{
 		Conn: c, writeTimeout: writeTimeout, maxIn: maxIn,
-		tooLarge: func(string, int) {}, failed: func(error) {},
-		in: bufio.NewReaderSize(c, 4096),
+		tooLarge: func(string, int) {}, failed: func(error) {}, deliver: func(Message) {},
+		in: bufio.NewReaderSize(c, 4096), receipts: map[uint16]*receipt{},
 	}
 }
 
@@ -117,6 +127,11 @@ func (w *wire) Close() error {
 // next reads a packet's fixed header and leaves it in head, and the length of
 // its body in left. Packets that are too large are read over.
 func (w *wire) next() error {
+	if w.in.Buffered() == 0 && w.due {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
 	t, err := w.in.ReadByte()
 	if err != nil {
 		return err
@@ -131,9 +146,14 @@ func (w *wire) next() error {
 	}
 	switch t >> 4 {
 	case typePublish:
-		if n > w.maxIn {
+		switch {
+		case n > w.maxIn:
 			return w.skip(t, n)
+		case t>>1&3 <= 1: // with QoS 2 it is the library's, if the broker has it of an earlier client
+			return w.message(t, n)
 		}
+	case typePuback:
+		return w.puback(n)
 	case typeSuback:
 		if n < 3 || n-2 > int(w.codes.Load()) {
 			return &talkError{"the broker's SUBACK does not fit the SUBSCRIBE"}
@@ -225,20 +245,62 @@ func (w *wire) skip(t byte, n int) error {
 	}
 	w.tooLarge(string(topic), size)
 	if qos == 1 {
-		_, err := w.Write([]byte{typePuback << 4, 2, b[0], b[1]})
-		return err
+		w.acknowledge(b[0], b[1])
 	}
 	return nil
+}
+
+// acknowledge makes a PUBACK (MQTT 3.1.1 section 3.4).
+func (w *wire) acknowledge(id1, id2 byte) {
+	w.write.Lock()
+	w.acks = append(w.acks, typePuback<<4, 2, id1, id2)
+	w.write.Unlock()
+	w.due = true
+}
+
+// flush sends the PUBACKs that have gone with nothing else. Handlers that answer at
+// once have the first turn: then PUBACK and answer are one segment and one TLS record.
+func (w *wire) flush() error {
+	w.due = false
+	runtime.Gosched()
+	w.write.Lock()
+	defer w.write.Unlock()
+	if len(w.acks) == 0 {
+		return nil
+	}
+	_, err := w.send(w.unsent())
+	return err
 }
 
 // Write sends a packet, or fails after the write time-out.
 func (w *wire) Write(p []byte) (int, error) {
 	w.write.Lock()
 	defer w.write.Unlock()
+	b := w.unsent()
+	before := len(b)
+	n, err := w.send(append(b, p...))
+	return max(n-before, 0), err
+}
+
+// unsent returns the PUBACKs that are due, to be sent with what follows. w.write is held.
+func (w *wire) unsent() []byte {
+	b := append(w.out[:0], w.acks...)
+	w.acks = w.acks[:0]
+	return b
+}
+
+// maxOut is how much memory for packets is kept between them, in bytes.
+const maxOut = 64 << 10
+
+// send writes b, or fails after the write time-out. w.write is held.
+func (w *wire) send(b []byte) (int, error) {
+	if cap(b) <= maxOut {
+		w.out = b
+	}
 	if err := w.Conn.SetWriteDeadline(time.Now().Add(w.writeTimeout)); err != nil {
 		return 0, w.broken(err)
 	}
-	n, err := w.Conn.Write(p)
+	n, err := w.Conn.Write(b)
 	if err != nil {
 		return n, w.broken(err)
 	}
@@ -247,6 +309,9 @@ func (w *wire) Write(p []byte) (int, error) {
 	_ = w.Conn.SetWriteDeadline(time.Time{})
 	return n, nil
 }
+
+// hurry bounds a write that is under way.
+func (w *wire) hurry(d time.Duration) { _ = w.Conn.SetWriteDeadline(time.Now().Add(d)) }
 
 // SetWriteDeadline does nothing: Write sets its own.
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }
