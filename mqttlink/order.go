@@ -21,9 +21,14 @@ type order struct {
 
 // newOrder begins a session.
 func (l *Link) newOrder() order {
-	o := order{l: l}
+	o, next := order{l: l}, l.box.NextSeq()
+	if box, ok := l.box.(stagedBox); ok && next > 1 {
+		// What was being published as the last session ended cannot be read before, and
+		// would be passed over.
+		_ = box.Settle(next - 1)
+	}
 	if l.o.LiveFirst {
-		o.boundary = l.box.NextSeq()
+		o.boundary = next
 		o.ahead, o.live = true, o.boundary
 		o.suspect = l.trial.message.seq // otherwise it would come up when all else has been sent
 	}
