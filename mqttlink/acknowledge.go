@@ -26,49 +26,166 @@ type lazyBox interface {
 // taken until then, so that no more than a window is sent again after a kill.
 const saveEvery = 8
 
-// acknowledge waits at the head of the flights and takes what has landed out of
-// the outbox. When the session ends it goes on with what has arrived, up to the
-// first gap.
+// acknowledge takes what has landed out of the outbox, in the order in which it was
+// sent. When the session ends it goes on with what has arrived, up to the first gap.
 func (s *session) acknowledge() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	progress := s.began
-	gap := false
-	unsaved := 0
-	save := func() {
-		if box, ok := s.l.box.(lazyBox); ok && unsaved > 0 {
-			box.Save()
+	a := acknowledger{s: s, progress: s.began}
+	defer a.save()
+	for {
+		s.noted.Store(false) // before it is looked: what comes later is told
+		if !a.take() {
+			return
 		}
-		for ; unsaved > 0; unsaved-- {
-			<-s.slots
+		a.save()
+		select {
+		case <-s.landed:
+		case <-s.soon.C:
+		case <-s.overdue.C:
+			a.watch()
+		case <-s.ended:
+			a.finish()
+			return
 		}
 	}
-	defer save()
-	for f := range s.flights {
-		if f.fate == sent && !done(f.tok) {
-			save() // before waiting
+}
+
+// acknowledger is the state of acknowledge. It is not told what is sent, which would
+// wake it twice for each message, but what has landed, and when the time is up.
+type acknowledger struct {
+	s        *session
+	head     flight // the next to land, if there is one
+	waits    bool
+	progress time.Time // when the last one landed
+	unsaved  int
+}
+
+// take deals with what has landed. It returns false when no more is sent.
+func (a *acknowledger) take() bool {
+	for {
+		if !a.waits {
+			select {
+			case f, ok := <-a.s.flights:
+				if !ok {
+					return false
+				}
+				a.head, a.waits = f, true
+			default:
+				return true
+			}
 		}
-		if !gap && s.arrived(f, progress, timer) {
-			if f.fate == sent && f.r.QoS > 0 {
-				s.acks++
+		if a.head.fate == sent {
+			if !done(a.head.tok) {
+				return true
 			}
-			progress = time.Now()
-			s.noteHanded()
-			if f.fate == sent {
-				s.flying.Add(-flightBytes(&f.r))
+			if err := a.head.tok.err; err != nil {
+				a.s.end(err)
+				return true
 			}
-			s.l.landed(f)
-			unsaved++
-			if len(s.flights) == 0 {
-				runtime.Gosched() // who has waited for this goes on first
-			}
-			if unsaved >= min(saveEvery, s.l.o.Window) || len(s.flights) == 0 {
-				save()
-			}
-			continue
 		}
-		gap = true
-		s.stranded = append(s.stranded, f)
+		a.waits = false
+		a.arrived(a.head)
+	}
+}
+
+func (a *acknowledger) arrived(f flight) {
+	s := a.s
+	if f.fate == sent && f.r.QoS > 0 {
+		s.acks++
+	}
+	a.progress = time.Now()
+	s.noteHanded()
+	if f.fate == sent {
+		s.flying.Add(-flightBytes(&f.r))
+	}
+	s.l.landed(f)
+	a.unsaved++
+	if len(s.flights) == 0 {
+		runtime.Gosched() // who has waited for this goes on first
+	}
+	if a.unsaved >= min(saveEvery, s.l.o.Window) {
+		a.save()
+	}
+}
+
+// save saves what was taken out, and gives its slots back.
+func (a *acknowledger) save() {
+	if box, ok := a.s.l.box.(lazyBox); ok && a.unsaved > 0 {
+		box.Save()
+	}
+	for ; a.unsaved > 0; a.unsaved-- {
+		<-a.s.slots
+	}
+}
+
+// watch ends the session if nothing has landed for too long.
+func (a *acknowledger) watch() {
+	s, limit := a.s, a.s.l.ackTimeout()
+	s.watched.Store(false)
+	if !a.take() || !a.waits {
+		return
+	}
+	since := a.progress
+	if a.head.sent.After(since) {
+		since = a.head.sent
+	}
+	if left := time.Until(since.Add(limit)); left > 0 {
+		s.watched.Store(true)
+		s.overdue.Reset(left)
+		return
+	}
+	s.end(fault(NoAck, nil, "%s did not acknowledge a message within %s; the connection is opened again and the message repeated: if that does not end, the broker throttles or forbids it",
+		s.about.endpoint, limit))
+}
+
+// watch sees to it that acknowledge looks whether a message has landed.
+func (s *session) watch() {
+	if !s.watched.Swap(true) {
+		s.overdue.Reset(s.l.ackTimeout())
+	}
+}
+
+// note tells acknowledge that something has landed.
+func (s *session) note() {
+	select {
+	case s.landed <- struct{}{}:
+	default: // it has been told already
+	}
+}
+
+// behind is how long a PUBACK waits for others to be noted with it, if nobody waits for
+// it: a flow has more to do just then.
+const behind = 2 * time.Millisecond
+
+// acknowledged tells acknowledge of a PUBACK, soon.
+func (s *session) acknowledged() {
+	switch n := len(s.slots); {
+	case s.l.flushing.Load() > 0, n >= min(saveEvery, s.l.o.Window), s.flying.Load() > lightBytes/2:
+		s.note()
+	case !s.noted.Swap(true):
+		s.soon.Reset(behind)
+	}
+}
+
+// finish deals with what the session has left.
+func (a *acknowledger) finish() {
+	gap := false
+	one := func(f flight) {
+		gap = gap || f.fate == sent && (!done(f.tok) || f.tok.err != nil)
+		if !gap {
+			a.arrived(f)
+			return
+		}
+		a.s.stranded = append(a.s.stranded, f)
+	}
+	if a.waits {
+		a.waits = false
+		one(a.head)
+	}
+	for f := range a.s.flights {
+		if a.unsaved > 0 && len(a.s.flights) == 0 {
+			a.save()
+		}
+		one(f)
 	}
 }
 
@@ -93,35 +210,6 @@ func (s *session) noteHanded() {
 		}
 	}
 	s.unconfirmed = s.unconfirmed[:copy(s.unconfirmed, s.unconfirmed[n:])]
-}
-
-// arrived waits until the flight has landed. If it has not, the session ends.
-func (s *session) arrived(f flight, progress time.Time, timer *time.Timer) bool {
-	if f.fate != sent {
-		return true
-	}
-	if !done(f.tok) {
-		if f.sent.After(progress) {
-			progress = f.sent
-		}
-		limit := s.l.ackTimeout()
-		timer.Reset(time.Until(progress.Add(limit)))
-		select {
-		case <-f.tok.done:
-		case <-s.ended:
-		case <-timer.C:
-			s.end(fault(NoAck, nil, "%s did not acknowledge a message within %s; the connection is opened again and the message repeated: if that does not end, the broker throttles or forbids it",
-				s.about.endpoint, limit))
-		}
-		if !done(f.tok) {
-			return false
-		}
-	}
-	if err := f.tok.err; err != nil {
-		s.end(err)
-		return false
-	}
-	return true
 }
 
 func done(t interface{ Done() <-chan struct{} }) bool {

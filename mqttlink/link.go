@@ -70,11 +70,12 @@ type Link struct {
 	ctx     context.Context // the life of the handlers; ends with Run
 	cancel  context.CancelFunc
 
-	state   atomic.Int32
-	waiting atomic.Bool                // for the clock
-	local   atomic.Pointer[netip.Addr] // our address in the last connection
-	kick    chan struct{}              // something was appended
-	now     atomic.Pointer[session]    // the one that runs
+	state    atomic.Int32
+	waiting  atomic.Bool                // for the clock
+	local    atomic.Pointer[netip.Addr] // our address in the last connection
+	kick     chan struct{}              // something was appended
+	now      atomic.Pointer[session]    // the one that runs
+	flushing atomic.Int32               // how many wait for the outbox to be empty
 
 	// What one session leaves to the next; sessions never overlap.
 	handed uint64 // highest QoS 0 record that was given to the network
@@ -149,18 +150,34 @@ func (l *Link) Subscribe(filter string, qos byte, h Handler) (cancel func(), err
 
 // SubscribeAll implements Client.
 func (l *Link) SubscribeAll(filters []string, qos byte, h Handler) (cancel func(), err error) {
+	if err := l.maySubscribe(filters, qos, h); err != nil {
+		return nil, err
+	}
+	return l.subs.add(queued(l.ctx, filters, qos, l.contain(h)), l.o.Limits)
+}
+
+// SubscribePrompt implements Prompt.
+func (l *Link) SubscribePrompt(filter string, qos byte, h Handler) (cancel func(), err error) {
+	filters := []string{filter}
+	if err := l.maySubscribe(filters, qos, h); err != nil {
+		return nil, err
+	}
+	return l.subs.add(&subscription{filters: filters, qos: qos, prompt: l.contain(h)}, l.o.Limits)
+}
+
+func (l *Link) maySubscribe(filters []string, qos byte, h Handler) error {
 	for _, f := range filters {
 		if err := l.o.Limits.checkFilter(f, qos); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if h == nil {
-		return nil, fmt.Errorf("subscribe to %s: the handler is missing", strings.Join(filters, ", "))
+		return fmt.Errorf("subscribe to %s: the handler is missing", strings.Join(filters, ", "))
 	}
 	if l.ctx.Err() != nil {
-		return nil, ErrEnded
+		return ErrEnded
 	}
-	return l.subs.add(l.ctx, filters, qos, l.contain(h), l.o.Limits)
+	return nil
 }
 
 // contain keeps a panic in a handler from taking the whole process along: it is
@@ -217,6 +234,11 @@ func addrOf(a net.Addr) netip.Addr {
 
 // Flush waits until the outbox is empty.
 func (l *Link) Flush(ctx context.Context) error {
+	l.flushing.Add(1)
+	defer l.flushing.Add(-1)
+	if s := l.now.Load(); s != nil {
+		s.note() // what has landed and was not noted yet
+	}
 	for {
 		l.mu.Lock()
 		emptied := l.emptied
@@ -378,4 +400,7 @@ func (l *Link) setState(s State) {
 	}
 }
 
-var _ Client = (*Link)(nil)
+var _ interface {
+	Client
+	Prompt
+} = (*Link)(nil)

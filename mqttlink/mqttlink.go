@@ -57,3 +57,12 @@ type Client interface {
 	// their messages in the order in which they arrive, and each once.
 	SubscribeAll(filters []string, qos byte, h Handler) (cancel func(), err error)
 }
+
+// Prompt is a Client for handlers that return at once and wait for nothing: neither for
+// others nor for a Publish.
+type Prompt interface {
+	// SubscribePrompt is Subscribe, but h is called by whoever reads from the network,
+	// which saves waking somebody else. It may still be called once while cancel
+	// returns, for which cancel does not wait.
+	SubscribePrompt(filter string, qos byte, h Handler) (cancel func(), err error)
+}

@@ -96,6 +96,7 @@ func (w *wire) puback(n int) error {
 	w.awaiting.Unlock()
 	if t != nil {
 		close(t.done)
+		w.landed()
 	}
 	return nil
 }

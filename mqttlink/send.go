@@ -47,6 +47,7 @@ func (s *session) send() {
 	defer func() {
 		s.closed = true
 		close(s.flights)
+		s.note()
 		s.sending.Unlock()
 	}()
 	l := s.l
@@ -73,6 +74,7 @@ func (s *session) send() {
 		}
 		if f.fate != sent {
 			s.flights <- f
+			s.note()
 			continue
 		}
 		select {
@@ -104,4 +106,9 @@ func (s *session) away(f flight) {
 		s.mu.Unlock()
 	}
 	s.flights <- f
+	if done(f.tok) { // before it could be found among the flights
+		s.note()
+	} else {
+		s.watch()
+	}
 }

@@ -35,8 +35,13 @@ type session struct {
 	flying  atomic.Int64  // bytes of messages that were sent and have not landed
 	slots   chan struct{} // one token for each flight
 	flights chan flight   // in the order of the outbox; closed when the sender ends
-	sending sync.Mutex    // the right to send; taken before mu
-	closed  bool          // flights is; of who sends, as are:
+	landed  chan struct{} // has a token when a flight may have landed
+	overdue *time.Timer   // runs out when one should have, if it is watched
+	watched atomic.Bool
+	soon    *time.Timer // runs out when PUBACKs have waited for others, if it is noted
+	noted   atomic.Bool
+	sending sync.Mutex // the right to send; taken before mu
+	closed  bool       // flights is; of who sends, as are:
 	order   order
 	pace    pacer
 	probe   probe
@@ -61,6 +66,7 @@ func (l *Link) connect(ctx context.Context) (*session, error) {
 	s := &session{
 		l: l, gone: make(chan struct{}), ended: make(chan struct{}), settling: make(chan struct{}),
 		slots: make(chan struct{}, l.o.Window), flights: make(chan flight, l.o.Window),
+		landed: make(chan struct{}, 1), overdue: time.NewTimer(time.Hour), soon: time.NewTimer(time.Hour),
 		about: about{
 			endpoint: l.endpoint, clientID: l.o.ClientID, timeout: l.o.ConnectTimeout,
 			certFile: l.o.Cert, ca: l.o.CA, password: l.o.Username != "", limits: l.o.Limits,
@@ -86,7 +92,7 @@ func (l *Link) connect(ctx context.Context) (*session, error) {
 			return nil, err
 		}
 		w := newWire(conn, l.o.WriteTimeout, l.o.MaxInbound)
-		w.failed, w.tooLarge, w.deliver = s.end, s.tooLarge, s.receive
+		w.failed, w.tooLarge, w.deliver, w.landed = s.end, s.tooLarge, s.receive, s.acknowledged
 		s.mu.Lock()
 		s.wire = w
 		s.mu.Unlock()
@@ -164,6 +170,8 @@ func (s *session) end(err error) {
 
 // run keeps the session until it is lost or ctx ends, and returns the reason.
 func (s *session) run(ctx context.Context) error {
+	defer s.overdue.Stop()
+	defer s.soon.Stop()
 	var wg sync.WaitGroup
 	wg.Go(s.send)
 	wg.Go(s.acknowledge)
@@ -265,7 +273,7 @@ func notTaken(tok mqtt.Token) bool {
 // network and never waits.
 func (s *session) receive(m Message) {
 	s.l.count(func(st *Stats) { st.Received++ })
-	s.l.subs.dispatch(s.l.quiet, m)
+	s.l.subs.dispatch(s.l.ctx, s.l.quiet, m)
 }
 
 // receiveOther does the same with messages that come through the library.

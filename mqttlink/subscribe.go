@@ -38,7 +38,14 @@ type subscriptions struct {
 type subscription struct {
 	filters []string
 	qos     byte
-	inbox   *inbox.Inbox[Message]
+	inbox   *inbox.Inbox[Message] // nil, if there is
+	prompt  Handler
+}
+
+func (s *subscription) stop() {
+	if s.inbox != nil {
+		s.inbox.Stop()
+	}
 }
 
 func (s *subscription) matches(topic string) bool {
@@ -51,9 +58,14 @@ func (s *subscriptions) init() {
 	s.changed = make(chan struct{}, 1)
 }
 
+// queued returns a subscription whose messages wait for their handler.
+func queued(ctx context.Context, filters []string, qos byte, h Handler) *subscription {
+	return &subscription{filters: slices.Clone(filters), qos: qos, inbox: inbox.New(ctx, inboxMessages, inboxBytes, size, h)}
+}
+
 // add notes a subscription and returns what ends it.
-func (s *subscriptions) add(ctx context.Context, filters []string, qos byte, h Handler, limits Limits) (cancel func(), err error) {
-	sub := &subscription{filters: slices.Clone(filters), qos: qos, inbox: inbox.New(ctx, inboxMessages, inboxBytes, size, h)}
+func (s *subscriptions) add(sub *subscription, limits Limits) (cancel func(), err error) {
+	filters := sub.filters
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	want := len(s.asked)
@@ -63,7 +75,7 @@ func (s *subscriptions) add(ctx context.Context, filters []string, qos byte, h H
 		}
 	}
 	if limits.MaxSubscriptions > 0 && want > max(limits.MaxSubscriptions, len(s.asked)) {
-		sub.inbox.Stop()
+		sub.stop()
 		return nil, limits.exceeded("subscription to "+strings.Join(filters, ", "), "filters", want, limits.MaxSubscriptions)
 	}
 	s.subs = append(slices.Clip(s.subs), sub)
@@ -90,7 +102,7 @@ func (s *subscriptions) remove(sub *subscription) {
 		}
 	}
 	s.mu.Unlock()
-	sub.inbox.Stop()
+	sub.stop()
 }
 
 // tell wakes the session. s.mu is held.
@@ -108,30 +120,43 @@ func (s *subscriptions) stop() {
 	s.subs = nil
 	s.mu.Unlock()
 	for _, sub := range subs {
-		sub.inbox.Stop()
+		sub.stop()
 	}
 }
 
-// dispatch queues m for every handler whose filter matches, without waiting.
-func (s *subscriptions) dispatch(quiet *quietLog, m Message) {
+// dispatch queues m for every handler whose filter matches, without waiting, and calls
+// those that are prompt.
+func (s *subscriptions) dispatch(ctx context.Context, quiet *quietLog, m Message) {
 	s.mu.RLock()
 	subs := s.subs // replaced, never changed
 	s.mu.RUnlock()
-	first := true
+	var to *subscription
 	for _, sub := range subs {
 		if !sub.matches(m.Topic) {
 			continue
 		}
-		own := m // the message belongs to the handler: each gets its own
-		if !first {
+		if to != nil { // the message belongs to the handler: each gets its own, the last one m
+			own := m
 			own.Payload = slices.Clone(m.Payload)
+			s.hand(ctx, quiet, to, own)
 		}
-		first = false
-		if n := sub.inbox.Offer(own); n > 0 {
-			s.missed.Add(uint64(n))
-			filters := strings.Join(sub.filters, ", ")
-			quiet.say(slog.LevelWarn, "missed "+filters, "handler too slow: the oldest messages are dropped", "filter", filters, "dropped", s.missed.Load())
-		}
+		to = sub
+	}
+	if to != nil {
+		s.hand(ctx, quiet, to, m)
+	}
+}
+
+// hand gives m to one handler.
+func (s *subscriptions) hand(ctx context.Context, quiet *quietLog, sub *subscription, m Message) {
+	if sub.prompt != nil {
+		sub.prompt(ctx, m)
+		return
+	}
+	if n := sub.inbox.Offer(m); n > 0 {
+		s.missed.Add(uint64(n))
+		filters := strings.Join(sub.filters, ", ")
+		quiet.say(slog.LevelWarn, "missed "+filters, "handler too slow: the oldest messages are dropped", "filter", filters, "dropped", s.missed.Load())
 	}
 }
 

@@ -305,3 +305,76 @@ func TestBrokenBroker(t *testing.T) {
 		})
 	}
 }
+
+// TestPrompt: a prompt handler gets what a queued one gets, in order, its fault takes
+// nobody along, and it is not called again when it has been cancelled.
+func TestPrompt(t *testing.T) {
+	s := &script{}
+	o := options(s.listen(t, nil))
+	conns := make(chan net.Conn, 1)
+	s.onPacket = func(p packets.ControlPacket, c net.Conn) {
+		if _, ok := p.(*packets.UnsubscribePacket); ok {
+			conns <- c
+		}
+	}
+	l := run(t, o)
+	if _, err := l.SubscribePrompt("a/#/b", 1, nil); err == nil {
+		t.Error("a filter that is none is taken")
+	}
+	prompt, queued := make(chan int, 10), make(chan int, 10)
+	cancel, err := l.SubscribePrompt("t", 1, func(_ context.Context, m Message) {
+		prompt <- len(m.Payload)
+		m.Payload[0] = 'X' // it belongs to this handler
+		if len(m.Payload) == 2 {
+			panic("on purpose")
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Subscribe("t", 1, func(_ context.Context, m Message) { queued <- len(m.Payload) + int(m.Payload[0]) }); err != nil {
+		t.Fatal(err)
+	}
+	stop, err := l.SubscribePrompt("other", 1, func(context.Context, Message) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.wait(t, "the subscriptions", func() bool {
+		return slices.ContainsFunc(s.packets, func(p packets.ControlPacket) bool {
+			sub, ok := p.(*packets.SubscribePacket)
+			return ok && slices.Contains(sub.Topics, "other")
+		})
+	})
+	stop()
+	c := <-conns
+	for n := 1; n <= 3; n++ {
+		c.Write(publishPacket("t", 1, uint16(n), n))
+	}
+	for want := 1; want <= 3; want++ {
+		if got := <-prompt; got != want {
+			t.Errorf("prompt: %d bytes, want %d", got, want)
+		}
+		if got := <-queued; got != want {
+			t.Errorf("queued: %d bytes, want %d", got, want)
+		}
+	}
+	s.wait(t, "three PUBACKs", func() bool {
+		n := 0
+		for _, p := range s.packets {
+			if _, ok := p.(*packets.PubackPacket); ok {
+				n++
+			}
+		}
+		return n == 3
+	})
+	cancel()
+	c.Write(publishPacket("t", 1, 9, 9))
+	if got := <-queued; got != 9 {
+		t.Errorf("queued: %d bytes, want 9", got)
+	}
+	select {
+	case got := <-prompt:
+		t.Errorf("called after cancel with %d bytes", got)
+	default:
+	}
+}

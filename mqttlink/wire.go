@@ -44,6 +44,7 @@ type wire struct {
 	left    int // bytes of the packet's body still to be read
 
 	deliver  func(Message) // must not block
+	landed   func()        // told of a PUBACK
 	awaiting sync.Mutex
 	receipts map[uint16]*receipt // of messages that were sent, by packet identifier
 	id       uint16              // the last one given
@@ -69,7 +70,7 @@ func (e *talkError) Error() string { return e.what }
 func newWire(c net.Conn, writeTimeout time.Duration, maxIn int) *wire {
 	return &wire{
 		Conn: c, writeTimeout: writeTimeout, maxIn: maxIn,
-		tooLarge: func(string, int) {}, failed: func(error) {}, deliver: func(Message) {},
+		tooLarge: func(string, int) {}, failed: func(error) {}, deliver: func(Message) {}, landed: func() {},
 		in: bufio.NewReaderSize(c, 4096), receipts: map[uint16]*receipt{},
 	}
 }

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"pithings/mqttlink/outbox"
 )
 
 // stream is a connection that yields bytes and takes everything.
@@ -29,6 +32,7 @@ func FuzzWire(f *testing.F) {
 		"", "\x20", connack, "\x20\x02\x00\x05", "HTTP/1.1 400", "\x15\x03\x01",
 		connack + "\x30\x05\x00\x01txy", connack + "\x90\x03\x00\x01\x00",
 		connack + "\x40\x02\x00\x01\xd0\x00", connack + string(publishPacket("t", 1, 1, 300)) + "\xd0\x00",
+		connack + "\x40\x02\x80\x00\x40\x02\x80\x00", connack + "\x32\x03\x00\x01t", connack + "\x34\x05\x00\x01t\x00\x01",
 		connack + "\x30\xff\xff\xff\x7f", connack + "\x30\x80\x80\x80\x80\x01", connack + "\x32\x01\x00",
 	} {
 		f.Add([]byte(s))
@@ -37,6 +41,12 @@ func FuzzWire(f *testing.F) {
 		const most = 200
 		w := newWire(stream{r: bytes.NewReader(data)}, time.Second, most)
 		w.codes.Store(1)
+		w.deliver = func(m Message) {
+			if len(m.Topic)+len(m.Payload) > most || m.QoS > 1 {
+				t.Fatalf("handed on: %+v", m)
+			}
+		}
+		w.receipts[firstID] = &receipt{done: make(chan struct{})}
 		seen := 0
 		for {
 			p, err := packets.ReadPacket(w)
@@ -60,4 +70,73 @@ func FuzzWire(f *testing.F) {
 			}
 		}
 	})
+}
+
+// written is a connection that keeps what is written to it, write by write.
+type written struct {
+	stream
+	writes []string
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.writes = append(w.writes, string(p))
+	return len(p), nil
+}
+
+// TestAnswerAndPubackTogether: what a handler publishes at once goes with the PUBACK of
+// the message, in one write; without an answer the PUBACK goes before the reader waits.
+func TestAnswerAndPubackTogether(t *testing.T) {
+	in := "\x20\x02\x00\x00" + "\x32\x06\x00\x01q\x00\x07?" + "\x32\x05\x00\x01x\x00\x08"
+	c := &written{stream: stream{r: bytes.NewReader([]byte(in))}}
+	w := newWire(c, time.Second, 100)
+	var got []Message
+	w.deliver = func(m Message) {
+		got = append(got, m)
+		if m.Topic == "q" {
+			w.publish(&outbox.Record{Topic: "a", Payload: []byte("!"), QoS: 1})
+		}
+	}
+	if p, err := packets.ReadPacket(w); err != nil {
+		t.Fatal(p, err)
+	}
+	if p, err := packets.ReadPacket(w); err == nil {
+		t.Fatalf("the library sees %v", p)
+	}
+	if len(got) != 2 || got[0].Topic != "q" || string(got[0].Payload) != "?" || got[0].QoS != 1 || got[1].Topic != "x" || len(got[1].Payload) != 0 {
+		t.Errorf("handed on: %+v", got)
+	}
+	// The answer is written while its message is handled, ahead of that PUBACK.
+	want := []string{"\x32\x06\x00\x01a\x80\x01!", "\x40\x02\x00\x07\x40\x02\x00\x08"}
+	if !slices.Equal(c.writes, want) {
+		t.Errorf("written: %q, want %q", c.writes, want)
+	}
+	w.acknowledge(0, 9)
+	w.publish(&outbox.Record{Topic: "a", QoS: 0, Retain: true})
+	if last := c.writes[len(c.writes)-1]; last != "\x40\x02\x00\x09\x31\x03\x00\x01a" {
+		t.Errorf("PUBACK and PUBLISH: %q", last)
+	}
+}
+
+// TestReceipts: an identifier that is on its way is not given again, and a PUBACK is for
+// the message that has it.
+func TestReceipts(t *testing.T) {
+	c := &written{stream: stream{r: bytes.NewReader([]byte("\x02\x00\x02\xff\xff"))}}
+	w := newWire(c, time.Second, 100)
+	first := w.publish(&outbox.Record{Topic: "a", QoS: 1})
+	w.id = 0xfffe
+	last := w.publish(&outbox.Record{Topic: "a", QoS: 1})
+	for range 3 {
+		w.publish(&outbox.Record{Topic: "a", QoS: 1})
+	}
+	var ids []string
+	for _, p := range c.writes {
+		ids = append(ids, p[5:7])
+	}
+	if want := []string{"\x80\x01", "\xff\xff", "\x80\x00", "\x80\x02", "\x80\x03"}; !slices.Equal(ids, want) {
+		t.Errorf("identifiers %q, want %q", ids, want)
+	}
+	w.in.Discard(3)
+	if err := w.puback(2); err != nil || !done(last) || done(first) {
+		t.Errorf("after the PUBACK: %v, %v, %v", err, done(last), done(first))
+	}
 }

@@ -134,7 +134,7 @@ func (r *Remote) listen(topic string, read Reader) error {
 	}
 	a = &answers{read: read, users: 1}
 	var err error
-	a.cancel, err = r.link.Subscribe(topic, 1, func(_ context.Context, m mqttlink.Message) { r.answer(m, a.read) })
+	a.cancel, err = r.subscribe(topic, func(_ context.Context, m mqttlink.Message) { r.answer(m, a.read) })
 	if err != nil {
 		return err
 	}
@@ -142,6 +142,14 @@ func (r *Remote) listen(topic string, read Reader) error {
 	r.answers[topic] = a
 	r.mu.Unlock()
 	return nil
+}
+
+// subscribe is for handlers that wait for nothing.
+func (r *Remote) subscribe(filter string, h mqttlink.Handler) (cancel func(), err error) {
+	if link, ok := r.link.(mqttlink.Prompt); ok {
+		return link.SubscribePrompt(filter, 1, h)
+	}
+	return r.link.Subscribe(filter, 1, h)
 }
 
 func (r *Remote) leave(topic string) {
@@ -365,7 +373,7 @@ func (d *Described) Watch(event string, fn func(map[string]any, time.Time)) (fun
 	if d.group != "" {
 		filter = "$share/" + d.group + "/" + e.Topic
 	}
-	return d.r.link.Subscribe(filter, 1, func(_ context.Context, m mqttlink.Message) {
+	return d.r.subscribe(filter, func(_ context.Context, m mqttlink.Message) {
 		if m.Retain {
 			return // what was the case once is no event
 		}
