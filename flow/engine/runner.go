@@ -133,8 +133,20 @@ func (r *runner) run(s *starting) string {
 	x := newExecution(r, s)
 	r.running = append(r.running, x)
 	r.stats.Started++
-	r.d.e.tasks.Go(x.run)
+	r.d.e.tasks.Go(func() {
+		grow()
+		x.run()
+	})
 	return x.ID
+}
+
+// grow makes the stack of a new goroutine as large as calls through a link need, while
+// there is little on it: otherwise it is copied several times on the way down.
+//
+//go:noinline
+func grow() {
+	var room [6 << 10]byte
+	_ = room[len(room)-1]
 }
 
 // ended is called by an execution at its very end.

@@ -19,6 +19,9 @@ type writer struct {
 	retry   time.Time
 }
 
+// mostBuffer is how much memory for lines is kept, in bytes.
+const mostBuffer = 256 << 10
+
 // retryAfter is how long nothing is tried on a disk that failed.
 const retryAfter = 5 * time.Second
 
@@ -86,7 +89,7 @@ func (w *writer) take(r record) {
 	}
 	w.buf = appendLine(w.buf, &r)
 	w.records++
-	if len(w.buf) >= w.segmentSize()/4 {
+	if len(w.buf) >= min(w.segmentSize()/4, mostBuffer/2) {
 		w.write()
 	}
 }
@@ -118,7 +121,7 @@ func (w *writer) write() {
 		w.f, w.torn, w.retry = nil, true, time.Now().Add(retryAfter)
 	}
 	w.buf, w.records = w.buf[:0], 0
-	if cap(w.buf) > 256<<10 {
+	if cap(w.buf) > mostBuffer {
 		w.buf = nil
 	}
 	w.retain()
