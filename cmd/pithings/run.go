@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -117,6 +118,9 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 		return err
 	}
 	defer remove()
+	if len(cfg.Things) == 0 && cfg.Broker.Listen == "" {
+		useOneProcessor()
+	}
 	system := newSystemd(log)
 	a, err := agent.New(agent.Options{
 		Config:     cfg,
@@ -136,6 +140,16 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 	stop := system.watch(a)
 	defer stop()
 	return a.Run(ctx)
+}
+
+// useOneProcessor is for a process that has no parts: flows wait for the network, one
+// message at a time, and with several processors the runtime wakes a thread upon each
+// message to look for work that is not there, which costs more than the work itself
+// (test/bench/flow). Who sets GOMAXPROCS knows better.
+func useOneProcessor() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1)
+	}
 }
 
 // stateDir returns the state folder. Simulated things leave nothing behind,

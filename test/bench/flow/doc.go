@@ -4,9 +4,9 @@
 // camera and screen, and answers at once. The forwarders take turns in short blocks, in
 // one run and through one broker:
 //
-//   - pithings: the shipped program, `pithings run`, with a configuration that has a flow
-//     and no things, carrier broker. Queue, history and log are as they always are. Its
-//     commands have QoS 1 also where all else has QoS 0;
+//   - pithings: the shipped program, `pithings flow run` with a flow of a file. Queue on
+//     disk, history, time-outs and log are as they always are. Its commands have QoS 1
+//     also where all else has QoS 0;
 //   - paho: the bare client library (folder forwarder), no JSON, no time-outs;
 //   - c: one thread, one blocking socket, PUBACK and PUBLISH in one write;
 //   - node-red: two mqtt-in wired to two mqtt-out, as Node-RED comes, and with

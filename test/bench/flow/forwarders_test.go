@@ -29,12 +29,14 @@ func (n *bench) paho(name string, qos int) {
 }
 
 func (n *bench) pithings(name string, _ int) {
-	config := n.write(name+".yaml", fmt.Sprintf(`mqtt: {endpoint: "mqtt://127.0.0.1:%s", client_id: %s}
-http: {listen: "127.0.0.1:0"}
-clock: trust
-flows: [{builtin: SecurityFlow, things: {motionSensor: %[2]s_MS, camera: %[2]s_Camera, screen: %[2]s_Screen}}]
-`, n.port, name))
-	n.run(name, exec.Command(n.file("pithings"), "run", "--config", config, "--state", n.file(name+"-state")))
+	flow := n.write(name+".yaml", fmt.Sprintf(`name: SecurityFlow
+things: {sensor: %[1]s_MS, camera: %[1]s_Camera, screen: %[1]s_Screen}
+trigger: {thing: sensor, event: StateChanged, when: event.isMotionDetected}
+steps:
+  - {name: Camera, thing: camera, action: capture, output: cameraResult}
+  - {name: Screen, thing: screen, action: display, input: {imageUri: "${cameraResult.lastClickedImage}"}}
+`, name))
+	n.run(name, exec.Command(n.file("pithings"), "flow", "run", "-e", "mqtt://127.0.0.1:"+n.port, "--id", name, "--state", n.file(name+"-state"), flow))
 }
 
 // node returns a node that can run Node-RED 5, or "" and why there is none.
