@@ -19,14 +19,14 @@ import (
 // local is a state folder that this process owns for the time being, with the
 // connection that delivers what is in its outbox.
 type local struct {
-	state    state.Folder
-	box      *outbox.Disk
-	link     *mqttlink.Link
-	server   *control.Server // nil if there can be none
-	counter  *counter
-	verdicts chan []Verdict
-	wanted   *wanted // nil if it is not given up when another process asks for it
-	log      *slog.Logger
+	state   state.Folder
+	box     *outbox.Disk
+	link    *mqttlink.Link
+	server  *control.Server // nil if there can be none
+	counter *counter
+	inbox   *inbox
+	wanted  *wanted // nil if it is not given up when another process asks for it
+	log     *slog.Logger
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -36,7 +36,7 @@ type local struct {
 // Without an endpoint nothing is delivered. w, if not nil, is told when another process
 // asks for it.
 func own(o *Options, w *wanted) (*local, error) {
-	l := &local{state: state.Folder{Dir: o.State}, log: o.Log, wanted: w, verdicts: make(chan []Verdict, 2*pendingCount+1)}
+	l := &local{state: state.Folder{Dir: o.State}, log: o.Log, wanted: w, inbox: newInbox()}
 	if err := l.state.Own(); err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func newLink(o *mqttlink.Options, box *outbox.Disk, dir string, log *slog.Logger
 func (l *local) start(deliver bool, c *clock.Clock) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
-	l.counter = newCounter(Desk{l.link, l.box}, func(vs []Verdict) { l.verdicts <- vs })
+	l.counter = newCounter(Desk{l.link, l.box}, l.inbox.tell)
 	l.wg.Go(func() { l.counter.run(ctx) })
 	l.wg.Go(func() { _ = c.Run(ctx) })
 	if deliver {
@@ -111,7 +111,7 @@ func (l *local) start(deliver bool, c *clock.Clock) {
 }
 
 func (l *local) put(ctx context.Context, ms []mqttlink.Message) error { return l.counter.put(ctx, ms) }
-func (l *local) told() <-chan []Verdict                               { return l.verdicts }
+func (l *local) told() *inbox                                         { return l.inbox }
 func (l *local) cause() error                                         { return nil }
 
 func (l *local) asked() <-chan struct{} {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"pithings/agent/control"
@@ -56,8 +58,8 @@ func (e *UnsafeError) Error() string {
 // place is where messages are handed over to.
 type place interface {
 	put(ctx context.Context, ms []mqttlink.Message) error
-	// told is closed when the place is no more, for the reason that cause gives.
-	told() <-chan []Verdict
+	// told is what the place has told. When it is no more, cause gives the reason.
+	told() *inbox
 	cause() error
 	// asked is closed when another process asks for the place.
 	asked() <-chan struct{}
@@ -66,12 +68,19 @@ type place interface {
 
 // run is one call of Run.
 type run struct {
-	o       *Options
-	where   place
-	read    int    // messages so far
-	pending []item // from the first that is not settled on
-	first   int    // the place's number of that one
-	bytes   int    // of their payloads
+	o     *Options
+	where place // changed by the goroutine of Run alone, with mu held
+
+	mu      sync.Mutex
+	room    sync.Cond     // fewer messages are pending, or the run has ended
+	done    chan struct{} // closed when the input has ended and nothing is pending
+	ended   bool          // the input has
+	stopped atomic.Bool   // the run has
+	wrong   error         // with the input
+	read    int           // messages so far
+	pending []item        // from the first that is not settled on
+	first   int           // the place's number of that one
+	bytes   int           // of their payloads
 	end     UnsafeError
 	out     []byte
 	gave    time.Time // when it gave way
@@ -88,16 +97,21 @@ type item struct {
 // UnsafeError that says what is not.
 func Run(ctx context.Context, o Options) error {
 	o.Queue.Sync = outbox.SyncAlways
-	r := &run{o: &o, first: 1}
+	r := &run{o: &o, first: 1, done: make(chan struct{})}
+	r.room.L = &r.mu
 	err := r.all(ctx)
 	if l, ok := r.where.(*local); ok && err == nil && o.Link.Endpoint != "" {
 		l.linger(ctx, o.Linger)
 	}
-	if r.where != nil {
+	r.stopped.Store(true)
+	if r.where != nil { // closing it also ends a put that waits
 		if closeErr := r.where.close(); err == nil && closeErr != nil {
 			err = closeErr
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.room.Broadcast()
 	for _, p := range r.pending {
 		if !p.settled {
 			r.end.Unsafe++
@@ -112,57 +126,18 @@ func Run(ctx context.Context, o Options) error {
 	return err
 }
 
-type batch struct {
-	ms  []mqttlink.Message
-	err error
-}
-
-// all reads to the end of the input.
+// all hands over the input to its end.
 func (r *run) all(ctx context.Context) error {
-	input := make(chan batch)
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() { // it may be waiting for input when all else has ended
-		for {
-			ms, err := r.o.Input()
-			select {
-			case input <- batch{ms, err}:
-			case <-stop:
-				return
-			}
-			if len(ms) == 0 || err != nil {
-				return
-			}
-		}
-	}()
 	if err := r.open(ctx); err != nil {
 		return err
 	}
-	ended := false
-	var inputErr error
+	go r.feed(ctx) // it may be waiting for input when all else has ended
 	for {
-		if ended && len(r.pending) == 0 {
-			return inputErr
-		}
-		more := input
-		if ended || len(r.pending) >= pendingCount/2 || r.bytes >= pendingBytes {
-			more = nil
-		}
 		select {
-		case b := <-more:
-			ended, inputErr = len(b.ms) == 0 || b.err != nil, b.err
-			for _, m := range b.ms {
-				r.read++
-				r.pending = append(r.pending, item{n: r.read, m: m})
-				r.bytes += len(m.Payload)
-			}
-			if err := r.hand(ctx, b.ms); err != nil {
-				return err
-			}
-		case vs, ok := <-r.where.told():
-			if ok {
-				r.settle(vs)
-			} else if err := r.reopen(ctx); err != nil {
+		case <-r.done:
+			return r.wrong
+		case <-r.where.told().ready:
+			if err := r.turn(ctx); err != nil {
 				return err
 			}
 		case <-r.where.asked():
@@ -175,22 +150,64 @@ func (r *run) all(ctx context.Context) error {
 	}
 }
 
+// feed hands over what is read, and settles what is answered at once.
+func (r *run) feed(ctx context.Context) {
+	for {
+		ms, err := r.o.Input()
+		r.mu.Lock()
+		for !r.stopped.Load() && (len(r.pending) >= pendingCount/2 || r.bytes >= pendingBytes) {
+			r.room.Wait()
+		}
+		if r.stopped.Load() {
+			r.mu.Unlock()
+			return
+		}
+		for _, m := range ms {
+			r.read++
+			r.pending = append(r.pending, item{n: r.read, m: m})
+			r.bytes += len(m.Payload)
+		}
+		r.ended, r.wrong = len(ms) == 0 || err != nil, err
+		ended := r.ended
+		r.hand(ctx, ms)
+		r.mu.Unlock()
+		if ended {
+			return
+		}
+	}
+}
+
+// turn settles what the place has told, and finds another if it is no more.
+func (r *run) turn(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	vs, gone := r.where.told().take()
+	if r.settle(vs); gone {
+		return r.reopen(ctx)
+	}
+	return nil
+}
+
 // giveWay leaves the folder to who asked for it, and goes on beside him.
 func (r *run) giveWay(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	_ = r.where.close() // what it held in memory is handed over again
-	for told := r.where.told(); len(told) > 0; {
-		r.settle(<-told)
-	}
+	vs, _ := r.where.told().take()
+	r.settle(vs)
 	r.gave = time.Now()
 	return r.again(ctx)
 }
 
-// hand hands messages over; if the place is no more, it is told by told.
-func (r *run) hand(ctx context.Context, ms []mqttlink.Message) error {
-	if err := r.where.put(ctx, ms); err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+// hand hands messages over. If the place is no more, its inbox tells.
+func (r *run) hand(ctx context.Context, ms []mqttlink.Message) {
+	in := r.where.told()
+	in.put()
+	_ = r.where.put(ctx, ms)
+	vs, gone := in.take()
+	if r.settle(vs); gone {
+		in.signal()
 	}
-	return nil
 }
 
 // settle notes what has become of messages.
@@ -222,6 +239,14 @@ func (r *run) settle(vs []Verdict) {
 	if r.o.Verdicts != nil && len(r.out) > 0 {
 		_, _ = r.o.Verdicts.Write(r.out)
 	}
+	r.room.Broadcast()
+	if r.ended && len(r.pending) == 0 {
+		select {
+		case <-r.done:
+		default:
+			close(r.done)
+		}
+	}
 }
 
 // reopen finds another place after the owner has ended.
@@ -237,6 +262,7 @@ func (r *run) reopen(ctx context.Context) error {
 func (r *run) again(ctx context.Context) error {
 	r.where = nil
 	if err := r.open(ctx); err != nil {
+		r.stopped.Store(true)
 		return err
 	}
 	r.pending = slices.DeleteFunc(r.pending, func(p item) bool { return p.settled })
@@ -245,7 +271,8 @@ func (r *run) again(ctx context.Context) error {
 	for i, p := range r.pending {
 		again[i] = p.m
 	}
-	return r.hand(ctx, again)
+	r.hand(ctx, again)
+	return nil
 }
 
 // patience is how long a folder may be owned by a process that does not answer: one

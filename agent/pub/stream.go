@@ -145,10 +145,11 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 
 // remote is a stream to the owner.
 type remote struct {
-	stream   *control.Stream
-	w        *bufio.Writer
-	verdicts chan []Verdict
-	err      error // why verdicts was closed
+	stream *control.Stream
+	w      *bufio.Writer
+	inbox  *inbox
+	closed chan struct{} // nothing comes any more
+	err    error         // why
 }
 
 // newRemote opens a stream to the owner of a socket.
@@ -157,14 +158,15 @@ func newRemote(ctx context.Context, c *control.Client, connection string) (*remo
 	if err != nil {
 		return nil, err
 	}
-	r := &remote{stream: s, w: bufio.NewWriterSize(s, 64<<10), verdicts: make(chan []Verdict, 2*pendingCount+1)}
+	r := &remote{stream: s, w: bufio.NewWriterSize(s, 64<<10), inbox: newInbox(), closed: make(chan struct{})}
 	go r.read()
 	return r, nil
 }
 
 // read hands the owner's answers on.
 func (r *remote) read() {
-	defer close(r.verdicts)
+	defer close(r.closed)
+	defer r.inbox.leave()
 	for {
 		line, err := readLine(r.stream.R, 4096)
 		if err != nil {
@@ -176,7 +178,7 @@ func (r *remote) read() {
 			r.err = err
 			return
 		}
-		r.verdicts <- []Verdict{v}
+		r.inbox.tell([]Verdict{v})
 	}
 }
 
@@ -205,14 +207,13 @@ func (r *remote) put(_ context.Context, ms []mqttlink.Message) error {
 	return r.w.Flush()
 }
 
-func (r *remote) told() <-chan []Verdict { return r.verdicts }
+func (r *remote) told() *inbox           { return r.inbox }
 func (r *remote) cause() error           { return r.err }
 func (r *remote) asked() <-chan struct{} { return nil }
 
 // close ends the stream, and waits until nothing more comes from it.
 func (r *remote) close() error {
 	r.stream.Close()
-	for range r.verdicts {
-	}
+	<-r.closed
 	return nil
 }
