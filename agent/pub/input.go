@@ -27,30 +27,30 @@ const MaxLine = 16 << 20
 // Lines returns the input that makes a message like m of each line of r. What has
 // come at once is handed over at once.
 func Lines(r io.Reader, m mqttlink.Message) func() ([]mqttlink.Message, error) {
-	return batches(r, func(line []byte) (mqttlink.Message, error) {
+	return batches(r, MaxLine, func(line []byte) (mqttlink.Message, error) {
 		one := m
 		one.Payload = line
 		return one, nil
 	})
 }
 
-// Parsed returns the input that reads each line of r with parse.
+// Parsed returns the input that reads each line of r, a queue.Line, with parse.
 func Parsed(r io.Reader, parse func(line []byte) (mqttlink.Message, error)) func() ([]mqttlink.Message, error) {
-	return batches(r, parse)
+	return batches(r, maxLine, parse)
 }
 
-func batches(r io.Reader, parse func(line []byte) (mqttlink.Message, error)) func() ([]mqttlink.Message, error) {
+func batches(r io.Reader, limit int, parse func(line []byte) (mqttlink.Message, error)) func() ([]mqttlink.Message, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	n := 0
 	return func() (ms []mqttlink.Message, err error) {
 		for size := 0; ; {
 			n++
-			line, err := readLine(in, MaxLine)
+			line, err := readLine(in, limit)
 			switch {
 			case err == io.EOF:
 				return ms, nil
 			case errors.Is(err, errLineTooLong):
-				return ms, fmt.Errorf("line %d is longer than %d MiB: it and the following are not published", n, MaxLine>>20)
+				return ms, fmt.Errorf("line %d is longer than %d MiB: it and those behind it are not published", n, limit>>20)
 			case err != nil:
 				return ms, fmt.Errorf("input: %w", err)
 			}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pithings/agent/control"
+	"pithings/agent/queue"
 	"pithings/agent/state"
 	"pithings/mqttlink"
 	"pithings/mqttlink/outbox"
@@ -231,6 +232,31 @@ func TestOwnerRefuses(t *testing.T) {
 	}
 }
 
+// Whatever a message is made of, the largest can be handed over, and exported and
+// imported.
+func TestLargestMessages(t *testing.T) {
+	for unit, size := range map[string]int{"\x00": 5 << 20, "<": 5 << 20, "\"": MaxLine, "\xff": MaxLine} {
+		t.Run(fmt.Sprintf("%q", unit), func(t *testing.T) {
+			dir := t.TempDir()
+			owner := newOwner(t, dir)
+			m := mqttlink.Message{Topic: "t", QoS: 1, Payload: []byte(strings.Repeat(unit, size))}
+			o := options(dir, nil, nil)
+			o.Input = One(m)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // it was handed over again and again
+			defer cancel()
+			if err := Run(ctx, o); err != nil {
+				t.Error(err)
+			}
+			if r, ok, err := owner.box.Next(0); err != nil || !ok || !bytes.Equal(r.Payload, m.Payload) {
+				t.Errorf("%v, %v, %d bytes", ok, err, len(r.Payload))
+			} else if got, err := Parsed(strings.NewReader(queue.FromRecord(&r).String()), queue.ParseLine)(); err != nil || len(got) != 1 || !bytes.Equal(got[0].Payload, m.Payload) {
+				t.Errorf("%d messages, %v", len(got), err)
+			}
+			owner.stop()
+		})
+	}
+}
+
 func TestInterrupted(t *testing.T) {
 	in, feed := io.Pipe()
 	defer feed.Close()
@@ -262,7 +288,7 @@ func TestDrainOwned(t *testing.T) {
 
 func TestReadMessagesBadLine(t *testing.T) {
 	for text, want := range map[string]string{
-		"hello\n":                "no line of an export",
+		"hello\n":                "not a line of an export",
 		`{"topic":"a/#"}` + "\n": "wildcard",
 	} {
 		_, err := readMessages(bufioReader(text))

@@ -25,8 +25,8 @@ import (
 const streamPath = "/v1/messages"
 
 const (
-	maxLine    = 24 << 20 // bytes of a message as a line
-	batchCount = 1024     // messages put at a time
+	maxLine    = 2*MaxLine + queue.LineOverhead // bytes of a message as a line
+	batchCount = 1024                           // messages put at a time
 	batchBytes = 1 << 20
 )
 
@@ -71,8 +71,8 @@ func serve(ctx context.Context, d Desk, c *control.Stream) {
 			return
 		}
 		var bad *badLine
-		if errors.As(err, &bad) { // a client of another version
-			fmt.Fprintf(c, "refused 0 %s\n", bad.Error())
+		if errors.As(err, &bad) || errors.Is(err, errLineTooLong) { // a client of another version
+			fmt.Fprintf(c, "refused 0 %v\n", err)
 			return
 		}
 		if err == io.EOF { // all has come; what is held is told when it is safe

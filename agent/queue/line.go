@@ -1,9 +1,11 @@
 package queue
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -17,7 +19,7 @@ type Line struct {
 	Seq     uint64  `json:"seq,omitempty"`  // in the outbox it comes from; not read
 	Time    string  `json:"time,omitempty"` // when it was made, RFC 3339; now if it is missing
 	Topic   string  `json:"topic"`
-	Payload *string `json:"payload,omitempty"`        // if it is text (UTF-8), else
+	Payload *string `json:"payload,omitempty"`        // if it is text, else
 	Base64  []byte  `json:"payload_base64,omitempty"` // RFC 4648
 	QoS     byte    `json:"qos"`
 	Retain  bool    `json:"retain,omitempty"`
@@ -56,7 +58,7 @@ func newLine(topic string, payload []byte, qos byte, retain, alarm bool, t time.
 	if !t.IsZero() {
 		l.Time = t.UTC().Format(timeFormat)
 	}
-	if utf8.Valid(payload) {
+	if isText(payload) {
 		text := string(payload)
 		l.Payload = &text
 	} else {
@@ -65,13 +67,25 @@ func newLine(topic string, payload []byte, qos byte, retain, alarm bool, t time.
 	return l
 }
 
+// isText reports whether a payload is text: UTF-8 without control characters but tabs
+// and ends of lines. The others take six bytes each as JSON.
+func isText(payload []byte) bool {
+	control := func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }
+	return utf8.Valid(payload) && bytes.IndexFunc(payload, control) < 0
+}
+
+// LineOverhead is at most what a line has besides two bytes for each of its payload.
+const LineOverhead = 1 << 20
+
 // String returns the line without a line break.
 func (l Line) String() string {
-	b, err := json.Marshal(l)
-	if err != nil { // strings and bytes always can
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)              // which takes six bytes for each <, > and &
+	if err := e.Encode(l); err != nil { // strings and bytes always can be
 		return ""
 	}
-	return string(b)
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // ParseLine reads a line. What is wrong with it is told in one line.
@@ -83,7 +97,7 @@ func ParseLine(text []byte) (mqttlink.Message, error) {
 		if errors.As(err, &wrong) && wrong.Field != "" {
 			return m, fmt.Errorf("%q is a JSON %s; a %s is wanted", wrong.Field, wrong.Value, wrong.Type)
 		}
-		return m, errors.New(`no line of an export: write {"topic": "a/b", "payload": "text", "qos": 1}`)
+		return m, errors.New(`this is not a line of an export: write {"topic": "a/b", "payload": "text", "qos": 1}`)
 	}
 	m = mqttlink.Message{Topic: l.Topic, QoS: l.QoS, Retain: l.Retain, Alarm: l.Alarm, Payload: l.Base64}
 	if l.Payload != nil {

@@ -153,7 +153,7 @@ func TestLines(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		`hello`:                      "no line of an export",
+		`hello`:                      "not a line of an export",
 		`{}`:                         "it is empty",
 		`{"topic": "a/#"}`:           "wildcard",
 		`{"topic": "a", "qos": 2}`:   "QoS 0 and 1",
