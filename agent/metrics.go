@@ -80,12 +80,12 @@ func (m metrics) page(now time.Time) []byte {
 			}
 		}
 	}
-	p.family("pithings_queue_dropped_total", "counter", "Messages that were given up: limit: of the queue; life: of the message; poison: the broker hangs up upon them; full: refused, as the queue was full.")
+	p.family("pithings_queue_dropped_total", "counter", "Messages that were given up: limit: of the queue, by number, bytes or age; life: of the message; poison: the broker hangs up upon them; full: not taken, as the queue was full or off.")
 	for _, l := range links {
 		for _, r := range []struct {
 			reason string
 			n      uint64
-		}{{"limit", l.Dropped}, {"life", l.Expired}, {"poison", l.Aside}, {"full", l.Refused}} {
+		}{{"limit", l.Dropped - min(l.Dropped, l.Full)}, {"life", l.Expired}, {"poison", l.Aside}, {"full", l.Refused}} {
 			p.sample(float64(r.n), "connection", l.name, "reason", r.reason)
 		}
 	}

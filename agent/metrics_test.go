@@ -16,7 +16,7 @@ import (
 
 // The page of an agent that has not run yet, with an awkward version.
 func TestMetrics(t *testing.T) {
-	cfg, _, err := config.Parse("test", []byte("mqtt: {endpoint: mqtt://127.0.0.1}\nclock: trust\nhttp: {listen: \"127.0.0.1:0\"}\nthings: [{name: b, type: environment, bus: 2}, {name: a, type: environment, mqtt: {client_id: a}}]\n"), nil)
+	cfg, _, err := config.Parse("test", []byte("mqtt: {endpoint: mqtt://127.0.0.1}\nclock: trust\nhttp: {listen: \"127.0.0.1:0\"}\nthings: [{name: b, type: environment, bus: 2}, {name: a, type: environment, mqtt: {client_id: a, queue: {max: 1}}}]\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,6 +27,9 @@ func TestMetrics(t *testing.T) {
 	defer a.Close()
 	if err := a.links.shared.Publish(t.Context(), mqttlink.Message{Topic: "t", Payload: []byte("12345"), Alarm: true}); err != nil {
 		t.Fatal(err)
+	}
+	for range 3 { // the last two are not taken
+		_ = a.links.own["a"].Publish(t.Context(), mqttlink.Message{Topic: "t"})
 	}
 	w := httptest.NewRecorder()
 	metrics{a}.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))

@@ -95,6 +95,7 @@ type Link struct {
 	mu      sync.Mutex
 	emptied chan struct{} // closed, and made anew, when an acknowledgement empties the outbox
 	stats   Stats
+	looked  time.Time // whether messages gave way
 
 	offending  atomic.Int32         // number of offenders, to be read without the lock
 	offenders  map[string]*offender // by topic
@@ -133,13 +134,17 @@ func (l *Link) Endpoint() Endpoint { return l.endpoint }
 // ClientID returns the client id, which New may have made up.
 func (l *Link) ClientID() string { return l.o.ClientID }
 
-// noteDropped says that messages gave way in the outbox.
+// noteDropped says that messages gave way in the outbox: to others, or because of
+// their age.
 func (l *Link) noteDropped() {
 	now := l.box.Stats().Dropped
 	var before uint64
-	l.count(func(s *Stats) { before, s.Dropped = s.Dropped, max(s.Dropped, now) })
+	l.count(func(s *Stats) {
+		now -= min(now, s.Full) // which Publish has told of
+		before, s.Dropped = s.Dropped, max(s.Dropped, now)
+	})
 	if now > before {
-		l.quiet.say(slog.LevelWarn, "dropped", "outbox full: the oldest messages are dropped", "dropped", now)
+		l.quiet.say(slog.LevelWarn, "dropped", "the outbox gives the oldest messages up: its limit by number, bytes or age is reached", "dropped", now)
 	}
 }
 

@@ -290,7 +290,7 @@ func TestQueueing(t *testing.T) {
 	}{
 		{"infinite", -1, outbox.DropNewest, []error{nil, nil, nil}, "012", Stats{Accepted: 3}},
 		{"disabled", 0, outbox.DropNewest, []error{ErrOffline, ErrOffline, ErrOffline}, "", Stats{Refused: 3}},
-		{"two, newest dropped", 2, outbox.DropNewest, []error{nil, nil, ErrFull}, "01", Stats{Accepted: 2, Refused: 1, Dropped: 1}},
+		{"two, newest dropped", 2, outbox.DropNewest, []error{nil, nil, ErrFull}, "01", Stats{Accepted: 2, Refused: 1, Full: 1, Dropped: 1}},
 		{"two, oldest dropped", 2, outbox.DropOldest, []error{nil, nil, nil}, "12", Stats{Accepted: 3, Dropped: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -307,7 +307,7 @@ func TestQueueing(t *testing.T) {
 				}
 			}
 			st := l.Stats()
-			if st.Accepted != tt.stats.Accepted || st.Refused != tt.stats.Refused || st.Dropped != tt.stats.Dropped {
+			if st.Accepted != tt.stats.Accepted || st.Refused != tt.stats.Refused || st.Full != tt.stats.Full || st.Dropped != tt.stats.Dropped {
 				t.Errorf("stats %+v", st)
 			}
 			ctx, cancel := context.WithCancel(t.Context())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"pithings/mqttlink/outbox"
 )
@@ -139,7 +140,12 @@ func record(m Message) outbox.Record {
 
 // refused counts and tells of a message that was not taken.
 func (l *Link) refused(m Message, err error) {
-	l.count(func(s *Stats) { s.Refused++ })
+	l.count(func(s *Stats) {
+		s.Refused++
+		if errors.Is(err, ErrFull) {
+			s.Full++
+		}
+	})
 	why := errors.Unwrap(err)
 	if why == nil {
 		why = err
@@ -147,13 +153,22 @@ func (l *Link) refused(m Message, err error) {
 	l.quiet.say(slog.LevelWarn, "publish "+why.Error(), "message not taken", "topic", clip(m.Topic), "error", Explain(err))
 }
 
+// lookPause is how often Publish looks whether older messages gave way.
+const lookPause = time.Second
+
 // taken counts messages that are in the outbox.
 func (l *Link) taken(n int) {
 	if n == 0 {
 		return
 	}
-	l.count(func(s *Stats) { s.Accepted += uint64(n) })
-	if l.o.Drop == outbox.DropOldest {
+	look := false
+	l.count(func(s *Stats) {
+		s.Accepted += uint64(n)
+		if now := time.Now(); now.Sub(l.looked) >= lookPause {
+			look, l.looked = true, now
+		}
+	})
+	if look {
 		l.noteDropped()
 	}
 }

@@ -71,7 +71,18 @@ func TestLinesInAnHour(t *testing.T) {
 				return every(time.Second, func(i int) {
 					_ = l.Publish(context.Background(), Message{Topic: fmt.Sprint("t", i)})
 				})
-			}, "oldest messages are dropped",
+			}, "oldest messages up",
+		},
+		{
+			"messages grow too old", &script{}, func(o *Options) {
+				o.Dial = refused
+				o.Outbox = outbox.NewMemory(outbox.Limits{Age: time.Minute})
+			},
+			func(l *Link) func() {
+				return every(time.Second, func(i int) {
+					_ = l.Publish(context.Background(), Message{Topic: fmt.Sprint("t", i)})
+				})
+			}, "oldest messages up",
 		},
 		{
 			"no queue", &script{}, func(o *Options) { o.Dial, o.MaxQueued = refused, 0 },

@@ -15,11 +15,12 @@ type Stats struct {
 	Attempts  uint64    // connections attempted
 	Accepted  uint64    // messages taken by Publish
 	Refused   uint64    // messages not taken because the outbox was full or queueing off
+	Full      uint64    // those of Refused for which the outbox was full; Dropped has them, too
 	Acked     uint64    // messages that left the outbox because they were delivered
 	Expired   uint64    // messages dropped because their life had passed
 	Aside     uint64    // messages set aside because the broker closes the connection upon them
 	Resent    uint64    // messages sent once more after a loss
-	Dropped   uint64    // messages that gave way in the outbox
+	Dropped   uint64    // messages given up because of a limit of the outbox
 	Dated     uint64    // messages whose time was filled in when the clock was known
 	Nulled    uint64    // messages sent with null for their time, which nobody knows
 	Waiting   int       // messages that wait for the clock: those in the outbox, while the first of them does
