@@ -197,3 +197,40 @@ func TestReadOnly(t *testing.T) {
 		t.Errorf("contents %s", got)
 	}
 }
+
+// What is delivered from a full disk is written down there: both slots have had their
+// place since the first save.
+func TestAcksOnAFullDisk(t *testing.T) {
+	mount := tmpfs(t, "size=2m")
+	dir := filepath.Join(mount, "box")
+	d := openDisk(t, dir, DiskOptions{})
+	const n = 6
+	for range n {
+		if _, err := d.Append(Record{Topic: "t", QoS: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(mount, "ballast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	f.Close()
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	for seq := uint64(1); seq < n; seq++ { // each writes the slot that the one before did not
+		d = openDisk(t, dir, DiskOptions{})
+		if d.Len() != n+1-int(seq) {
+			t.Fatalf("%d messages, want %d", d.Len(), n+1-int(seq))
+		}
+		if err := errors.Join(d.Ack(seq), d.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -103,8 +103,10 @@ func (s *slots) save(p *position, sync bool) (err error) {
 			s.f = nil
 			return err
 		}
+		// Both slots get their place on the disk: when it is full, what is delivered can
+		// still be written down.
 		if n, err := s.f.Size(); err == nil && n < slotStride+slotLength {
-			if err := s.f.Truncate(slotStride + slotLength); err != nil {
+			if _, err := s.f.WriteAt(make([]byte, slotStride+slotLength-n), n); err != nil {
 				s.close()
 				return err
 			}
