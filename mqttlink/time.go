@@ -19,6 +19,10 @@ import (
 // filled in later. It reports whether r must wait for the clock.
 func (l *Link) date(r *outbox.Record, m Message) (waits bool) {
 	c := l.o.Clock
+	if calendar := !m.Time.IsZero() && m.Time == m.Time.Round(0); calendar && m.Life == 0 && m.TimeField.stored().Length == 0 {
+		r.Time = m.Time // as in an import: no clock of this machine has to do with it
+		return false
+	}
 	if c.KnownAt(m.Time) {
 		if now := c.Now(); m.Time.IsZero() {
 			r.Time = now.Round(0)

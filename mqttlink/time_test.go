@@ -612,3 +612,26 @@ func TestEndWhileWaiting(t *testing.T) {
 		}
 	})
 }
+
+// A time of the calendar, as that of an import, stays what it is to the millisecond,
+// again and again.
+func TestCalendarTimeStays(t *testing.T) {
+	o := DefaultOptions()
+	o.Endpoint = "mqtt://127.0.0.1"
+	box := outbox.NewMemory(outbox.Limits{})
+	o.Outbox = box
+	l, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 5 {
+		if err := l.Publish(t.Context(), Message{Topic: "t", QoS: 1, Time: want}); err != nil {
+			t.Fatal(err)
+		}
+		r, ok, err := box.Next(uint64(i))
+		if err != nil || !ok || !r.Time.Equal(want) || r.Stamp.Boot != [16]byte{} {
+			t.Fatalf("%v, %v, %+v", ok, err, r)
+		}
+	}
+}
