@@ -304,8 +304,11 @@ func (r *run) open(ctx context.Context) error {
 		}
 		var answer *control.AnswerError
 		refused := errors.As(remoteErr, &answer)
-		if refused && answer.Status == http.StatusNotFound && askToGiveWay(ctx, client) == nil {
-			refused, pause = false, 5*time.Millisecond // a drain takes no messages, but goes
+		if refused && answer.Status == http.StatusNotFound {
+			refused = false // a drain takes no messages, but goes; or one that is just starting, or ending
+			if askToGiveWay(ctx, client) == nil {
+				pause = 5 * time.Millisecond
+			}
 		}
 		if refused || errors.Is(remoteErr, control.ErrSilent) || time.Since(began) > patience {
 			return fmt.Errorf("%w, and it takes no messages: %w", err, remoteErr)

@@ -278,7 +278,7 @@ func TestDrainOwned(t *testing.T) {
 	if err := first.put(t.Context(), []mqttlink.Message{{Topic: "t"}}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	var left *NotEmptyError
 	if err := Drain(ctx, options(dir, nil, nil), nil); !errors.As(err, &left) || left.Left != 1 {
