@@ -92,12 +92,14 @@ func (a *Agent) build() (err error) {
 	if a.links, err = newLinks(a); err != nil {
 		return err
 	}
-	a.listenControl()
 	if err := a.makeThings(); err != nil {
 		return err
 	}
 	if err := a.makeFlows(); err != nil {
 		return err
+	}
+	if err := a.listenControl(); err != nil {
+		a.log.Warn("other processes on this host cannot hand messages over to this one yet", "err", err)
 	}
 	names := make([]string, len(a.things))
 	for i, t := range a.things {
@@ -205,14 +207,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	serve(a.clock.Run)
 	a.links.start(serve)
-	if a.control != nil {
-		// Before the links end: what others hand over is told to be safe until then.
-		parts.Go(func() {
-			if err := a.control.Run(ctx); err != nil {
-				a.log.Error("other processes cannot reach this one any more", "err", err)
-			}
-		})
-	}
+	// It ends before the links do: what others hand over is told to be safe until then.
+	parts.Go(func() { a.runControl(ctx) })
 
 	var detach []func()
 	for _, t := range a.things {

@@ -56,9 +56,6 @@ func (a *Agent) makeFlows() error {
 		}
 	}
 	a.flows = f
-	if a.control != nil {
-		f.Serve(a.control)
-	}
 	return nil
 }
 

@@ -27,6 +27,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"pithings/mqttlink/outbox"
 )
@@ -89,11 +91,12 @@ func (s *Folder) Close() {
 }
 
 // ClientID returns the client id of the shared connection: made once and kept,
-// since a broker knows a session by it. The folder must be owned.
+// since a broker knows a session by it. What is kept and cannot be one, as after a disk
+// has failed, is replaced; the queue moves along. The folder must be owned.
 func (s *Folder) ClientID() (string, error) {
 	name := filepath.Join(s.Dir, "client-id")
 	text, err := os.ReadFile(name)
-	if id := strings.TrimSpace(string(text)); err == nil && id != "" && len(id) <= 128 {
+	if id := strings.TrimSpace(string(text)); err == nil && usable(id) {
 		return id, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -106,6 +109,11 @@ func (s *Folder) ClientID() (string, error) {
 		return "", fmt.Errorf("client id: %w; give mqtt.client_id, or another folder with --state DIR", err)
 	}
 	return id, nil
+}
+
+// usable reports whether a broker can take id for a client id.
+func usable(id string) bool {
+	return id != "" && len(id) <= 128 && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
 }
 
 // replace writes a file so that a power cut leaves the old or the new one.

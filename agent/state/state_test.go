@@ -33,6 +33,23 @@ func TestOneOwner(t *testing.T) {
 	}
 }
 
+// What is no client id is replaced.
+func TestDamagedClientID(t *testing.T) {
+	s := Folder{Dir: t.TempDir()}
+	for _, text := range []string{"", "\x00\x00\x00\x00", "\xff\xfe", strings.Repeat("x", 200)} {
+		if err := os.WriteFile(filepath.Join(s.Dir, "client-id"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		id, err := s.ClientID()
+		if err != nil || !strings.HasPrefix(id, "pithings-") {
+			t.Errorf("%q: %q, %v", text, id, err)
+		}
+		if again, err := s.ClientID(); err != nil || again != id {
+			t.Errorf("%q, %v; want %q again", again, err, id)
+		}
+	}
+}
+
 func TestConnections(t *testing.T) {
 	s := Folder{Dir: t.TempDir()}
 	if before := s.Connection("", "a"); before != "" {
