@@ -19,11 +19,10 @@ import (
 // bench is a broker, the driver, and the folder of all that is built.
 type bench struct {
 	*testing.B
-	dir    string
-	port   string // of the broker
-	driver *exec.Cmd
-	to     io.Writer
-	from   *bufio.Reader
+	dir  string
+	port string // of the broker
+	to   io.Writer
+	from *bufio.Reader
 }
 
 func newBench(b *testing.B) *bench {
