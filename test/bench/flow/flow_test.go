@@ -43,7 +43,7 @@ func rounds() int {
 	if r, err := strconv.Atoi(os.Getenv("FLOWBENCH_ROUNDS")); err == nil {
 		return r
 	}
-	return 30
+	return 100
 }
 
 // compare lets the forwarders take turns, every second round the other way round.
