@@ -2,6 +2,7 @@ package pub
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -122,7 +123,7 @@ func TestUnsafeEnd(t *testing.T) {
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	in, feed := io.Pipe()
 	var out watched
-	ctx, cancel := contextWithCancel(t)
+	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- Run(ctx, options(dir, in, &out)) }()
 	fmt.Fprintln(feed, "x")

@@ -6,14 +6,9 @@ import (
 	"errors"
 	"net"
 	"strings"
-	"testing"
 )
 
 func bufioReader(text string) *bufio.Reader { return bufio.NewReader(strings.NewReader(text)) }
 
 // refuse is a network without a broker.
 func refuse(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") }
-
-func contextWithCancel(t *testing.T) (context.Context, context.CancelFunc) {
-	return context.WithCancel(t.Context())
-}
