@@ -201,7 +201,7 @@ func (s *Screen) Show(ctx context.Context, uri string) error {
 
 // largePicture is the memory of a picture, in bytes, that is worth a garbage
 // collection of its own: more than the small heap of an idle program.
-const largePicture = 8 << 20
+const largePicture = 1 << 20
 
 // ShowImage shows a picture that is decoded already, like Show.
 func (s *Screen) ShowImage(ctx context.Context, img image.Image) error {

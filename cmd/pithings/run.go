@@ -130,9 +130,12 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 		Transcript: lines,
 		Flows:      o.flows,
 		Clock:      clock.Options{Trust: o.mock, Built: buildTime()},
-		Ready:      system.ready,
-		Version:    version,
-		Log:        log,
+		Ready: func() {
+			system.ready()
+			forgetStart()
+		},
+		Version: version,
+		Log:     log,
 	})
 	if err != nil {
 		return err
