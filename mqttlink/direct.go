@@ -50,10 +50,7 @@ func (l *Link) direct(r outbox.Record) (err error, ok bool) {
 const lightBytes = 4096
 
 // light reports whether r can be given to the network without waiting for it.
-func (s *session) light(r *outbox.Record) bool {
-	flying := s.flying.Load()
-	return flying == 0 || flying+flightBytes(r) <= lightBytes
-}
+func (s *session) light(r *outbox.Record) bool { return s.flying.Load()+flightBytes(r) <= lightBytes }
 
 func flightBytes(r *outbox.Record) int64 { return int64(len(r.Topic) + len(r.Payload)) }
 

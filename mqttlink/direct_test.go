@@ -3,6 +3,7 @@ package mqttlink
 import (
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,4 +108,29 @@ func TestDirectConcurrently(t *testing.T) {
 	if again := total - publishers*each; again > s.sessions*o.Window {
 		t.Errorf("%d duplicates in %d sessions", again, s.sessions)
 	}
+}
+
+// Publish does not wait for a network that takes nothing: what is large goes by the
+// usual way.
+func TestLargeMessageOnAStuckNetwork(t *testing.T) {
+	disk, err := outbox.Open(t.TempDir(), outbox.DiskOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	returned := make(chan struct{})
+	s := &script{onPacket: func(p packets.ControlPacket, _ net.Conn) {
+		if p, ok := p.(*packets.PublishPacket); ok && string(p.Payload) == "stuck" {
+			<-returned // nothing is read meanwhile
+		}
+	}}
+	o := options(s.listen(t, nil))
+	o.Outbox, o.WriteTimeout, o.AckTimeout = disk, time.Minute, time.Minute
+	l := run(t, o)
+	publish(t, l, 1, "first") // by the usual way
+	flush(t, l)
+	publish(t, l, 0, "stuck") // by the direct one; it leaves nothing on its way
+	publish(t, l, 1, strings.Repeat("x", 32<<20))
+	close(returned)
+	flush(t, l)
 }
