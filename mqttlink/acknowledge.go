@@ -57,6 +57,7 @@ type acknowledger struct {
 	waits    bool
 	progress time.Time // when the last one landed
 	unsaved  int
+	loose    int64 // bytes of messages without acknowledgement since the last with one
 }
 
 // take deals with what has landed. It returns false when no more is sent.
@@ -89,13 +90,15 @@ func (a *acknowledger) take() bool {
 
 func (a *acknowledger) arrived(f flight) {
 	s := a.s
-	if f.fate == sent && f.r.QoS > 0 {
-		s.acks++
-	}
 	a.progress = time.Now()
 	s.noteHanded()
 	if f.fate == sent {
-		s.flying.Add(-flightBytes(&f.r))
+		a.loose += flightBytes(&f.r)
+		if f.r.QoS > 0 { // all before it has got through, too
+			s.acks++
+			s.flying.Add(-a.loose)
+			a.loose = 0
+		}
 	}
 	s.l.landed(f)
 	a.unsaved++
