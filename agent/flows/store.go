@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pithings/mqttlink/durable"
 )
 
 // Bounds of what is kept.
@@ -180,7 +182,7 @@ func (s store) remove(name string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("flows: %w", err)
 	}
-	return syncFolder(s.dir)
+	return durable.SyncFolder(s.dir)
 }
 
 func revisionFile(n int) string { return fmt.Sprintf("%08d.json", n) }
@@ -197,22 +199,10 @@ func (s store) write(name, file string, v any) (err error) {
 		return err
 	}
 	dir := filepath.Join(s.dir, folder(name))
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := durable.MakeFolder(dir); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, "*.new")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // if it was not renamed
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), filepath.Join(dir, file)); err != nil {
-		return err
-	}
-	return errors.Join(syncFolder(dir), syncFolder(s.dir))
+	return durable.Replace(filepath.Join(dir, file), append(text, '\n'))
 }
 
 func readJSON(path string, into any) error {

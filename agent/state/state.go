@@ -30,7 +30,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"pithings/mqttlink/outbox"
+	"pithings/mqttlink/durable"
 )
 
 // ErrInUse says that another process owns the folder.
@@ -48,7 +48,7 @@ func (s *Folder) Own() error {
 	if s.lock != nil {
 		return nil
 	}
-	if err := outbox.MakeFolder(s.Dir); err != nil {
+	if err := durable.MakeFolder(s.Dir); err != nil {
 		return fmt.Errorf("state folder: %w; name another with --state DIR", err)
 	}
 	name := filepath.Join(s.Dir, "lock")
@@ -116,22 +116,9 @@ func usable(id string) bool {
 	return id != "" && len(id) <= 128 && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
 }
 
-// replace writes a file so that a power cut leaves the old or the new one.
+// replace writes one of the files so that a power cut leaves the old or the new one.
 func (s *Folder) replace(name string, data []byte) error {
-	f, err := os.CreateTemp(s.Dir, name+".*.new")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // if it was not renamed
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), filepath.Join(s.Dir, name)); err != nil {
-		return err
-	}
-	return outbox.SyncFolder(s.Dir)
+	return durable.Replace(filepath.Join(s.Dir, name), data)
 }
 
 // connections is which client id each connection had in the last run, by its

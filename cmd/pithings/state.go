@@ -7,7 +7,7 @@ import (
 	"runtime"
 
 	"pithings/agent/state"
-	"pithings/mqttlink/outbox"
+	"pithings/mqttlink/durable"
 )
 
 // stateDir returns the folder for pictures and queues, and makes it.
@@ -16,7 +16,7 @@ func stateDir(asked string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := outbox.MakeFolder(dir); err != nil {
+	if err := durable.MakeFolder(dir); err != nil {
 		return "", fmt.Errorf("state folder: %w; name another with --state DIR", err)
 	}
 	return dir, nil

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pithings/mqttlink/durable"
 )
 
 // boot is a line of the file of the boots: one whose clock became known.
@@ -141,24 +143,13 @@ func writeBoots(dir string, all []boot) (err error) {
 		os.Remove(temporary)
 		return err
 	}
-	syncDir(dir)
+	_ = durable.SyncFolder(dir) // or the old file may be back after a power cut, which is no worse than before
 	// What processes that were killed have left.
 	left, _ := filepath.Glob(filepath.Join(dir, bootsName+".*.tmp"))
 	for _, name := range left {
 		os.Remove(name)
 	}
 	return nil
-}
-
-// syncDir makes the new name survive a power cut. If that fails the old file
-// may be back after one, which is no worse than before.
-func syncDir(dir string) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	_ = f.Sync()
 }
 
 // saved reports whether the file has this entry.

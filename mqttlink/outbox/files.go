@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"pithings/mqttlink/durable"
 )
 
 // files is the folder that a box lives in. Names have no path. It is an
@@ -58,6 +60,7 @@ func (d folder) open(name string, flag int) (file, error) {
 
 func (d folder) rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }
 func (d folder) remove(name string) error     { return os.Remove(d.path(name)) }
+func (d folder) syncDir() error               { return durable.SyncFolder(string(d)) }
 
 func (d folder) list() ([]string, error) {
 	f, err := os.Open(string(d))

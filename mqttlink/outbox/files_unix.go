@@ -8,15 +8,6 @@ import (
 	"syscall"
 )
 
-func (d folder) syncDir() error {
-	f, err := os.Open(string(d))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
-}
-
 // tryLock takes the lock on f, which ends with the process, and reports whether
 // nobody else has it.
 func tryLock(f *os.File) (bool, error) {

@@ -7,9 +7,6 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// syncDir does nothing: a folder cannot be flushed on Windows, NTFS journals it.
-func (d folder) syncDir() error { return nil }
-
 // tryLock takes the lock on f, which ends with the process, and reports whether
 // nobody else has it. The lock is on a byte far behind the text, which others
 // could not read otherwise.

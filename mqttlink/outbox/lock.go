@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"pithings/mqttlink/durable"
 )
 
 // ErrLocked is wrapped by LockedError.
@@ -90,7 +91,7 @@ func (d *Disk) own() error {
 			return nil
 		}
 	}
-	if err := MakeFolder(d.dir); err != nil {
+	if err := durable.MakeFolder(d.dir); err != nil {
 		return err
 	}
 	f, err := lockFolder(d.dir)
@@ -137,25 +138,3 @@ func logNames(names []string) []string {
 	slices.Sort(names)
 	return names
 }
-
-// MakeFolder makes a folder, and those that it is in, so that they survive a power cut.
-// One that is there already is no error.
-func MakeFolder(dir string) error {
-	err, parent := os.Mkdir(dir, 0o700), filepath.Dir(dir)
-	if errors.Is(err, os.ErrNotExist) && parent != dir {
-		if err := MakeFolder(parent); err != nil {
-			return err
-		}
-		err = os.Mkdir(dir, 0o700)
-	}
-	if err == nil {
-		return folder(parent).syncDir()
-	}
-	if st, statErr := os.Stat(dir); statErr == nil && st.IsDir() {
-		return nil
-	}
-	return err
-}
-
-// SyncFolder makes what was made, renamed and removed in a folder survive a power cut.
-func SyncFolder(dir string) error { return folder(dir).syncDir() }

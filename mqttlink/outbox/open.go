@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"pithings/mqttlink/durable"
 )
 
 // How much is read of the log at a time.
@@ -27,7 +29,7 @@ const (
 func Open(dir string, o DiskOptions) (*Disk, error) {
 	d := newDisk(dir, o)
 	if d.fs == nil {
-		if err := MakeFolder(dir); err != nil && !unwritable(err) {
+		if err := durable.MakeFolder(dir); err != nil && !unwritable(err) {
 			return nil, fmt.Errorf("open outbox: %w", err)
 		}
 		d.fs = folder(dir)
