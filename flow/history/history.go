@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"slices"
 	"sync"
@@ -50,9 +51,12 @@ type History struct {
 // entry is one execution.
 type entry struct {
 	flow.Execution
-	first  int // the segment that it begins in
+	first  int // the segment that it begins in, or unwritten
 	events int // the number of its last event
 }
+
+// unwritten is where an execution begins whose first line is in the queue.
+const unwritten = math.MaxInt
 
 // record is one line, or a request to write out what is in the queue.
 type record struct {
@@ -135,7 +139,9 @@ func (h *History) Started(x flow.Execution) {
 	defer h.mu.Unlock()
 	h.last++
 	h.add(h.last, x)
-	h.enqueueLocked(record{N: h.last, Start: &x})
+	if h.enqueueLocked(record{N: h.last, Start: &x}) {
+		h.entries[h.last].first = unwritten
+	}
 }
 
 // add notes an execution. The lock is held, or nobody else knows h.
@@ -177,18 +183,20 @@ func (h *History) enqueue(r record) {
 	h.enqueueLocked(r)
 }
 
-// enqueueLocked never waits.
-func (h *History) enqueueLocked(r record) {
+// enqueueLocked never waits. It reports whether the record will be written.
+func (h *History) enqueueLocked(r record) bool {
 	if h.closed {
-		return
+		return false
 	}
 	select {
 	case h.queue <- r:
 		if len(h.queue) > maxQueue/4 {
 			h.push()
 		}
+		return true
 	default:
 		h.lose(errors.New("the disk is slower than the flows"))
+		return false
 	}
 }
 

@@ -215,13 +215,35 @@ func TestBytes(t *testing.T) {
 	}
 	list := h.List(Filter{})
 	if total > 80<<10 || len(list) < 20 || list[0].ID != "x1999" {
-		t.Errorf("%d bytes in %d files, %d executions", total, len(files), len(list))
+		t.Fatalf("%d bytes in %d files, %d executions", total, len(files), len(list))
 	}
 	for _, x := range []string{list[0].ID, list[len(list)-1].ID} {
 		if got := types(t, h, x); got != "SUCCEEDED: EXECUTION_STARTED STEP_STARTED" {
 			t.Errorf("%s: %s", x, got)
 		}
 	}
+}
+
+// TestBytesInABurst: what is recorded faster than it is written counts for the files
+// that it gets into, not for those of the time when it was recorded.
+func TestBytesInABurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, t.TempDir(), Options{MaxBytes: 64 << 10})
+		for i := range 500 { // in one moment, and for more than MaxBytes
+			run(h, fmt.Sprint("x", i), true)
+		}
+		h.flush()
+		list := h.List(Filter{})
+		if len(list) < 20 || len(list) > 400 || list[0].ID != "x499" {
+			t.Fatalf("%d executions are left: %v", len(list), list)
+		}
+		for _, x := range []string{list[0].ID, list[len(list)-1].ID} {
+			if got := types(t, h, x); got != "SUCCEEDED: EXECUTION_STARTED STEP_STARTED" {
+				t.Errorf("%s: %s", x, got)
+			}
+		}
+		h.Close()
+	})
 }
 
 // TestLargeValues: an event keeps its place without its values when those are

@@ -13,9 +13,10 @@ type writer struct {
 	h       *History
 	f       *os.File // nil: none is open
 	buf     []byte
-	records int  // in buf
-	dirty   bool // written and not synced
-	torn    bool // the segment may end in half a line, and is not gone on with
+	records int      // in buf
+	begun   []uint64 // executions that begin in buf
+	dirty   bool     // written and not synced
+	torn    bool     // the segment may end in half a line, and is not gone on with
 	retry   time.Time
 }
 
@@ -89,6 +90,9 @@ func (w *writer) take(r record) {
 	}
 	w.buf = appendLine(w.buf, &r)
 	w.records++
+	if r.Start != nil {
+		w.begun = append(w.begun, r.N)
+	}
 	if len(w.buf) >= min(w.segmentSize()/4, mostBuffer/2) {
 		w.write()
 	}
@@ -115,12 +119,17 @@ func (w *writer) write() {
 		h.segments[len(h.segments)-1].size += int64(len(w.buf))
 		w.dirty = true
 	}
+	for _, n := range w.begun {
+		if x := h.entries[n]; x != nil {
+			x.first = h.newest()
+		}
+	}
 	h.mu.Unlock()
 	if err != nil && w.f != nil {
 		w.f.Close()
 		w.f, w.torn, w.retry = nil, true, time.Now().Add(retryAfter)
 	}
-	w.buf, w.records = w.buf[:0], 0
+	w.buf, w.records, w.begun = w.buf[:0], 0, w.begun[:0]
 	if cap(w.buf) > mostBuffer {
 		w.buf = nil
 	}
