@@ -286,7 +286,9 @@ func (c *cursor) lose(from, to uint64) {
 }
 
 // resync looks for the next record behind a damaged one. If there is none the
-// cursor stays where it is. The error says that something behind could not be read.
+// cursor stays where it is. It also does, and that is found, if the record there is
+// whole by now: an owner beside has written it since it was read. The error says that
+// something behind could not be read.
 func (c *cursor) resync(limit int64) (found bool, err error) {
 	start := c.off
 	for c.off += alignment; c.off+headSize <= limit; {
@@ -302,6 +304,9 @@ func (c *cursor) resync(limit int64) (found bool, err error) {
 			if le.Uint64(b) != 0 && c.plausible(b, &e, limit) {
 				at := c.off
 				if _, kind, err2 := c.record(limit); kind != bad {
+					if !c.wholeNow(start, limit) {
+						c.off = at
+					}
 					return true, nil
 				} else if err2 != nil {
 					err = err2
@@ -313,8 +318,14 @@ func (c *cursor) resync(limit int64) (found bool, err error) {
 			c.off += alignment
 		}
 	}
-	c.off = start
-	return false, err
+	return c.wholeNow(start, limit), err
+}
+
+// wholeNow goes to a place and reads it once more.
+func (c *cursor) wholeNow(off, limit int64) bool {
+	c.off, c.buf = off, c.buf[:0]
+	_, kind, _ := c.record(limit)
+	return kind != bad
 }
 
 // window returns what is in the file from off on, at least n bytes; nil if there

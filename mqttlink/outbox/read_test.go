@@ -273,3 +273,70 @@ func (c counted) list() ([]string, error) {
 	*c.n++
 	return c.files.list()
 }
+
+// lateReader calls a function once, after some read of records.
+type lateReader struct {
+	files
+	reads int // until then
+	after func()
+}
+
+type lateFile struct {
+	file
+	r *lateReader
+}
+
+func (r *lateReader) open(name string, flag int) (file, error) {
+	f, err := r.files.open(name, flag)
+	if err != nil {
+		return nil, err
+	}
+	return &lateFile{f, r}, nil
+}
+
+func (f *lateFile) ReadAt(b []byte, off int64) (int, error) {
+	n, err := f.file.ReadAt(b, off)
+	if off >= firstRecord {
+		if f.r.reads--; f.r.reads == 0 {
+			f.r.after()
+		}
+	}
+	return n, err
+}
+
+// What an owner writes behind the place that a reader has got to is no sign of damage,
+// also when the reader's memory holds how that place was before.
+func TestReadBesideAWriter(t *testing.T) {
+	const late = 200 // more than scanBlock
+	for first := 10; first < 200; first += 30 {
+		for reads := 1; reads < 8; reads++ {
+			p := newPlatter()
+			d, err := Open("platter", DiskOptions{fs: p, Sync: SyncAlways, segment: 256 << 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			add := func(n int) {
+				for range n {
+					if _, err := d.Append(Record{Topic: "t", Payload: bytes.Repeat([]byte("x"), 300), QoS: 1}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			add(first)
+			last := uint64(0)
+			stats, err := read(&lateReader{p, reads, func() { add(late) }}, func(r Record) error {
+				if r.Seq != last+1 {
+					t.Errorf("%d messages, more after %d reads: %d comes after %d", first, reads, r.Seq, last)
+				}
+				last = r.Seq
+				return nil
+			})
+			if err != nil || stats.Damaged > 0 || stats.Torn > 0 || last < uint64(first) {
+				t.Errorf("%d messages, more after %d reads: %d were found: %+v, %v", first, reads, last, stats, err)
+			}
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

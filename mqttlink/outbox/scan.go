@@ -34,6 +34,7 @@ func (d *Disk) scan(c *cursor) (r scanned, err error) {
 		if kind == bad {
 			// What cannot be read was not cut off, but damaged.
 			s.damaged = s.damaged || err != nil
+			at := c.off
 			found, err2 := c.resync(s.limit)
 			if err := cmp.Or(err2, err); !found && err != nil {
 				if r.messages == 0 {
@@ -46,7 +47,7 @@ func (d *Disk) scan(c *cursor) (r scanned, err error) {
 			if !found {
 				break
 			}
-			if !gap && !s.damaged {
+			if c.off > at && !gap && !s.damaged {
 				gap, cut = true, r
 			}
 			continue

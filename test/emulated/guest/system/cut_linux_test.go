@@ -68,6 +68,7 @@ func (a *app) checkPictures() {
 	if len(names) == 0 {
 		a.t.Error("no picture survived")
 	}
+	a.waitLog("web server listens") // a little later than the broker
 	for _, name := range names {
 		uri, err := os.ReadFile(name)
 		if err != nil {
