@@ -57,8 +57,10 @@ func newLinks(a *Agent) (*links, error) {
 		id := c.MQTT.ClientID
 		if id == "" {
 			var err error
-			if id, err = a.state.ClientID(); err != nil {
+			if id, err = a.state.ClientID(); id == "" {
 				return nil, err
+			} else if err != nil {
+				a.log.Error("the state folder cannot be written: this client id is for now", "client_id", id, "err", err)
 			}
 		}
 		all = append(all, connection{"", id, &c.MQTT})

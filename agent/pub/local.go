@@ -53,8 +53,10 @@ func own(o *Options, w *wanted) (*local, error) {
 // open opens the outbox and makes the link.
 func (l *local) open(link *mqttlink.Options, o *Options) (err error) {
 	if link.ClientID == "" {
-		if link.ClientID, err = l.state.ClientID(); err != nil {
+		if link.ClientID, err = l.state.ClientID(); link.ClientID == "" {
 			return err
+		} else if err != nil {
+			l.log.Error("the state folder cannot be written: this client id is for now", "client_id", link.ClientID, "err", err)
 		}
 	}
 	queueOptions := o.Queue

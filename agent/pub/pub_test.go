@@ -24,14 +24,20 @@ func options(dir string, in io.Reader, out io.Writer) Options {
 		Input: Lines(in, mqttlink.Message{Topic: "t", QoS: 1}), Verdicts: out}
 }
 
-// kept returns what is in the only outbox of a folder.
-func kept(t *testing.T, dir string) (lines []string) {
+// onlyQueue returns the folder of the only outbox of a state folder.
+func onlyQueue(t *testing.T, dir string) string {
 	t.Helper()
 	queues, err := (&state.Folder{Dir: dir}).Queues()
 	if err != nil || len(queues) != 1 {
 		t.Fatal(queues, err)
 	}
-	box, err := outbox.Open(queues[0].Dir, outbox.DiskOptions{})
+	return queues[0].Dir
+}
+
+// kept returns what is in the only outbox of a folder.
+func kept(t *testing.T, dir string) (lines []string) {
+	t.Helper()
+	box, err := outbox.Open(onlyQueue(t, dir), outbox.DiskOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ var ErrInUse = errors.New("in use by another pithings")
 type Folder struct {
 	Dir  string
 	lock *os.File
+	id   string // the client id that could not be written
 }
 
 // Own takes the folder, and makes it if there is none. Close gives it up. Owning
@@ -53,7 +54,7 @@ func (s *Folder) Own() error {
 	}
 	name := filepath.Join(s.Dir, "lock")
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil && unwritable(err) { // a card that has become read-only: what is there still counts
+	if err != nil && durable.Unwritable(err) { // a card that has become read-only: what is there still counts
 		if ro, roErr := os.Open(name); roErr == nil {
 			f, err = ro, nil
 		}
@@ -61,9 +62,12 @@ func (s *Folder) Own() error {
 	if err != nil {
 		return fmt.Errorf("state folder: %w; name another with --state DIR", err)
 	}
-	if err := lock(f); err != nil {
+	if ok, err := durable.TryLock(f); err != nil || !ok {
 		defer f.Close()
-		return fmt.Errorf("state folder %s: %w%s (%w); end that first, or give each its own with --state DIR", s.Dir, ErrInUse, owner(f), err)
+		if err != nil {
+			return fmt.Errorf("state folder: %w; name another with --state DIR", err)
+		}
+		return fmt.Errorf("state folder %s: %w%s; end that first, or give each its own with --state DIR", s.Dir, ErrInUse, owner(f))
 	}
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0) // for people; the lock holds without
@@ -93,7 +97,13 @@ func (s *Folder) Close() {
 // ClientID returns the client id of the shared connection: made once and kept,
 // since a broker knows a session by it. What is kept and cannot be one, as after a disk
 // has failed, is replaced; the queue moves along. The folder must be owned.
+//
+// An error together with an id says that the disk cannot be written. The id is good
+// until the process ends, and Connection knows it in the next one by its queue.
 func (s *Folder) ClientID() (string, error) {
+	if s.id != "" {
+		return s.id, nil
+	}
 	name := filepath.Join(s.Dir, "client-id")
 	text, err := os.ReadFile(name)
 	if id := strings.TrimSpace(string(text)); err == nil && usable(id) {
@@ -104,12 +114,20 @@ func (s *Folder) ClientID() (string, error) {
 	}
 	var b [6]byte
 	rand.Read(b[:]) // never fails
-	id := "pithings-" + hex.EncodeToString(b[:])
-	if err := s.replace("client-id", []byte(id+"\n")); err != nil {
-		return "", fmt.Errorf("client id: %w; give mqtt.client_id, or another folder with --state DIR", err)
+	id := prefix + hex.EncodeToString(b[:])
+	err = s.replace("client-id", []byte(id+"\n"))
+	if err != nil {
+		err = fmt.Errorf("client id: %w; give mqtt.client_id, or another folder with --state DIR", err)
+		if !durable.Unwritable(err) {
+			return "", err
+		}
+		s.id = id
 	}
-	return id, nil
+	return id, err
 }
+
+// prefix begins the client ids that are made here.
+const prefix = "pithings-"
 
 // usable reports whether a broker can take id for a client id.
 func usable(id string) bool {
@@ -134,14 +152,37 @@ func (s *Folder) connections() connections {
 	return c
 }
 
-// Connection notes the client id of a connection, and returns the one that it
-// had before, if that was another.
+// Connection returns the client id that a connection had before it got this one, if
+// that was another.
 func (s *Folder) Connection(name, id string) (before string) {
-	c := s.connections()
-	if c[name] == id {
+	before, ok := s.connections()[name]
+	if !ok && name == "" {
+		before = s.unnoted()
+	}
+	if before == id {
 		return ""
 	}
-	return c[name]
+	return before
+}
+
+// unnoted returns the client id of the queue that was begun under an id made here and
+// noted nowhere, because the disk was full; "" if there is none, or more than one.
+func (s *Folder) unnoted() (id string) {
+	queues, err := s.Queues()
+	if err != nil {
+		return ""
+	}
+	for _, q := range queues {
+		digits, ok := strings.CutPrefix(q.ClientID, prefix)
+		if b, err := hex.DecodeString(digits); !ok || err != nil || len(b) != 6 {
+			continue
+		}
+		if id != "" {
+			return ""
+		}
+		id = q.ClientID
+	}
+	return id
 }
 
 // SetConnection notes the client id of a connection.

@@ -60,7 +60,7 @@ var _ Store = (*Disk)(nil)
 
 // NewDisk opens the folder dir, and makes it when it is not there. Pictures that
 // are found in it count, and are served; the oldest are removed at once when they
-// are too many.
+// are too many. A disk that is full or read-only is no error here but of Put.
 //
 // baseURL is called for every picture, for the address at which this machine is
 // reached may change; what it returns, a slash and the picture's name make the
@@ -80,7 +80,7 @@ func NewDisk(dir string, opts Opts, baseURL func() string) (*Disk, error) {
 	if err := d.load(); err != nil {
 		return nil, d.wrap(err)
 	}
-	if err := d.evict(0); err != nil {
+	if err := d.evict(0); err != nil && !isUnwritable(err) {
 		return nil, d.wrap(err)
 	}
 	return d, nil
@@ -94,7 +94,9 @@ func (d *Disk) wrap(err error) error { return fmt.Errorf("picture store: %w", er
 
 // load reads the folder.
 func (d *Disk) load() error {
-	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+	if err := os.MkdirAll(d.dir, 0o700); isUnwritable(err) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(d.dir)
@@ -114,7 +116,7 @@ func (d *Disk) load() error {
 			return err
 		}
 		if unfinished || info.Size() == 0 { // what a power cut leaves behind
-			if err := os.Remove(d.path(e.Name())); err != nil {
+			if err := os.Remove(d.path(e.Name())); err != nil && !isUnwritable(err) {
 				return err
 			}
 			continue

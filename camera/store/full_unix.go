@@ -13,6 +13,9 @@ func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
+// isUnwritable tells whether a disk can be read but not written.
+func isUnwritable(err error) bool { return isFull(err) || errors.Is(err, syscall.EROFS) }
+
 // syncDir makes a rename in dir survive a power cut.
 func syncDir(dir string) error {
 	f, err := os.Open(dir)

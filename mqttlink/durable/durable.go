@@ -1,5 +1,5 @@
-// Package durable makes and replaces files and folders so that they survive a power
-// cut.
+// Package durable makes, replaces and owns files and folders so that they survive a
+// power cut, and knows the errors of a disk that cannot be written.
 package durable
 
 import (

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"pithings/mqttlink/durable"
 )
 
 // Disk is a Box in a folder, owned by one process at a time.
@@ -287,7 +289,7 @@ func (d *Disk) Close() error {
 	d.mu.Unlock()
 
 	d.keeper.end()
-	if saveErr := d.savePosition(d.o.Sync != SyncNever); saveErr != nil && !unwritable(saveErr) {
+	if saveErr := d.savePosition(d.o.Sync != SyncNever); saveErr != nil && !durable.Unwritable(saveErr) {
 		err = errors.Join(err, saveErr)
 	}
 	d.saving.Lock()

@@ -40,7 +40,7 @@ const lockName = "lock"
 func lockFolder(dir string) (*os.File, error) {
 	name := folder(dir).path(lockName)
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil && unwritable(err) { // one that is there can be locked all the same
+	if err != nil && durable.Unwritable(err) { // one that is there can be locked all the same
 		if g, openErr := os.Open(name); openErr == nil {
 			f, err = g, nil
 		}
@@ -48,7 +48,7 @@ func lockFolder(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	ok, err := tryLock(f)
+	ok, err := durable.TryLock(f)
 	if err != nil || !ok {
 		defer f.Close()
 		if err != nil {

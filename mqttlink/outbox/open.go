@@ -29,14 +29,14 @@ const (
 func Open(dir string, o DiskOptions) (*Disk, error) {
 	d := newDisk(dir, o)
 	if d.fs == nil {
-		if err := durable.MakeFolder(dir); err != nil && !unwritable(err) {
+		if err := durable.MakeFolder(dir); err != nil && !durable.Unwritable(err) {
 			return nil, fmt.Errorf("open outbox: %w", err)
 		}
 		d.fs = folder(dir)
 		// Where nothing can be written nobody else can either; the lock is taken before
 		// the first write then.
 		f, err := lockFolder(dir)
-		if err != nil && !unwritable(err) && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !durable.Unwritable(err) && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("open outbox: %w", err)
 		}
 		if err == nil {
