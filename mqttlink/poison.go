@@ -73,8 +73,15 @@ func (s *session) prepare(r outbox.Record) bool {
 		return true
 	}
 	p.quiet = true
-	// Not always the same time: another client may take over at fixed ones.
-	return s.pause(probation + rand.N(4*probation))
+	return s.pause(quietTime(max(t.message.strikes, t.topic.strikes)))
+}
+
+// quietTime is how long a session is left quiet that may be the strike after so many.
+// Another client may take over at some fixed time, and a message be sent just before:
+// so three strikes in a row are further apart than a reaction takes.
+func quietTime(strikes int) time.Duration {
+	third := time.Duration(strikes % 3)
+	return probation + third*(8*probation/5) + rand.N(4*probation/5)
 }
 
 // prove waits, in a trial, for what comes of the message that was sent. It returns

@@ -409,3 +409,24 @@ func TestDuplicateClientID(t *testing.T) {
 		}
 	}
 }
+
+// Whenever the other client comes back, no topic of messages with QoS 0 is barred, which
+// cannot be told from those that a broker does not allow but by when the sessions end.
+func TestDuplicateClientIDAtAnyTime(t *testing.T) {
+	for hold := time.Second; hold < 6*time.Second; hold += 50 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			s := &script{onConnect: func(_ int, c net.Conn) { time.AfterFunc(hold, func() { c.Close() }) }}
+			o := options("broker:1883")
+			o.Backoff = Backoff{}
+			l, stop := s.on(t, o)
+			for i := range 900 {
+				to(t, l, "a", 0, fmt.Sprint(i))
+				time.Sleep(2 * time.Second)
+			}
+			if st := l.Stats(); !st.TakenOver && hold < kickedWithin || st.Aside > 0 || l.offended("a") {
+				t.Errorf("it holds the id after %v: %+v", hold, st)
+			}
+			stop()
+		})
+	}
+}
