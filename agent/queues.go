@@ -89,7 +89,7 @@ func (q *queues) tellOrphans(log *slog.Logger) {
 func (q *queues) close(log *slog.Logger) {
 	for name, box := range q.boxes {
 		if err := box.Close(); err != nil {
-			log.Error("messages are lost", "connection", cmp.Or(name, "shared"), "err", err)
+			log.Error("a queue could not be closed in order", "connection", cmp.Or(name, "shared"), "err", err)
 		}
 	}
 	clear(q.boxes)

@@ -46,11 +46,11 @@ var (
 	ErrHeld = outbox.ErrHeld
 	// ErrOffline says that there is no connection and that the options allow no
 	// queueing: the message was not taken.
-	ErrOffline = errors.New("no connection to the broker, and queueing is switched off (MaxQueued 0): publish again later, or allow a queue")
+	ErrOffline = errors.New("no connection to the broker, and queueing is switched off (at most 0 messages): publish again later, or allow a queue")
 	// ErrUndated says that this machine's clock is not known to be right, so that the
 	// message would have to wait, and that the options allow no queueing: the message
 	// was not taken.
-	ErrUndated = errors.New("this machine's clock is not known to be right, and queueing is switched off (MaxQueued 0): publish again later, allow a queue, or trust the clock (clock: trust)")
+	ErrUndated = errors.New("this machine's clock is not known to be right, and queueing is switched off (at most 0 messages): publish again later, allow a queue, or trust the clock (clock: trust)")
 	// ErrEnded says that Run has returned.
 	ErrEnded = errors.New("the link has ended")
 )

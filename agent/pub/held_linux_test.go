@@ -1,7 +1,6 @@
 package pub
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,44 +15,6 @@ import (
 	"pithings/agent/state"
 	"pithings/mqttlink/outbox"
 )
-
-// watched is a buffer that tells when a text has come.
-type watched struct {
-	mu   sync.Mutex
-	b    bytes.Buffer
-	want string
-	come chan struct{}
-}
-
-func (w *watched) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.b.Write(p)
-	if w.want != "" && strings.Contains(w.b.String(), w.want) {
-		close(w.come)
-		w.want = ""
-	}
-	return len(p), nil
-}
-
-func (w *watched) wait(t *testing.T, want string) {
-	t.Helper()
-	w.mu.Lock()
-	if strings.Contains(w.b.String(), want) {
-		w.mu.Unlock()
-		return
-	}
-	w.want, w.come = want, make(chan struct{})
-	come := w.come
-	w.mu.Unlock()
-	select {
-	case <-come:
-	case <-time.After(10 * time.Second):
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		t.Fatalf("%q did not come, but %.200q", want, w.b.String())
-	}
-}
 
 // smallDisk mounts a file system for the test.
 func smallDisk(t *testing.T, size int) (dir string) {

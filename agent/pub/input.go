@@ -2,6 +2,7 @@ package pub
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -34,10 +35,19 @@ func Lines(r io.Reader, m mqttlink.Message) func() ([]mqttlink.Message, error) {
 	})
 }
 
-// Parsed returns the input that reads each line of r, a queue.Line, with parse.
+// Parsed returns the input that reads each line of r, a queue.Line, with parse. Blank
+// lines are passed over.
 func Parsed(r io.Reader, parse func(line []byte) (mqttlink.Message, error)) func() ([]mqttlink.Message, error) {
-	return batches(r, maxLine, parse)
+	return batches(r, maxLine, func(line []byte) (mqttlink.Message, error) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			return mqttlink.Message{}, errBlank
+		}
+		return parse(line)
+	})
 }
+
+// errBlank says that a line is no message, and nothing is wrong with it.
+var errBlank = errors.New("a blank line")
 
 func batches(r io.Reader, limit int, parse func(line []byte) (mqttlink.Message, error)) func() ([]mqttlink.Message, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
@@ -55,11 +65,12 @@ func batches(r io.Reader, limit int, parse func(line []byte) (mqttlink.Message, 
 				return ms, fmt.Errorf("input: %w", err)
 			}
 			m, err := parse(line)
-			if err != nil {
+			if err == nil {
+				ms = append(ms, m)
+			} else if err != errBlank {
 				return ms, fmt.Errorf("line %d: %w", n, err)
 			}
-			ms = append(ms, m)
-			if size += len(line); len(ms) >= batchCount || size >= batchBytes || !anotherLine(in) {
+			if size += len(line); len(ms) > 0 && (len(ms) >= batchCount || size >= batchBytes || !anotherLine(in)) {
 				return ms, nil
 			}
 		}

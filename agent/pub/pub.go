@@ -1,6 +1,7 @@
 package pub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ type Options struct {
 	Input func() ([]mqttlink.Message, error)
 	// Verdicts, if not nil, gets the lines "safe N" and "held N".
 	Verdicts io.Writer
+
+	silence time.Duration // after which an owner who owes a verdict is told of
 }
 
 // pendingCount and pendingBytes bound what has been read and not been told to be safe.
@@ -83,13 +86,15 @@ type run struct {
 	bytes   int           // of their payloads
 	end     UnsafeError
 	out     []byte
-	gave    time.Time // when it gave way
+	gave    time.Time    // when it gave way
+	answers atomic.Int64 // verdicts so far
 }
 
 // item is a message that was handed over.
 type item struct {
 	n       int // its number
 	m       mqttlink.Message
+	told    bool
 	settled bool
 }
 
@@ -97,6 +102,7 @@ type item struct {
 // UnsafeError that says what is not.
 func Run(ctx context.Context, o Options) error {
 	o.Queue.Sync = outbox.SyncAlways
+	o.silence = cmp.Or(o.silence, patience)
 	r := &run{o: &o, first: 1, done: make(chan struct{})}
 	r.room.L = &r.mu
 	err := r.all(ctx)
@@ -132,6 +138,9 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	go r.feed(ctx) // it may be waiting for input when all else has ended
+	look := time.NewTicker(r.o.silence)
+	defer look.Stop()
+	answers, warned := int64(0), false
 	for {
 		select {
 		case <-r.done:
@@ -144,10 +153,27 @@ func (r *run) all(ctx context.Context) error {
 			if err := r.giveWay(ctx); err != nil {
 				return err
 			}
+		case <-look.C:
+			now := r.answers.Load()
+			silent := now == answers && r.waits()
+			if silent && !warned {
+				r.o.Log.Warn("the pithings that owns the state folder does not answer; what was handed over waits for it", "state", r.o.State, "for", r.o.silence)
+			}
+			answers, warned = now, silent
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// waits reports whether another process owes a verdict.
+func (r *run) waits() bool {
+	if !r.mu.TryLock() {
+		return true // for room in its socket
+	}
+	defer r.mu.Unlock()
+	_, beside := r.where.(*remote)
+	return beside && len(r.pending) > 0 && !r.pending[len(r.pending)-1].told
 }
 
 // feed hands over what is read, and settles what is answered at once.
@@ -212,6 +238,7 @@ func (r *run) hand(ctx context.Context, ms []mqttlink.Message) {
 
 // settle notes what has become of messages.
 func (r *run) settle(vs []Verdict) {
+	r.answers.Add(int64(len(vs)))
 	r.out = r.out[:0]
 	for _, v := range vs {
 		i := v.N - r.first
@@ -219,10 +246,9 @@ func (r *run) settle(vs []Verdict) {
 			continue // an owner that cannot count
 		}
 		p := &r.pending[i]
+		p.told = true
 		if v.Fate == Refused {
-			r.end.Refused++
-			r.end.Why = v.Why
-			r.o.Log.Error("message refused", "line", p.n, "reason", v.Why)
+			r.refused(p.n, v.Why)
 		} else {
 			r.out = append(append(r.out, v.Fate...), ' ')
 			r.out = append(strconv.AppendInt(r.out, int64(p.n), 10), '\n')
@@ -249,6 +275,19 @@ func (r *run) settle(vs []Verdict) {
 	}
 }
 
+// refused notes and logs a refusal: each line of the first ones, for whoever feeds a
+// wrong file should not fill a log with it.
+func (r *run) refused(n int, why string) {
+	const each = 20
+	r.end.Refused++
+	r.end.Why = why
+	if r.end.Refused <= each {
+		r.o.Log.Error("message refused", "line", n, "reason", why)
+	} else if r.end.Refused == each+1 {
+		r.o.Log.Error("more messages are refused: they are the lines without \"safe\"")
+	}
+}
+
 // reopen finds another place after the owner has ended.
 func (r *run) reopen(ctx context.Context) error {
 	if err := r.where.cause(); errors.Is(err, errOwnerRefuses) {
@@ -268,8 +307,8 @@ func (r *run) again(ctx context.Context) error {
 	r.pending = slices.DeleteFunc(r.pending, func(p item) bool { return p.settled })
 	r.first = 1
 	again := make([]mqttlink.Message, len(r.pending))
-	for i, p := range r.pending {
-		again[i] = p.m
+	for i := range r.pending {
+		again[i], r.pending[i].told = r.pending[i].m, false
 	}
 	r.hand(ctx, again)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -235,6 +236,94 @@ func TestOwnerRefuses(t *testing.T) {
 	o.Connection = "hall"
 	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), `there is no connection "hall"`) {
 		t.Errorf("%v", err)
+	}
+}
+
+// An owner that does not answer is told of once, and waited for.
+func TestSilentOwner(t *testing.T) {
+	dir := t.TempDir()
+	s := state.Folder{Dir: dir}
+	if err := s.Own(); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	server, err := control.Listen(s.Socket(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := make(chan struct{})
+	server.HandleStream("POST "+streamPath, func(_ context.Context, _ *http.Request, c *control.Stream) {
+		<-answer
+		for n := 1; ; n++ {
+			if _, err := readLine(c.R, maxLine); err != nil {
+				return
+			}
+			fmt.Fprintf(c, "safe %d\n", n)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- server.Run(ctx) }()
+	defer func() { cancel(); <-served }()
+	const lines = 2 << 10 // more than the socket holds: it stops while one is handed over
+	var text strings.Builder
+	for range lines {
+		fmt.Fprintln(&text, strings.Repeat("x", 1<<10))
+	}
+	var out, log watched
+	o := options(dir, strings.NewReader(text.String()), &out)
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	o.silence = 20 * time.Millisecond
+	ended := make(chan error)
+	go func() { ended <- Run(t.Context(), o) }()
+	log.wait(t, "does not answer")
+	close(answer)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if got := out.b.String(); got != verdicts(1, lines) {
+		t.Errorf("%.200s", got)
+	}
+	if n := strings.Count(log.b.String(), "does not answer"); n != 1 {
+		t.Errorf("it was told %d times", n)
+	}
+}
+
+// An import may be written by hand: blank lines are nothing, and QoS is that of pub.
+func TestParsedByHand(t *testing.T) {
+	input := Parsed(strings.NewReader("\n{\"topic\":\"a\"}\n \r\n\n{\"topic\":\"b\",\"qos\":0}"), queue.ParseLine)
+	var all []mqttlink.Message
+	for {
+		ms, err := input()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ms) == 0 {
+			break
+		}
+		all = append(all, ms...)
+	}
+	if len(all) != 2 || all[0].Topic != "a" || all[0].QoS != 1 || all[1].Topic != "b" || all[1].QoS != 0 {
+		t.Errorf("%+v", all)
+	}
+	input = Parsed(strings.NewReader("\n\n{}"), queue.ParseLine)
+	if _, err := input(); err == nil || !strings.Contains(err.Error(), "line 3") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A file of lines that are all refused does not fill the log.
+func TestManyRefusedLines(t *testing.T) {
+	var log watched
+	o := options(t.TempDir(), nil, io.Discard)
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	o.Input = Lines(strings.NewReader(strings.Repeat("x\n", 3000)), mqttlink.Message{Topic: "a/#", QoS: 1})
+	var unsafe *UnsafeError
+	if err := Run(t.Context(), o); !errors.As(err, &unsafe) || unsafe.Refused != 3000 {
+		t.Errorf("%v", err)
+	}
+	if n := strings.Count(log.b.String(), "refused"); n != 21 {
+		t.Errorf("%d lines in the log:\n%.500s", n, log.b.String())
 	}
 }
 

@@ -21,7 +21,7 @@ type Line struct {
 	Topic   string  `json:"topic"`
 	Payload *string `json:"payload,omitempty"`        // if it is text, else
 	Base64  []byte  `json:"payload_base64,omitempty"` // RFC 4648
-	QoS     byte    `json:"qos"`
+	QoS     byte    `json:"qos"`                      // 1 if it is missing
 	Retain  bool    `json:"retain,omitempty"`
 	Alarm   bool    `json:"alarm,omitempty"`
 
@@ -90,7 +90,7 @@ func (l Line) String() string {
 
 // ParseLine reads a line. What is wrong with it is told in one line.
 func ParseLine(text []byte) (mqttlink.Message, error) {
-	var l Line
+	l := Line{QoS: 1} // as pub has it
 	var m mqttlink.Message
 	if err := json.Unmarshal(text, &l); err != nil {
 		var wrong *json.UnmarshalTypeError

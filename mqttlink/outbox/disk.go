@@ -276,6 +276,9 @@ func (d *Disk) Close() error {
 			if err = w.lost; err == nil {
 				err = w.f.Sync()
 			}
+			if err != nil {
+				err = fmt.Errorf("what was written last may not survive a power cut: %w", err)
+			}
 		}
 		err = errors.Join(err, w.f.Close())
 		if d.o.Sync != SyncNever && err == nil {
@@ -290,7 +293,7 @@ func (d *Disk) Close() error {
 
 	d.keeper.end()
 	if saveErr := d.savePosition(d.o.Sync != SyncNever); saveErr != nil && !durable.Unwritable(saveErr) {
-		err = errors.Join(err, saveErr)
+		err = errors.Join(err, fmt.Errorf("what was delivered last cannot be written down, and is delivered again: %w", saveErr))
 	}
 	d.saving.Lock()
 	d.slots.close()
