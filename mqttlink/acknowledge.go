@@ -57,7 +57,6 @@ type acknowledger struct {
 	waits    bool
 	progress time.Time // when the last one landed
 	unsaved  int
-	loose    int64 // bytes of messages without acknowledgement since the last with one
 }
 
 // take deals with what has landed. It returns false when no more is sent.
@@ -92,13 +91,8 @@ func (a *acknowledger) arrived(f flight) {
 	s := a.s
 	a.progress = time.Now()
 	s.noteHanded()
-	if f.fate == sent {
-		a.loose += flightBytes(&f.r)
-		if f.r.QoS > 0 { // all before it has got through, too
-			s.acks++
-			s.flying.Add(-a.loose)
-			a.loose = 0
-		}
+	if f.fate == sent && f.r.QoS > 0 {
+		s.acks++
 	}
 	s.l.landed(f)
 	a.unsaved++
@@ -162,7 +156,7 @@ const behind = 2 * time.Millisecond
 // acknowledged tells acknowledge of a PUBACK, soon.
 func (s *session) acknowledged() {
 	switch n := len(s.slots); {
-	case s.l.flushing.Load() > 0, n >= min(saveEvery, s.l.o.Window), s.flying.Load() > lightBytes/2:
+	case s.l.flushing.Load() > 0, n >= min(saveEvery, s.l.o.Window):
 		s.note()
 	case !s.noted.Swap(true):
 		s.soon.Reset(behind)

@@ -24,13 +24,13 @@ type stagedBox interface {
 func (l *Link) direct(r outbox.Record) (err error, ok bool) {
 	box, staged := l.box.(stagedBox)
 	s := l.now.Load()
-	if !staged || s == nil || undated(r) || !s.light(&r) || !s.sending.TryLock() {
+	if !staged || s == nil || undated(r) || !s.wire.light(&r) || !s.sending.TryLock() {
 		return nil, false
 	}
-	free := s.free(&r)
-	if !free {
+	if free := s.free(&r); !free || r.QoS == 0 {
+		ok = free && s.hand(r)
 		s.sending.Unlock()
-		return nil, false
+		return nil, ok
 	}
 	seq, err := l.lives.append(l.box, r, box.Stage)
 	sent := err == nil && s.launch(seq, r)
@@ -44,15 +44,20 @@ func (l *Link) direct(r outbox.Record) (err error, ok bool) {
 	return err, true
 }
 
-// lightBytes is what may be on its way, topics and payloads together, when a message is
-// sent directly: it fits into the kernel's send buffer (16 KiB at first, tcp(7)
-// tcp_wmem), so that Publish never waits for the network.
+// lightBytes is what may be on its way, with the message, when one is sent directly: it
+// fits into the kernel's send buffer (16 KiB at first, tcp(7) tcp_wmem), so that Publish
+// never waits for the network.
 const lightBytes = 4096
 
 // light reports whether r can be given to the network without waiting for it.
-func (s *session) light(r *outbox.Record) bool { return s.flying.Load()+flightBytes(r) <= lightBytes }
-
-func flightBytes(r *outbox.Record) int64 { return int64(len(r.Topic) + len(r.Payload)) }
+func (w *wire) light(r *outbox.Record) bool {
+	n := len(r.Topic) + len(r.Payload)
+	if w.backlog == nil || n > lightBytes {
+		return false
+	}
+	before, ok := w.backlog.unsent()
+	return ok && before+n <= lightBytes
+}
 
 // free reports whether nothing stands in the way of a message that is published now.
 // s.sending is held.
@@ -70,6 +75,19 @@ func (s *session) free(r *outbox.Record) bool {
 		return false
 	}
 	return l.throttle.now(float64(len(r.Topic) + len(r.Payload)))
+}
+
+// hand gives a message with QoS 0 to the network, which is all that is promised: it
+// need not be in the outbox for that. It reports whether the network has taken it.
+// s.sending is held.
+func (s *session) hand(r outbox.Record) bool {
+	f := flight{r: r, sent: time.Now()}
+	if f.tok = s.wire.publish(&r); f.tok.err != nil {
+		return false
+	}
+	s.prove(f)
+	s.l.count(func(st *Stats) { st.Acked++ })
+	return true
 }
 
 // launch sends a message that has been staged, and reports whether it is on its way.

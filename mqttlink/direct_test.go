@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -144,4 +145,64 @@ func TestStuckNetwork(t *testing.T) {
 	publish(t, l, 1, strings.Repeat("x", 32<<20))
 	close(returned)
 	flush(t, l)
+}
+
+// A message with QoS 0 that the network takes at once is not in the outbox: all that is
+// promised is that it is given to the network. One that it does not take is.
+func TestHandedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, err := outbox.Open(t.TempDir(), outbox.DiskOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer disk.Close()
+		s := &script{}
+		var fails atomic.Bool
+		o := options("broker:1883")
+		o.Outbox = disk
+		o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := s.pipe(ctx, network, addr)
+			return failing{c, &fails}, err
+		}
+		l, stop := s.on(t, o)
+		defer stop()
+		publish(t, l, 0, "0") // by the usual way
+		flush(t, l)
+		for i := range 6 {
+			time.Sleep(time.Second) // the sender rests
+			publish(t, l, byte(i%2), fmt.Sprint(i+1))
+		}
+		if n := disk.NextSeq() - 1; n != 4 {
+			t.Errorf("%d messages were in the outbox", n)
+		}
+		time.Sleep(time.Second)
+		fails.Store(true)
+		publish(t, l, 0, "7")
+		if n := disk.NextSeq() - 1; n != 5 {
+			t.Errorf("%d messages were in the outbox", n)
+		}
+		fails.Store(false)
+		flush(t, l)
+		if got := s.payloads(); fmt.Sprint(got) != "[0 1 2 3 4 5 6 7]" {
+			t.Errorf("%q", got)
+		}
+		if st := l.Stats(); st.Accepted != 8 || st.Acked != 8 || st.Connects != 2 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// failing is a connection whose writes can be made to fail.
+type failing struct {
+	net.Conn
+	fails *atomic.Bool
+}
+
+func (c failing) unsent() (n int, ok bool) { return 0, true }
+
+func (c failing) Write(b []byte) (int, error) {
+	if c.fails.Load() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(b)
 }

@@ -21,7 +21,9 @@ import (
 // stop is called, which waits for its end and the script's.
 func (s *script) on(t *testing.T, o Options) (l *Link, stop func()) {
 	t.Helper()
-	o.Dial = s.pipe
+	if o.Dial == nil {
+		o.Dial = s.pipe
+	}
 	l, err := New(o)
 	if err != nil {
 		t.Fatal(err)

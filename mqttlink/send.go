@@ -99,7 +99,6 @@ func (s *session) send() {
 // away notes that a message is on its way.
 func (s *session) away(f flight) {
 	s.l.sent = max(s.l.sent, f.r.Seq)
-	s.flying.Add(flightBytes(&f.r))
 	if f.r.QoS == 0 {
 		s.mu.Lock()
 		s.unconfirmed = append(s.unconfirmed, f)

@@ -32,7 +32,6 @@ type session struct {
 	err   error     // that reason; read after ended is closed
 	over  time.Time // when it came
 
-	flying  atomic.Int64  // bytes that may not have got through to the broker yet
 	slots   chan struct{} // one token for each flight
 	flights chan flight   // in the order of the outbox; closed when the sender ends
 	landed  chan struct{} // has a token when a flight may have landed

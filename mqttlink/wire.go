@@ -37,6 +37,8 @@ type wire struct {
 	codes        atomic.Int32                // return codes that the SUBACK awaited may hold
 	killed       atomic.Pointer[killedError] // set when the link itself gave up the connection
 
+	backlog gauge // nil: nothing tells how much is
+
 	in      *bufio.Reader
 	greeted bool // CONNACK 0 has come
 	head    []byte
@@ -55,11 +57,11 @@ type wire struct {
 	due   bool   // there are some; of the reader
 }
 
-// killedError replaces the read error after kill. Its text must not be that of
+// killedError replaces the read error after kill. Its text must not hold that of
 // net.ErrClosed: the library takes that for its own closing, and keeps quiet.
 type killedError struct{ err error }
 
-func (e *killedError) Error() string { return "session ended: " + e.err.Error() }
+func (e *killedError) Error() string { return "the session has ended" }
 func (e *killedError) Unwrap() error { return e.err }
 
 // talkError says that the other end does not keep to MQTT.
@@ -69,7 +71,7 @@ func (e *talkError) Error() string { return e.what }
 
 func newWire(c net.Conn, writeTimeout time.Duration, maxIn int) *wire {
 	return &wire{
-		Conn: c, writeTimeout: writeTimeout, maxIn: maxIn,
+		Conn: c, writeTimeout: writeTimeout, maxIn: maxIn, backlog: gaugeOf(c),
 		tooLarge: func(string, int) {}, failed: func(error) {}, deliver: func(Message) {}, landed: func() {},
 		in: bufio.NewReaderSize(c, 4096), receipts: map[uint16]*receipt{},
 	}
