@@ -45,7 +45,9 @@ type Binding struct {
 	Thing   string
 	Model   string // device model or device, name or URN; "" is not known
 	Carrier Carrier
-	Pos     Position
+	// AtMostOnce sends the commands to a thing at the broker with QoS 0, instead of 1.
+	AtMostOnce bool
+	Pos        Position
 }
 
 // Carrier is how a flow reaches a thing.

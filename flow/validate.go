@@ -83,6 +83,9 @@ func (v *validator) deployment() {
 		if !slices.Contains([]Carrier{Auto, Local, Broker}, b.Carrier) {
 			v.add(b.Pos, "role %s: unknown carrier %q; write auto, local or broker", b.Role, b.Carrier)
 		}
+		if b.AtMostOnce && b.Carrier == Local {
+			v.add(b.Pos, "role %s: qos is that of messages, and carrier local sends none; leave one of them out", b.Role)
+		}
 		v.roles = append(v.roles, b.Role)
 	}
 	switch {

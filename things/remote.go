@@ -105,9 +105,9 @@ func remember[T any](list []T, v T) []T {
 
 // As returns the thing as a device of flows under a description. group, if not
 // "", is the group in which several processes share its events and carry tokens in
-// their commands. Close must follow.
-func (r *Remote) As(m Model, group string) (*Described, error) {
-	d := &Described{r: r, model: m.expand(r.thing), group: group}
+// their commands; qos is that of commands. Close must follow.
+func (r *Remote) As(m Model, group string, qos byte) (*Described, error) {
+	d := &Described{r: r, model: m.expand(r.thing), group: group, qos: qos}
 	for _, a := range d.model.Actions {
 		if a.Answer == "" {
 			continue
@@ -260,7 +260,7 @@ func (r *Remote) tell(level slog.Level, what string, args ...any) {
 }
 
 // ask sends a command and waits for its answer.
-func (r *Remote) ask(ctx context.Context, a Action, message []byte, token string) (map[string]any, error) {
+func (r *Remote) ask(ctx context.Context, a Action, qos byte, message []byte, token string) (map[string]any, error) {
 	select {
 	case <-r.turn:
 	case <-ctx.Done():
@@ -274,7 +274,7 @@ func (r *Remote) ask(ctx context.Context, a Action, message []byte, token string
 	r.mu.Lock()
 	r.waiting = w
 	r.mu.Unlock()
-	if err := r.send(ctx, a.Topic, message); err != nil {
+	if err := r.send(ctx, a.Topic, qos, message); err != nil {
 		r.giveUp(w, false)
 		return nil, err
 	}
@@ -333,8 +333,8 @@ func (r *Remote) giveUp(w *waiting, sent bool) {
 
 // send publishes a command. It lives as long as somebody waits for its effect: a
 // picture asked for before the network failed is of no use an hour later.
-func (r *Remote) send(ctx context.Context, topic string, message []byte) error {
-	m := mqttlink.Message{Topic: topic, QoS: 1, Payload: message}
+func (r *Remote) send(ctx context.Context, topic string, qos byte, message []byte) error {
+	m := mqttlink.Message{Topic: topic, QoS: qos, Payload: message}
 	if deadline, ok := ctx.Deadline(); ok {
 		m.Life = max(time.Until(deadline), time.Millisecond)
 	}
@@ -351,6 +351,7 @@ type Described struct {
 	r       *Remote
 	model   Model
 	group   string
+	qos     byte
 	listens []string // topics of answers
 }
 
@@ -400,7 +401,7 @@ func (d *Described) Call(ctx context.Context, action string, input map[string]an
 		return nil, fmt.Errorf("%s on %s: %w", action, d.r.thing, err)
 	}
 	if a.Answer == "" {
-		return nil, d.r.send(ctx, a.Topic, message)
+		return nil, d.r.send(ctx, a.Topic, d.qos, message)
 	}
 	token := ""
 	if d.group != "" && a.Token != "" {
@@ -411,7 +412,7 @@ func (d *Described) Call(ctx context.Context, action string, input map[string]an
 			return nil, fmt.Errorf("%s on %s: %w", action, d.r.thing, err)
 		}
 	}
-	values, err := d.r.ask(ctx, a, message, token)
+	values, err := d.r.ask(ctx, a, d.qos, message, token)
 	if err != nil {
 		return nil, err
 	}

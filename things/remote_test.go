@@ -21,7 +21,7 @@ var _ = []flow.Device{(*Described)(nil), (*Motion)(nil), (*Environment)(nil), (*
 func (b *bench) remote(thing string, m Model, group string) (*Remote, *Described) {
 	b.Helper()
 	r := NewRemote(thing, b.link, quiet)
-	d, err := r.As(m, group)
+	d, err := r.As(m, group, 1)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -115,13 +115,17 @@ func (c *carriers) device(d *flow.Deployment, b flow.Binding, l library) (flow.D
 			return nil, err
 		}
 	}
-	key := string(way) + "\x00" + b.Thing + "\x00" + d.Shared + "\x00" + seen.key
+	qos := byte(1)
+	if b.AtMostOnce {
+		qos = 0
+	}
+	key := fmt.Sprint(way, "\x00", b.Thing, "\x00", d.Shared, "\x00", qos, seen.key)
 	used := c.used[key]
 	if used == nil {
 		used = &carrier{key: key, thing: b.Thing, close: func() {}}
 		if way == flow.Local {
 			used.device = &local{own.Device, seen.model, func(values map[string]any) { c.foreign(b.Thing, values) }}
-		} else if used.device, used.close, err = c.remote(b.Thing, seen.wire, d.Shared); err != nil {
+		} else if used.device, used.close, err = c.remote(b.Thing, seen.wire, d.Shared, qos); err != nil {
 			return nil, err
 		}
 		c.used[key] = used
@@ -132,12 +136,12 @@ func (c *carriers) device(d *flow.Deployment, b flow.Binding, l library) (flow.D
 }
 
 // remote returns a thing at the broker under a description. The lock is held.
-func (c *carriers) remote(thing string, m things.Model, group string) (flow.Device, func(), error) {
+func (c *carriers) remote(thing string, m things.Model, group string, qos byte) (flow.Device, func(), error) {
 	r := c.remotes[thing]
 	if r == nil {
 		r = &remote{Remote: things.NewRemote(thing, c.link, c.log)}
 	}
-	described, err := r.As(m, group)
+	described, err := r.As(m, group, qos)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -367,3 +367,28 @@ func TestOwnModels(t *testing.T) {
 		}
 	}
 }
+
+// What goes to a thing at most once goes with QoS 0, and that is a way of its own.
+func TestAtMostOnce(t *testing.T) {
+	h := newHouse(t)
+	qos := make(chan byte, 10)
+	if _, err := h.link.Subscribe("lamp/set", 1, func(_ context.Context, m mqttlink.Message) { qos <- m.QoS }); err != nil {
+		t.Fatal(err)
+	}
+	h.run()
+	for i, want := range []byte{0, 1, 0} {
+		h.deploy(fmt.Sprintf(`name: Lamp%d
+things: {lamp: {thing: lamp, model: lamp, qos: %d}}
+trigger: {hand: true}
+steps: [{name: Turn, thing: lamp, action: turn}]
+models: {lamp: {actions: {turn: {topic: "{thing}/set", params: {}, request: {}}}}}
+`, i, want), Options{})
+		if _, err := h.f.Start(t.Context(), StartRequest{Deployment: fmt.Sprint("Lamp", i)}); err != nil {
+			t.Fatal(err)
+		}
+		h.ended(i + 1)
+		if got := <-qos; got != want {
+			t.Errorf("%d, not %d", got, want)
+		}
+	}
+}

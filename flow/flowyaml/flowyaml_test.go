@@ -116,7 +116,7 @@ system: urn:tdm:eu/1/default:System:House
 things:
   motion: TG_MS
   camera: {thing: TG_Camera, carrier: local}
-  lamp: {thing: desk-lamp, model: lamp, carrier: broker}
+  lamp: {thing: desk-lamp, model: lamp, carrier: broker, qos: 0}
 triggers:
   - {name: Motion, description: it moved, thing: motion, event: StateChanged, when: value, max_age: 5m, start: [{flow: Watch, with: ["${bindings[name == 'camera'].deviceId}", 2.0, [1, a, {b: null}]]}, Tidy]}
   - {every: 10 seconds, start: Tidy}
@@ -194,6 +194,7 @@ func TestEverything(t *testing.T) {
 		got, want any
 	}{
 		{"carrier", d.Things[2].Carrier, flow.Broker},
+		{"qos", []bool{d.Things[1].AtMostOnce, d.Things[2].AtMostOnce}, []bool{false, true}},
 		{"max age", d.Triggers[0].Event.MaxAge, 5 * time.Minute},
 		{"no max age", d.Triggers[3].Event.MaxAge, time.Duration(-1)},
 		{"clock", d.Triggers[1].Every, flow.Every{Count: 10, Unit: flow.Seconds}},
@@ -251,6 +252,9 @@ func TestRefused(t *testing.T) {
 		{strings.Replace(issue, "thing: motionSensor, event: StateChanged, when: event.isMotionDetected", "every: 3 moons", 1), "is no interval; write, for example, every 10 seconds"},
 		{issue + "things: {camera: A, screen: B}", `no thing plays the role "motionSensor"`},
 		{issue + "things: {camera: A, screen: B, motionSensor: {carrier: pigeon}}", "write auto, local or broker"},
+		{issue + "things: {camera: A, screen: B, motionSensor: {qos: 2}}", "write 0, at most once, or 1, at least once"},
+		{issue + "things: {camera: A, screen: B, motionSensor: {qos: low}}", "write a whole number"},
+		{issue + "things: {camera: A, screen: B, motionSensor: {qos: 0, carrier: local}}", "leave one of them out"},
 		{issue + "overlap: never", "write queue, drop, restart or parallel"},
 		{issue + "overlap: {limit: 100000}", "for this overlap it is 0 to 1000"},
 		{issue + "flows: []", "belongs to one of the flows"},

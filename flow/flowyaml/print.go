@@ -98,7 +98,7 @@ func sameBinding(a, b flow.Binding) bool {
 func things(d *flow.Deployment) mapping {
 	var m mapping
 	for _, b := range d.Things {
-		if b.Model == "" && b.Carrier == flow.Auto {
+		if b.Model == "" && b.Carrier == flow.Auto && !b.AtMostOnce {
 			m.add(b.Role, b.Thing)
 			continue
 		}
@@ -106,6 +106,9 @@ func things(d *flow.Deployment) mapping {
 		one.text("thing", b.Thing)
 		one.text("model", b.Model)
 		one.text("carrier", string(b.Carrier))
+		if b.AtMostOnce {
+			one.add("qos", bare("0"))
+		}
 		m.add(b.Role, one)
 	}
 	return m

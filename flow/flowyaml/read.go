@@ -219,7 +219,11 @@ func (r *reader) things(d *flow.Deployment, e entry) {
 			continue
 		}
 		b.Thing = t.key
-		for _, k := range r.mapping(t.value, "thing "+t.key, []string{"thing", "model", "carrier"}) {
+		for _, k := range r.mapping(t.value, "thing "+t.key, []string{"thing", "model", "carrier", "qos"}) {
+			if k.key == "qos" {
+				b.AtMostOnce = r.qos(k, "thing "+t.key) == 0
+				continue
+			}
 			s := r.text(k, "thing "+t.key)
 			switch k.key {
 			case "thing":
@@ -235,6 +239,14 @@ func (r *reader) things(d *flow.Deployment, e entry) {
 		}
 		d.Things = append(d.Things, b)
 	}
+}
+
+func (r *reader) qos(e entry, what string) int {
+	n := r.integer(e, what)
+	if n != 0 && n != 1 {
+		r.fail(e.value, "%s: qos %d: write 0, at most once, or 1, at least once", what, n)
+	}
+	return n
 }
 
 func (r *reader) trigger(d *flow.Deployment, n ast.Node) flow.Trigger {

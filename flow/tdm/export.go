@@ -68,6 +68,9 @@ func (ex *exporter) deploymentOnly() {
 		if b.Carrier != flow.Auto {
 			ex.refuse(b.Pos, leaveOut, "carrier: %s, of %s", b.Carrier, b.Role)
 		}
+		if b.AtMostOnce {
+			ex.refuse(b.Pos, leaveOut, "qos: 0, of %s", b.Role)
+		}
 		if !isGraphQLName(b.Role) {
 			ex.refuse(b.Pos, "use letters, digits and _", "the role %q", b.Role)
 		}

@@ -148,6 +148,7 @@ func TestExportRefuses(t *testing.T) {
 		"the deployment's time-out": {func(d *flow.Deployment) { d.Timeout = time.Minute }, "home.yaml:1:1: Things Graph's language cannot say timeout: 1m0s; leave it out to export the flow"},
 		"a step's time-out":         {func(d *flow.Deployment) { d.Flows[0].Definition.Steps[0].Timeout = time.Second }, "home.yaml:7:3: Things Graph's language cannot say timeout: 1s, of the step Take a picture; leave it out to export the flow"},
 		"shared":                    {func(d *flow.Deployment) { d.Shared = "house" }, "home.yaml:1:1: Things Graph's language cannot say shared: house; leave it out to export the flow"},
+		"qos":                       {func(d *flow.Deployment) { d.Things[1].AtMostOnce = true; d.Things[1].Pos = at }, "home.yaml:7:3: Things Graph's language cannot say qos: 0, of camera; leave it out to export the flow"},
 		"a carrier":                 {func(d *flow.Deployment) { d.Things[1].Carrier = flow.Broker; d.Things[1].Pos = at }, "home.yaml:7:3: Things Graph's language cannot say carrier: broker, of camera; leave it out to export the flow"},
 		"overlap":                   {func(d *flow.Deployment) { d.Flows[1].Overlap = flow.Drop; d.Flows[1].Definition.Pos = at }, "home.yaml:7:3: Things Graph's language cannot say overlap: drop, of Night; leave it out to export the flow"},
 		"limit":                     {func(d *flow.Deployment) { d.Flows[1].Limit = 5; d.Flows[1].Definition.Pos = at }, "home.yaml:7:3: Things Graph's language cannot say limit: 5, of Night; leave it out to export the flow"},

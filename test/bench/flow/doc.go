@@ -5,8 +5,7 @@
 // one run and through one broker:
 //
 //   - pithings: the shipped program, `pithings flow run` with a flow of a file. Queue on
-//     disk, history, time-outs and log are as they always are. Its commands have QoS 1
-//     also where all else has QoS 0;
+//     disk, history, time-outs and log are as they always are;
 //   - paho: the bare client library (folder forwarder), no JSON, no time-outs;
 //   - c: one thread, one blocking socket, PUBACK and PUBLISH in one write;
 //   - node-red: two mqtt-in wired to two mqtt-out, as Node-RED comes, and with

@@ -28,14 +28,17 @@ func (n *bench) paho(name string, qos int) {
 	n.run(name, exec.Command(n.file("paho"), n.port, name, strconv.Itoa(qos)))
 }
 
-func (n *bench) pithings(name string, _ int) {
+func (n *bench) pithings(name string, qos int) {
 	flow := n.write(name+".yaml", fmt.Sprintf(`name: SecurityFlow
-things: {sensor: %[1]s_MS, camera: %[1]s_Camera, screen: %[1]s_Screen}
+things:
+  sensor: %[1]s_MS
+  camera: {thing: %[1]s_Camera, qos: %[2]d}
+  screen: {thing: %[1]s_Screen, qos: %[2]d}
 trigger: {thing: sensor, event: StateChanged, when: event.isMotionDetected}
 steps:
   - {name: Camera, thing: camera, action: capture, output: cameraResult}
   - {name: Screen, thing: screen, action: display, input: {imageUri: "${cameraResult.lastClickedImage}"}}
-`, name))
+`, name, qos))
 	n.run(name, exec.Command(n.file("pithings"), "flow", "run", "-e", "mqtt://127.0.0.1:"+n.port, "--id", name, "--state", n.file(name+"-state"), flow))
 }
 
