@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 
+	"pithings/flow"
+
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -242,7 +244,7 @@ func (d *decoder) fields(list []entry, fields []field, path, what string, home f
 			if where := home(e.key); where != "" {
 				d.fail(e.at, "%s: key %q %s", what, e.key, where)
 			} else {
-				d.fail(e.at, "%s: unknown key %s%s", what, quote(e.key), suggest(e.key, keysOf(fields)))
+				d.fail(e.at, "%s: unknown key %s%s", what, quote(e.key), flow.Suggest(e.key, keysOf(fields)))
 			}
 			continue
 		}

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"pithings/flow"
 )
 
 // envPrefix begins the name of every environment variable that is ours.
@@ -72,7 +74,7 @@ func (d *decoder) environment(c *Config, env []string) {
 				known = append(known, f.name)
 			}
 			hint := "; pithings config example shows the keys"
-			if near := nearest(name, known); near != "" {
+			if near := flow.Nearest(name, known); near != "" {
 				hint = "; did you mean " + near + "?"
 			}
 			d.problems.add(Problem{Source: quoteless(name), Message: "unknown environment variable" + hint})

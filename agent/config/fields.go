@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"pithings/flow"
 )
 
 // field is one key of the file: a struct field and what its tags say.
@@ -116,7 +118,7 @@ func (f field) parse(text string) error {
 
 func (f field) check(text string) error {
 	if allowed := f.allowed(); allowed != nil && !slices.Contains(allowed, text) {
-		if near := nearest(text, allowed); near != "" && f.value.Kind() == reflect.String {
+		if near := flow.Nearest(text, allowed); near != "" && f.value.Kind() == reflect.String {
 			return fmt.Errorf("%s is not one of %s; did you mean %q?", quote(text), strings.Join(allowed, ", "), near)
 		}
 		return fmt.Errorf("%s is not one of %s", quote(text), strings.Join(allowed, ", "))

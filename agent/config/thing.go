@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"pithings/flow"
+
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -114,7 +116,7 @@ func (d *decoder) topicRoles(t *Thing, path, what string) {
 	for role := range t.Topics {
 		if !slices.Contains(known, role) {
 			delete(t.Topics, role)
-			d.problems.add(d.problem(join(path, "topics."+role), "%s: type %s has no topic %s%s", what, t.Type, quote(role), suggest(role, known)))
+			d.problems.add(d.problem(join(path, "topics."+role), "%s: type %s has no topic %s%s", what, t.Type, quote(role), flow.Suggest(role, known)))
 		}
 	}
 }

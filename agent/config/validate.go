@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"pithings/flow"
 	"pithings/things"
 )
 
@@ -209,7 +210,7 @@ func (d *decoder) flow(c *Config, f *Flow, path string) {
 		at := join(path, "things."+role)
 		kind, ok := needed[role]
 		if !ok {
-			d.bad(at, "%s has no role %s%s", f.Builtin, quote(role), suggest(role, slices.Sorted(maps.Keys(needed))))
+			d.bad(at, "%s has no role %s%s", f.Builtin, quote(role), flow.Suggest(role, slices.Sorted(maps.Keys(needed))))
 			continue
 		}
 		d.player(c, f, role, kind, at)
@@ -258,7 +259,7 @@ func (d *decoder) player(c *Config, f *Flow, role, kind, path string) {
 			known = append(known, t.Name)
 		}
 		hint := ""
-		if near := nearest(name, known); near != "" {
+		if near := flow.Nearest(name, known); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		if f.Carrier == CarrierLocal {
