@@ -99,66 +99,6 @@ func local(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-// deployFlags are those of commands that read files.
-type deployFlags struct {
-	name, carrier, shared string
-	things, services      []string
-}
-
-func (d *deployFlags) add(f *pflag.FlagSet) {
-	f.StringArrayVar(&d.things, "thing", nil, "ROLE=THING: which thing plays a role; may be given several times")
-	f.StringArrayVar(&d.services, "service", nil, "SERVICE=URL: a URL of your own for a web service that ran at AWS; may be given several times")
-}
-
-func (d *deployFlags) addAll(f *pflag.FlagSet) {
-	d.add(f)
-	f.StringVar(&d.name, "name", "", "name of the deployment, instead of its own")
-	f.StringVar(&d.carrier, "carrier", "", "how all things are reached: auto (within the process if they are there), local or broker; default: as the file says, else auto")
-	f.StringVar(&d.shared, "shared", "", "group of engines that share the events, so that each event is handled by one of them")
-}
-
-func (d *deployFlags) options() (flows.Options, error) {
-	o := flows.Options{Name: d.name, Carrier: d.carrier, Shared: d.shared}
-	switch d.carrier {
-	case "", "auto", "local", "broker":
-	default:
-		return o, usagef("--carrier %s: say auto, local or broker", d.carrier)
-	}
-	var err error
-	if o.Things, err = pairs("--thing", "ROLE=THING", d.things); err != nil {
-		return o, err
-	}
-	o.Services, err = pairs("--service", "SERVICE=URL", d.services)
-	return o, err
-}
-
-func pairs(flag, form string, list []string) (map[string]string, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	m := map[string]string{}
-	for _, one := range list {
-		key, value, ok := strings.Cut(one, "=")
-		if !ok || key == "" || value == "" {
-			return nil, usagef("%s %s: write %s", flag, one, form)
-		}
-		m[key] = value
-	}
-	return m, nil
-}
-
-func readFiles(paths []string) ([]flows.File, error) {
-	var files []flows.File
-	for _, p := range paths {
-		f, err := flows.ReadFile(p)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
-	}
-	return files, nil
-}
-
 func newFlowValidate() *cobra.Command {
 	var d deployFlags
 	c := &cobra.Command{
@@ -166,15 +106,11 @@ func newFlowValidate() *cobra.Command {
 		Short: "Say what is wrong with flows, and what to write instead",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			o, err := d.options()
+			r, err := d.request(args)
 			if err != nil {
 				return err
 			}
-			files, err := readFiles(args)
-			if err != nil {
-				return err
-			}
-			all, err := flows.Validate(files, o)
+			all, err := flows.Validate(r.Files, r.Options)
 			if err != nil {
 				return err
 			}
@@ -201,16 +137,12 @@ or several deployments. They are kept as they are now: editing a file changes
 nothing until it is deployed again.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			options, err := d.options()
-			if err != nil {
-				return err
-			}
-			files, err := readFiles(args)
+			r, err := d.request(args)
 			if err != nil {
 				return err
 			}
 			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
-				done, err := desk.Deploy(ctx, flows.DeployRequest{Files: files, Options: options})
+				done, err := desk.Deploy(ctx, r)
 				if err != nil {
 					return err
 				}
@@ -435,15 +367,11 @@ func newFlowImport() *cobra.Command {
 		Short: "Turn Things Graph's documents into flows in YAML",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			o, err := d.options()
+			r, err := d.request(args)
 			if err != nil {
 				return err
 			}
-			files, err := readFiles(args)
-			if err != nil {
-				return err
-			}
-			made, needs, err := flows.Import(files, o)
+			made, needs, err := flows.Import(r.Files, r.Options)
 			if err != nil {
 				return err
 			}

@@ -30,8 +30,8 @@ they may come and go (docs/clusters.md).`,
   pithings flow run -e HOST -r root.pem -c cert.pem -k key.pem --state /var/lib/flows
   pithings flow run -e mqtt://broker --shared house --state ./engine1 hall.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
-			o, err := d.options()
-			if err != nil {
+			var err error
+			if run.flows, err = d.request(args); err != nil {
 				return err
 			}
 			m, err := conn.mqtt()
@@ -55,10 +55,6 @@ they may come and go (docs/clusters.md).`,
 			cfg.Log.Level = "info"
 			if run.level != "" {
 				cfg.Log.Level = run.level
-			}
-			run.flows.Options = o
-			if run.flows.Files, err = readFiles(args); err != nil {
-				return err
 			}
 			return run.run(c.Context(), cfg, c.OutOrStdout(), c.ErrOrStderr())
 		},
