@@ -16,7 +16,11 @@ import (
 // are JSON. A model is read only once it is made.
 type DeviceModel struct {
 	// ID is the model's name: the URN of a device in Things Graph, or any other.
-	ID      string                 `yaml:"id,omitempty" json:"id,omitempty"`
+	ID string `yaml:"id,omitempty" json:"id,omitempty"`
+	// Implements is the URN of the Things Graph device model that the device has. A
+	// role may name that too, if no other device implements it.
+	Implements string `yaml:"implements,omitempty" json:"implements,omitempty"`
+
 	Events  map[string]EventModel  `yaml:"events,omitempty" json:"events,omitempty"`
 	Actions map[string]ActionModel `yaml:"actions,omitempty" json:"actions,omitempty"`
 }
@@ -83,6 +87,31 @@ func (m DeviceModel) Event(name string) (EventModel, bool) { return has(m.Events
 
 // Action returns the action of that name, whatever its case.
 func (m DeviceModel) Action(name string) (ActionModel, bool) { return has(m.Actions, name) }
+
+// FindModel finds a model by its name, or the only one that implements what the name
+// stands for, whatever its case.
+func FindModel(models []DeviceModel, name string) (DeviceModel, bool) {
+	if name == "" {
+		return DeviceModel{}, false
+	}
+	if i := slices.IndexFunc(models, func(m DeviceModel) bool { return strings.EqualFold(m.ID, name) }); i >= 0 {
+		return models[i], true
+	}
+	if all := Implementing(models, name); len(all) == 1 {
+		return all[0], true
+	}
+	return DeviceModel{}, false
+}
+
+// Implementing returns the models that implement a device model.
+func Implementing(models []DeviceModel, name string) (all []DeviceModel) {
+	for _, m := range models {
+		if strings.EqualFold(m.Implements, name) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
 
 // Validate says what is wrong with a model: an event or action without a topic,
 // a topic with wildcards, an unknown type.

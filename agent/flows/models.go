@@ -149,10 +149,8 @@ func (l library) model(name string) (description, bool) {
 	if name == "" {
 		return description{}, false
 	}
-	for _, m := range l.own {
-		if strings.EqualFold(m.ID, name) {
-			return foreignModel(m), true
-		}
+	if m, ok := flow.FindModel(l.own, name); ok {
+		return foreignModel(m), true
 	}
 	if d, ok := ownModel(name, nil, things.Tutorial); ok {
 		return d, true
@@ -196,17 +194,20 @@ var errNoModel = errors.New("nothing says how the thing looks at the broker")
 // the steps that use it, or by what the flows want of it.
 func (l library) describe(d *flow.Deployment, b flow.Binding) (description, error) {
 	u := uses(d, b.Role)
-	if b.Model != "" {
-		found, ok := l.model(b.Model)
-		if !ok {
-			return found, fmt.Errorf("the device model %q is not known%s", b.Model, flow.Suggest(b.Model, l.names()))
-		}
-		return found, nil
-	}
-	for _, name := range u.models {
+	for _, name := range append([]string{b.Model}, u.models...) {
 		if found, ok := l.model(name); ok {
 			return found, nil
 		}
+	}
+	if several := flow.Implementing(l.own, b.Model); b.Model != "" && len(several) > 0 {
+		var names []string
+		for _, m := range several {
+			names = append(names, m.ID)
+		}
+		return description{}, fmt.Errorf("the device model %q has several devices; name the one that %s is, as the model of its role: %s", b.Model, b.Thing, strings.Join(names, ", "))
+	}
+	if b.Model != "" {
+		return description{}, fmt.Errorf("the device model %q is not known%s", b.Model, flow.Suggest(b.Model, l.names()))
 	}
 	for _, kind := range Types() {
 		if found, _ := ownModel(kind, nil, things.Tutorial); u.fits(found) {

@@ -45,10 +45,8 @@ func (f *File) Known(known flow.Known) flow.Known {
 	all := known
 	if len(f.Models) > 0 {
 		all.Model = func(name string) (flow.DeviceModel, bool) {
-			for _, m := range f.Models {
-				if m.ID == name {
-					return m, true
-				}
+			if m, ok := flow.FindModel(f.Models, name); ok {
+				return m, true
 			}
 			if known.Model == nil {
 				return flow.DeviceModel{}, false

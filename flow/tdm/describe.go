@@ -11,7 +11,7 @@ import (
 
 // describe turns a device into the model that carriers understand.
 func (d *Documents) describe(r *reader, dev *device) flow.DeviceModel {
-	m := flow.DeviceModel{ID: dev.id.text}
+	m := flow.DeviceModel{ID: dev.id.text, Implements: dev.model.text}
 	for _, e := range sorted(dev.events, func(e *deviceEvent) Pos { return e.pos }) {
 		if m.Events == nil {
 			m.Events = map[string]flow.EventModel{}

@@ -23,16 +23,17 @@ func TestBuiltinDevices(t *testing.T) {
 	picture := flow.Payload{Keys: map[string]flow.ValueType{"lastClickedImage": flow.StringType}}
 	object := flow.Payload{Keys: map[string]flow.ValueType{"lastClickedImage": flow.StringType, "s3BucketName": flow.StringType, "s3ItemName": flow.StringType}}
 	want := map[string]flow.DeviceModel{
-		"HCSR501MotionSensor": {Events: map[string]flow.EventModel{"StateChanged": {Topic: "{thing}/motion",
+		"HCSR501MotionSensor": {Implements: "MotionSensor", Events: map[string]flow.EventModel{"StateChanged": {Topic: "{thing}/motion",
 			Payload: flow.Payload{Keys: map[string]flow.ValueType{"isMotionDetected": flow.BooleanType}}}}},
-		"RaspberryPiCamera": {Actions: map[string]flow.ActionModel{"capture": {Topic: "{thing}/capture",
+		"RaspberryPiCamera": {Implements: "Camera", Actions: map[string]flow.ActionModel{"capture": {Topic: "{thing}/capture",
 			Answer: "{thing}/capture/finished", Result: picture}}},
-		"RaspberryPiCameraRkgnExample": {Actions: map[string]flow.ActionModel{"capture": {Topic: "{thing}/capture",
+		"RaspberryPiCameraRkgnExample": {Implements: "CameraRkgnExample", Actions: map[string]flow.ActionModel{"capture": {Topic: "{thing}/capture",
 			Answer: "{thing}/capture/finished", Result: object}}},
-		"RaspberryPiScreen": {Actions: map[string]flow.ActionModel{"display": {Topic: "{thing}/display",
+		"RaspberryPiScreen": {Implements: "Screen", Actions: map[string]flow.ActionModel{"display": {Topic: "{thing}/display",
 			Params: map[string]flow.ValueType{"imageUrl": flow.StringType}, Request: map[string]any{"imageUri": "${imageUrl}"}}}},
 	}
 	for name, model := range want {
+		model.Implements = "urn:tdm:aws/examples:deviceModel:" + model.Implements
 		for _, id := range []string{"urn:tdm:aws/examples:device:" + name, "urn:tdm:aws/examples:Device:" + name} {
 			got, ok := d.Device(id)
 			if !ok {
@@ -106,7 +107,8 @@ query HallLamp @device(id: "urn:tdm:eu-west-1/123456789012/default:device:HallLa
 func TestDescribeDevice(t *testing.T) {
 	d := mustRead(t, files(lamp)...)
 	want := flow.DeviceModel{
-		ID: "urn:tdm:eu-west-1/123456789012/default:device:HallLamp",
+		ID:         "urn:tdm:eu-west-1/123456789012/default:device:HallLamp",
+		Implements: "urn:tdm:eu-west-1/123456789012/default:DeviceModel:Lamp",
 		Events: map[string]flow.EventModel{
 			"Power": {Topic: "{thing}/power", Payload: flow.Payload{Bare: flow.NumberType}}},
 		Actions: map[string]flow.ActionModel{"switch": {

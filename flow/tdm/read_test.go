@@ -170,7 +170,7 @@ query Board @device(id: "NS:device:Board", deviceModel: "NS:deviceModel:Thing") 
   }
 }`, "NS:", ns)
 	d := mustRead(t, File{"x", []byte(text)})
-	want := flow.DeviceModel{ID: ns + "device:Board",
+	want := flow.DeviceModel{ID: ns + "device:Board", Implements: ns + "deviceModel:Thing",
 		Events: map[string]flow.EventModel{
 			"tick": {Topic: "board/tick"},
 			"report": {Topic: "board/report", Payload: flow.Payload{Keys: map[string]flow.ValueType{"a": flow.AnyType, "b": flow.IntegerType,
