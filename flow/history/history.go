@@ -33,19 +33,25 @@ const (
 type History struct {
 	o     Options
 	dir   string
-	queue chan record
-	hurry chan struct{} // has a token when somebody waits, or the queue fills up
-	done  chan struct{}
+	work  chan struct{} // has a token when something begins to wait
+	ended chan struct{} // has a token when an execution has ended
+	hurry chan struct{} // has a token when somebody waits, or much does
+	quit  chan struct{} // closed by Close
+	done  chan struct{} // closed when the writer has ended
 
 	mu       sync.Mutex
 	closed   bool
+	queue    []record          // not made lines yet
+	waiting  int               // records that are not written yet
+	told     bool              // the writer knows that there are some
+	waiters  []chan struct{}   // closed when those are written
 	last     uint64            // number of the newest execution
 	numbers  map[string]uint64 // by id
 	entries  map[uint64]*entry
 	order    []uint64 // oldest first; may hold numbers that are gone
 	segments []segment
 	lost     uint64 // records that could not be written
-	told     bool
+	lossTold bool
 }
 
 // entry is one execution.
@@ -58,14 +64,13 @@ type entry struct {
 // unwritten is where an execution begins whose first line is in the queue.
 const unwritten = math.MaxInt
 
-// record is one line, or a request to write out what is in the queue.
+// record is one line.
 type record struct {
 	N       uint64               `json:"n"`
 	Start   *flow.Execution      `json:"start,omitempty"`
 	Event   *flow.ExecutionEvent `json:"event,omitempty"`
 	End     *flow.Execution      `json:"end,omitempty"`
 	Deleted bool                 `json:"deleted,omitempty"`
-	flush   chan struct{}
 }
 
 // ErrNotFound: no execution has that id.
@@ -84,7 +89,7 @@ func Open(dir string, o Options) (*History, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("history of flows: %w", err)
 	}
-	h := &History{o: o, dir: dir, queue: make(chan record, maxQueue), hurry: make(chan struct{}, 1), done: make(chan struct{}),
+	h := &History{o: o, dir: dir, work: make(chan struct{}, 1), ended: make(chan struct{}, 1), hurry: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 		numbers: map[string]uint64{}, entries: map[uint64]*entry{}}
 	if err := h.load(); err != nil {
 		return nil, fmt.Errorf("history of flows: %w", err)
@@ -126,8 +131,7 @@ func (h *History) Close() error {
 		return nil
 	}
 	h.closed = true
-	close(h.queue)
-	h.push()
+	close(h.quit)
 	h.mu.Unlock()
 	<-h.done
 	return nil
@@ -175,6 +179,7 @@ func (h *History) Ended(x flow.Execution) {
 	}
 	e.Execution = x
 	h.enqueueLocked(record{N: n, End: &x})
+	put(h.ended)
 }
 
 func (h *History) enqueue(r record) {
@@ -188,22 +193,26 @@ func (h *History) enqueueLocked(r record) bool {
 	if h.closed {
 		return false
 	}
-	select {
-	case h.queue <- r:
-		if len(h.queue) > maxQueue/4 {
-			h.push()
-		}
-		return true
-	default:
+	if h.waiting >= maxQueue {
 		h.lose(errors.New("the disk is slower than the flows"))
 		return false
 	}
+	h.queue = append(h.queue, r)
+	h.waiting++
+	if !h.told {
+		h.told = true
+		put(h.work)
+	}
+	if h.waiting > maxQueue/4 {
+		put(h.hurry)
+	}
+	return true
 }
 
-// push lets the writer write now.
-func (h *History) push() {
+// put puts a token into a channel, unless there is one.
+func put(c chan struct{}) {
 	select {
-	case h.hurry <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -211,8 +220,8 @@ func (h *History) push() {
 // lose counts a record that is not kept. The lock is held.
 func (h *History) lose(err error) {
 	h.lost++
-	if !h.told {
-		h.told = true
+	if !h.lossTold {
+		h.lossTold = true
 		h.o.Log.Error("the history of flows has gaps; the flows go on, and further gaps are counted only", "folder", h.dir, "err", err)
 	}
 }
@@ -308,27 +317,13 @@ func (h *History) forget(n uint64) {
 
 // flush waits until what was recorded is written.
 func (h *History) flush() {
-	written := make(chan struct{})
-	for {
-		h.mu.Lock()
-		sent, closed := false, h.closed
-		if !closed {
-			select {
-			case h.queue <- record{flush: written}:
-				sent = true
-			default:
-			}
-			h.push()
-		}
-		h.mu.Unlock()
-		switch {
-		case closed:
-			<-h.done
-			return
-		case sent:
-			<-written
-			return
-		}
-		time.Sleep(time.Millisecond) // the queue is full, and the writer empties it
+	h.mu.Lock()
+	written := h.done
+	if !h.closed {
+		written = make(chan struct{})
+		h.waiters = append(h.waiters, written)
+		put(h.hurry)
 	}
+	h.mu.Unlock()
+	<-written
 }

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"time"
@@ -8,119 +9,160 @@ import (
 	"pithings/flow"
 )
 
-// writer writes behind what is recorded.
-type writer struct {
-	h       *History
-	f       *os.File // nil: none is open
-	buf     []byte
-	records int      // in buf
-	begun   []uint64 // executions that begin in buf
-	dirty   bool     // written and not synced
-	torn    bool     // the segment may end in half a line, and is not gone on with
-	retry   time.Time
+// lines are records as they are written.
+type lines struct {
+	b       []byte
+	begun   []begun // executions that begin in b
+	records int     // of which b was made
 }
 
-// mostBuffer is how much memory for lines is kept, in bytes.
-const mostBuffer = 256 << 10
+// begun is where an execution begins.
+type begun struct {
+	n  uint64
+	at int
+}
 
-// retryAfter is how long nothing is tried on a disk that failed.
-const retryAfter = 5 * time.Second
+// writer writes behind what is recorded.
+type writer struct {
+	h     *History
+	f     *os.File // nil: none is open
+	lines lines    // not written yet
+	spare []record
+	dirty bool // written and not synced
+	torn  bool // the segment may end in half a line, and is not gone on with
+	retry time.Time
+}
+
+const (
+	// behind is how long records wait for others to be written with them.
+	behind = 20 * time.Millisecond
+	// atOnce is how much is written at a time, if lines are not longer, in bytes.
+	atOnce = 64 << 10
+	// mostBuffer is how much memory for lines is kept, in bytes.
+	mostBuffer = 256 << 10
+	// retryAfter is how long nothing is tried on a disk that failed.
+	retryAfter = 5 * time.Second
+)
 
 func (w *writer) run() {
-	defer close(w.h.done)
-	ticker := time.NewTicker(w.h.o.SyncInterval)
+	h := w.h
+	defer close(h.done)
+	due := time.NewTimer(behind)
+	due.Stop() // it runs while something waits
+	defer due.Stop()
+	ticker := time.NewTicker(h.o.SyncInterval)
 	ticker.Stop() // it runs while there is something to sync
 	defer ticker.Stop()
 	w.retain()
 	for {
+		wasDirty := w.dirty
 		select {
-		case r, ok := <-w.h.queue:
-			if !ok {
-				w.close()
-				return
-			}
-			w.take(r)
-			if r.flush == nil {
-				w.gather()
-			}
-			for more := true; more && len(w.buf) < 1<<20; {
-				select {
-				case r, ok := <-w.h.queue:
-					if !ok {
-						w.close()
-						return
-					}
-					w.take(r)
-				default:
-					more = false
-				}
-			}
-			wasDirty := w.dirty
-			w.write()
-			if w.dirty && !wasDirty {
-				ticker.Reset(w.h.o.SyncInterval)
-			}
+		case <-h.work:
+			due.Reset(behind)
+		case <-h.ended:
+			// Lines are made now: what has just ended is in no hurry any more, and something
+			// else may be when all of it is written.
+			w.encode()
+		case <-due.C:
+			w.writeAll()
+		case <-h.hurry:
+			w.writeAll()
 		case <-ticker.C:
 			w.sync()
 			ticker.Stop()
+		case <-h.quit:
+			w.writeAll()
+			w.sync()
+			if w.f != nil {
+				w.f.Close()
+			}
+			return
+		}
+		if w.dirty && !wasDirty {
+			ticker.Reset(h.o.SyncInterval)
 		}
 	}
 }
 
-// behind is how long records wait for others to be written with them: a flow's
-// events come close together, and it should have the processor for itself.
-const behind = 20 * time.Millisecond
-
-// gather waits a moment, unless somebody wants what is there, or there is much.
-func (w *writer) gather() {
-	timer := time.NewTimer(behind)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-w.h.hurry:
+// encode makes lines of what is in the queue.
+func (w *writer) encode() {
+	h, l := w.h, &w.lines
+	h.mu.Lock()
+	queue := h.queue
+	h.queue = w.spare[:0]
+	h.mu.Unlock()
+	for i := range queue {
+		if r := &queue[i]; r.Start != nil {
+			l.begun = append(l.begun, begun{r.N, len(l.b)})
+		}
+		l.b = appendLine(l.b, &queue[i])
 	}
+	l.records += len(queue)
+	clear(queue)
+	w.spare = queue[:0]
 }
 
-// take takes a record from the queue.
-func (w *writer) take(r record) {
-	if r.flush != nil {
-		w.write()
-		close(r.flush)
-		return
+// writeAll writes what was recorded until now.
+func (w *writer) writeAll() {
+	h, l := w.h, &w.lines
+	h.mu.Lock()
+	waiters := h.waiters
+	h.waiters, h.told = nil, false
+	h.mu.Unlock()
+	w.encode()
+	for from, done := 0, 0; from < len(l.b); {
+		to, next := w.part(l.b, from), done
+		for next < len(l.begun) && l.begun[next].at < to {
+			next++
+		}
+		w.write(l.b[from:to], l.begun[done:next])
+		from, done = to, next
 	}
-	w.buf = appendLine(w.buf, &r)
-	w.records++
-	if r.Start != nil {
-		w.begun = append(w.begun, r.N)
+	h.mu.Lock()
+	h.waiting -= l.records
+	h.mu.Unlock()
+	for _, c := range waiters {
+		close(c)
 	}
-	if len(w.buf) >= min(w.segmentSize()/4, mostBuffer/2) {
-		w.write()
+	if cap(l.b) > mostBuffer {
+		l.b = nil
 	}
+	*l = lines{b: l.b[:0], begun: l.begun[:0]}
+}
+
+// part returns the end of the lines from one on that are written at once: whole ones,
+// and not much more than a segment takes.
+func (w *writer) part(b []byte, from int) (to int) {
+	most := min(w.segmentSize()/4, atOnce)
+	if len(b)-from <= most {
+		return len(b)
+	}
+	if n := bytes.LastIndexByte(b[from:from+most], '\n'); n >= 0 {
+		return from + n + 1
+	}
+	return from + most + bytes.IndexByte(b[from+most:], '\n') + 1
 }
 
 func (w *writer) segmentSize() int { return int(min(w.h.o.MaxBytes/8, 4<<20)) }
 
-// write writes what was taken.
-func (w *writer) write() {
-	if len(w.buf) == 0 {
-		return
-	}
+// write writes lines.
+func (w *writer) write(b []byte, begun []begun) {
 	err := w.open()
 	if err == nil {
-		_, err = w.f.Write(w.buf)
+		_, err = w.f.Write(b)
 	}
 	h := w.h
 	h.mu.Lock()
 	if err != nil {
-		for range w.records {
+		for range bytes.Count(b, []byte{'\n'}) {
 			h.lose(err)
 		}
 	} else {
-		h.segments[len(h.segments)-1].size += int64(len(w.buf))
+		h.segments[len(h.segments)-1].size += int64(len(b))
 		w.dirty = true
 	}
-	for _, n := range w.begun {
-		if x := h.entries[n]; x != nil {
+	for _, x := range begun {
+		if x := h.entries[x.n]; x != nil {
 			x.first = h.newest()
 		}
 	}
@@ -128,10 +170,6 @@ func (w *writer) write() {
 	if err != nil && w.f != nil {
 		w.f.Close()
 		w.f, w.torn, w.retry = nil, true, time.Now().Add(retryAfter)
-	}
-	w.buf, w.records, w.begun = w.buf[:0], 0, w.begun[:0]
-	if cap(w.buf) > mostBuffer {
-		w.buf = nil
 	}
 	w.retain()
 }
@@ -181,14 +219,6 @@ func (w *writer) sync() {
 		}
 	}
 	w.dirty = false
-}
-
-func (w *writer) close() {
-	w.write()
-	w.sync()
-	if w.f != nil {
-		w.f.Close()
-	}
 }
 
 // retain lets go of what is too much.
