@@ -52,12 +52,11 @@ func appendEvent(b []byte, n uint64, e *flow.ExecutionEvent) ([]byte, error) {
 		if v.none {
 			continue
 		}
-		data, err := json.Marshal(v.value)
-		if err != nil {
+		key(v.name)
+		var err error
+		if b, err = appendValue(b, v.value); err != nil {
 			return b, err
 		}
-		key(v.name)
-		b = append(b, data...)
 	}
 	text("error", p.Error)
 	text("message", p.Message)
@@ -75,10 +74,55 @@ func appendEvent(b []byte, n uint64, e *flow.ExecutionEvent) ([]byte, error) {
 	return append(b, "}}}"...), nil
 }
 
+// appendValue appends what messages mostly hold itself, and leaves the rest to
+// encoding/json.
+func appendValue(b []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case string:
+		return appendString(b, v), nil
+	case bool:
+		return strconv.AppendBool(b, v), nil
+	case map[string]any:
+		if len(v) == 1 {
+			for name, value := range v {
+				b = append(appendString(append(b, '{'), name), ':')
+				b, err := appendValue(b, value)
+				return append(b, '}'), err
+			}
+		}
+	}
+	data, err := json.Marshal(v)
+	return append(b, data...), err
+}
+
+// appendExecution appends what json.Marshal makes of a record with an execution, as
+// its "start" or its "end".
+func appendExecution(b []byte, n uint64, name string, x *flow.Execution) []byte {
+	b = append(b, `{"n":`...)
+	b = strconv.AppendUint(b, n, 10)
+	b = append(append(append(b, `,"`...), name...), `":{"id":`...)
+	b = appendString(b, x.ID)
+	b = appendString(append(b, `,"deployment":`...), x.Deployment)
+	if x.Revision != 0 {
+		b = strconv.AppendInt(append(b, `,"revision":`...), int64(x.Revision), 10)
+	}
+	b = appendString(append(b, `,"flow":`...), x.Flow)
+	b = appendString(append(b, `,"trigger":`...), x.Trigger)
+	b = appendString(append(b, `,"status":`...), string(x.Status))
+	b = append(x.Started.AppendFormat(append(b, `,"started":"`...), time.RFC3339Nano), '"')
+	if !x.Ended.IsZero() {
+		b = append(x.Ended.AppendFormat(append(b, `,"ended":"`...), time.RFC3339Nano), '"')
+	}
+	if x.Reason != "" {
+		b = appendString(append(b, `,"reason":`...), x.Reason)
+	}
+	return append(b, "}}"...)
+}
+
 // appendString appends a JSON string.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= 0x7f {
 			data, _ := json.Marshal(s) // a string cannot fail
 			return append(b, data...)
 		}

@@ -298,16 +298,27 @@ func TestBrokenDisk(t *testing.T) {
 	})
 }
 
-// TestEncoding: the encoder of events writes what encoding/json writes.
+// TestEncoding: records are written as encoding/json writes them.
 func TestEncoding(t *testing.T) {
 	full := flow.EventPayload{Step: "a \"b\" \u2028 <é>", Attempt: 3, Thing: "t", Service: "s", Action: "x", Input: flow.Values{"k": []any{1.5, nil}}, Output: "o",
 		Error: "E", Message: "m\n", Rule: "#1", Wait: "1s", Events: []string{"a", "b c"}, Trigger: "T"}
-	for _, p := range []flow.EventPayload{{}, full, {Output: false, Events: []string{"one"}}, {Input: flow.Values{}}} {
+	for _, p := range []flow.EventPayload{{}, full, {Output: false, Events: []string{"one"}}, {Input: flow.Values{}},
+		{Input: flow.Values{"<&>": "a"}, Output: map[string]any{"a": map[string]any{"b": true}}}, {Input: flow.Values{"b": 1, "a": ""}, Output: 1e300}, {Output: map[string]any(nil)}} {
 		e := &flow.ExecutionEvent{ID: 7, Type: flow.StepFailed, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600)), Payload: p}
 		got, err := appendEvent(nil, 9, e)
 		want, _ := json.Marshal(record{N: 9, Event: e})
 		if err != nil || string(got) != string(want) {
 			t.Errorf("got  %s, %v\nwant %s", got, err, want)
+		}
+	}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600))
+	for _, x := range []flow.Execution{{}, {ID: "i\"", Deployment: "d", Revision: 3, Flow: "f", Trigger: "<t>", Status: flow.Failed, Started: at, Ended: at.Add(1), Reason: "r\n"}} {
+		for _, r := range []record{{N: 1, Start: &x}, {N: 2, End: &x}} {
+			got, err := appendRecord(nil, &r)
+			want, _ := json.Marshal(r)
+			if err != nil || string(got) != string(want) {
+				t.Errorf("got  %s, %v\nwant %s", got, err, want)
+			}
 		}
 	}
 }

@@ -153,8 +153,13 @@ func appendLine(b []byte, r *record) []byte {
 }
 
 func appendRecord(b []byte, r *record) ([]byte, error) {
-	if r.Event != nil {
+	switch {
+	case r.Event != nil:
 		return appendEvent(b, r.N, r.Event)
+	case r.Start != nil:
+		return appendExecution(b, r.N, "start", r.Start), nil
+	case r.End != nil:
+		return appendExecution(b, r.N, "end", r.End), nil
 	}
 	data, err := json.Marshal(r)
 	return append(b, data...), err
