@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -30,7 +29,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	// An agent lives beside other programs on a board with little memory: collect
 	// earlier than Go does by default. Pictures are its only large values.
-	debug.SetGCPercent(25)
+	collectAt(25)
 
 	// SIGHUP is the end of a terminal. A reader of ours that went away (| head) is
 	// told by a failed write instead of a signal that kills.

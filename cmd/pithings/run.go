@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -119,7 +120,7 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 	}
 	defer remove()
 	if len(cfg.Things) == 0 && cfg.Broker.Listen == "" {
-		useOneProcessor()
+		favourLatency()
 	}
 	system := newSystemd(log)
 	a, err := agent.New(agent.Options{
@@ -145,13 +146,23 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 	return a.Run(ctx)
 }
 
-// useOneProcessor is for a process that has no parts: flows wait for the network, one
-// message at a time, and with several processors the runtime wakes a thread upon each
-// message to look for work that is not there, which costs more than the work itself
-// (test/bench/flow). Who sets GOMAXPROCS knows better.
-func useOneProcessor() {
+// favourLatency is for a process that has no parts (test/bench/flow). Flows wait for the
+// network, one message at a time, and with several processors the runtime wakes a
+// thread upon each message to look for work that is not there, which costs more than the
+// work itself. And with the little garbage that an agent may keep, each fiftieth flow
+// would meet a collection of a millisecond; 16 MiB more make that rare.
+func favourLatency() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(1)
+	}
+	collectAt(400)
+}
+
+// collectAt sets how much garbage there may be before it is collected, in percent of
+// what is in use and not below that of 4 MiB. Who sets GOGC knows better.
+func collectAt(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
 	}
 }
 
