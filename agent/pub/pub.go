@@ -52,8 +52,13 @@ type UnsafeError struct {
 
 // Error tells how many, and why.
 func (e *UnsafeError) Error() string {
-	if e.Unsafe > 0 {
+	switch {
+	case e.Unsafe == 1:
+		return "a message is not safe: it is not on the disk yet"
+	case e.Unsafe > 0:
 		return fmt.Sprintf("%d messages are not safe: they are not on the disk yet", e.Unsafe)
+	case e.Refused == 1:
+		return "a message was refused: " + e.Why
 	}
 	return fmt.Sprintf("%d messages were refused: %s", e.Refused, e.Why)
 }

@@ -4,18 +4,22 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"pithings/agent/pub"
 )
 
 // progress shows how far a drain has come: on a terminal in one line that is
-// written again, elsewhere in a line every ten seconds.
+// written again, elsewhere in a line every ten seconds. What else is written there goes
+// through it, and takes the place of that line.
 type progress struct {
 	w        io.Writer
 	terminal bool
-	shown    time.Time
-	dirty    bool // the terminal's line has not been ended
+
+	mu    sync.Mutex
+	shown time.Time
+	dirty bool // the terminal's line has not been ended
 }
 
 func newProgress(w io.Writer) *progress {
@@ -28,7 +32,20 @@ func newProgress(w io.Writer) *progress {
 	return p
 }
 
+// Write implements io.Writer for whole lines.
+func (p *progress) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dirty {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.dirty = false
+	}
+	return p.w.Write(b)
+}
+
 func (p *progress) show(now pub.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if !p.terminal && time.Since(p.shown) < 10*time.Second {
 		return
 	}
@@ -57,6 +74,8 @@ func progressLine(p pub.Progress) string {
 }
 
 func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.dirty {
 		fmt.Fprintln(p.w)
 	}

@@ -100,10 +100,10 @@ func (o *pubOptions) run(c *cobra.Command) error {
 		return err
 	}
 	options.Connection, options.Linger = o.connection, o.linger
-	options.Log = (&partOptions{verbose: o.verbose}).log(c.ErrOrStderr())
 	if o.drain {
 		return o.drainAll(c, options)
 	}
+	options.Log = (&partOptions{verbose: o.verbose}).log(c.ErrOrStderr())
 	m := mqttlink.Message{Topic: o.topic, QoS: o.qos, Retain: o.retain}
 	switch {
 	case o.lines:
@@ -151,6 +151,7 @@ func (o *pubOptions) drainAll(c *cobra.Command, options pub.Options) error {
 		defer cancel()
 	}
 	show := newProgress(c.ErrOrStderr())
+	options.Log = (&partOptions{verbose: o.verbose}).log(show)
 	err := pub.Drain(ctx, options, show.show)
 	show.end()
 	if err == nil {
