@@ -12,7 +12,8 @@
 // arrivals are in order, and duplicates come only as a contiguous repetition of at
 // most a window after a loss. A message with QoS 0 waits in the outbox like any
 // other until there is a connection, leaves it when it has been handed to the
-// network, and is never sent twice.
+// network, and is never sent twice; if nothing waits, it is handed over at once and
+// never gets there.
 //
 // A message may have a life (Message.Life): when it has passed before the message
 // could be sent, the message is dropped in its place in the order, and counted.

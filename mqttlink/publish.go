@@ -10,7 +10,8 @@ import (
 	"pithings/mqttlink/outbox"
 )
 
-// Publish puts m into the outbox. The payload may be reused when it returns.
+// Publish puts m into the outbox, or gives it to the network at once if that is all that
+// its QoS asks for. The payload may be reused when it returns.
 func (l *Link) Publish(ctx context.Context, m Message) error {
 	if err := l.takes(ctx, m); err != nil {
 		return err
