@@ -38,11 +38,16 @@ func (e *end) Close() error {
 	return nil
 }
 
-// send sends the numbers from first to first+n-1.
+// send sends the numbers from first to first+n-1, and returns when the relay has taken
+// them; not faster than it does, for it has room for maxQueued.
 func (e *end) send(first, n int) {
 	for i := range n {
 		e.in <- binary.BigEndian.AppendUint32(nil, uint32(first+i))
+		if i%1000 == 999 {
+			synctest.Wait()
+		}
 	}
+	synctest.Wait()
 }
 
 // received is what has come out.
