@@ -57,10 +57,8 @@ func newLinks(a *Agent) (*links, error) {
 		id := c.MQTT.ClientID
 		if id == "" {
 			var err error
-			if id, err = a.state.ClientID(); id == "" {
+			if id, err = a.state.ClientID(a.log); err != nil {
 				return nil, err
-			} else if err != nil {
-				a.log.Error("the state folder cannot be written: this client id is for now", "client_id", id, "err", err)
 			}
 		}
 		all = append(all, connection{"", id, &c.MQTT})

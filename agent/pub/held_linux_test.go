@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,7 +135,7 @@ func TestFullDiskAtFirst(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	s := state.Folder{Dir: stateDir}
-	if id, err := s.ClientID(); err != nil || filepath.Base(onlyQueue(t, stateDir)) != id {
+	if id, err := s.ClientID(slog.New(slog.DiscardHandler)); err != nil || filepath.Base(onlyQueue(t, stateDir)) != id {
 		t.Errorf("the client id is %s, %v; the queue is in %s", id, err, onlyQueue(t, stateDir))
 	}
 }

@@ -53,10 +53,8 @@ func own(o *Options, w *wanted) (*local, error) {
 // open opens the outbox and makes the link.
 func (l *local) open(link *mqttlink.Options, o *Options) (err error) {
 	if link.ClientID == "" {
-		if link.ClientID, err = l.state.ClientID(); link.ClientID == "" {
+		if link.ClientID, err = l.state.ClientID(l.log); err != nil {
 			return err
-		} else if err != nil {
-			l.log.Error("the state folder cannot be written: this client id is for now", "client_id", link.ClientID, "err", err)
 		}
 	}
 	queueOptions := o.Queue

@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -98,9 +99,9 @@ func (s *Folder) Close() {
 // since a broker knows a session by it. What is kept and cannot be one, as after a disk
 // has failed, is replaced; the queue moves along. The folder must be owned.
 //
-// An error together with an id says that the disk cannot be written. The id is good
-// until the process ends, and Connection knows it in the next one by its queue.
-func (s *Folder) ClientID() (string, error) {
+// If the disk cannot be written, which is logged, the id is good until the process ends,
+// and Connection knows it in the next one by its queue.
+func (s *Folder) ClientID(log *slog.Logger) (string, error) {
 	if s.id != "" {
 		return s.id, nil
 	}
@@ -115,15 +116,15 @@ func (s *Folder) ClientID() (string, error) {
 	var b [6]byte
 	rand.Read(b[:]) // never fails
 	id := prefix + hex.EncodeToString(b[:])
-	err = s.replace("client-id", []byte(id+"\n"))
-	if err != nil {
+	if err := s.replace("client-id", []byte(id+"\n")); err != nil {
 		err = fmt.Errorf("client id: %w; give mqtt.client_id, or another folder with --state DIR", err)
 		if !durable.Unwritable(err) {
 			return "", err
 		}
+		log.Error("the state folder cannot be written: this client id is for now", "client_id", id, "err", err)
 		s.id = id
 	}
-	return id, err
+	return id, nil
 }
 
 // prefix begins the client ids that are made here.

@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,7 @@ func TestOneOwner(t *testing.T) {
 	if err := second.Own(); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "--state DIR") {
 		t.Errorf("the second got %v", err)
 	}
-	id, err := first.ClientID()
+	id, err := first.ClientID(slog.New(slog.DiscardHandler))
 	if err != nil || !strings.HasPrefix(id, "pithings-") {
 		t.Fatal(id, err)
 	}
@@ -27,7 +28,7 @@ func TestOneOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer second.Close()
-	if again, err := second.ClientID(); err != nil || again != id {
+	if again, err := second.ClientID(slog.New(slog.DiscardHandler)); err != nil || again != id {
 		t.Errorf("%q, %v; want %q again", again, err, id)
 	}
 }
@@ -39,11 +40,11 @@ func TestDamagedClientID(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(s.Dir, "client-id"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		id, err := s.ClientID()
+		id, err := s.ClientID(slog.New(slog.DiscardHandler))
 		if err != nil || !strings.HasPrefix(id, "pithings-") {
 			t.Errorf("%q: %q, %v", text, id, err)
 		}
-		if again, err := s.ClientID(); err != nil || again != id {
+		if again, err := s.ClientID(slog.New(slog.DiscardHandler)); err != nil || again != id {
 			t.Errorf("%q, %v; want %q again", again, err, id)
 		}
 	}
