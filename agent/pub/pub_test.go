@@ -214,15 +214,14 @@ func (o *owner) stop() {
 	}
 }
 
-// An owner of another version, or one that has no such connection, ends it with its
-// words.
-func TestOwnerRefuses(t *testing.T) {
-	dir := t.TempDir()
+// ownerSocket owns a state folder, and listens there until the test ends.
+func ownerSocket(t *testing.T, dir string) *control.Server {
+	t.Helper()
 	s := state.Folder{Dir: dir}
 	if err := s.Own(); err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(s.Close)
 	server, err := control.Listen(s.Socket(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -230,8 +229,15 @@ func TestOwnerRefuses(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- server.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
-	Serve(server, func(name string) (Desk, error) { return Desk{}, fmt.Errorf("there is no connection %q", name) })
+	t.Cleanup(func() { cancel(); <-ended })
+	return server
+}
+
+// An owner of another version, or one that has no such connection, ends it with its
+// words.
+func TestOwnerRefuses(t *testing.T) {
+	dir := t.TempDir()
+	Serve(ownerSocket(t, dir), func(name string) (Desk, error) { return Desk{}, fmt.Errorf("there is no connection %q", name) })
 	o := options(dir, strings.NewReader("1\n"), io.Discard)
 	o.Connection = "hall"
 	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), `there is no connection "hall"`) {
@@ -242,17 +248,8 @@ func TestOwnerRefuses(t *testing.T) {
 // An owner that does not answer is told of once, and waited for.
 func TestSilentOwner(t *testing.T) {
 	dir := t.TempDir()
-	s := state.Folder{Dir: dir}
-	if err := s.Own(); err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	server, err := control.Listen(s.Socket(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
 	answer := make(chan struct{})
-	server.HandleStream("POST "+streamPath, func(_ context.Context, _ *http.Request, c *control.Stream) {
+	ownerSocket(t, dir).HandleStream("POST "+streamPath, func(_ context.Context, _ *http.Request, c *control.Stream) {
 		<-answer
 		for n := 1; ; n++ {
 			if _, err := readLine(c.R, maxLine); err != nil {
@@ -261,10 +258,6 @@ func TestSilentOwner(t *testing.T) {
 			fmt.Fprintf(c, "safe %d\n", n)
 		}
 	})
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error)
-	go func() { served <- server.Run(ctx) }()
-	defer func() { cancel(); <-served }()
 	const lines = 2 << 10 // more than the socket holds: it stops while one is handed over
 	var text strings.Builder
 	for range lines {
