@@ -117,7 +117,7 @@ func TestDirectConcurrently(t *testing.T) {
 }
 
 // Publish does not wait for a network that takes nothing: what is large, or more than
-// the kernel is known to have room for, goes by the usual way.
+// the kernel has room for, goes by the usual way.
 func TestStuckNetwork(t *testing.T) {
 	disk, err := outbox.Open(t.TempDir(), outbox.DiskOptions{})
 	if err != nil {
@@ -135,8 +135,8 @@ func TestStuckNetwork(t *testing.T) {
 	l := run(t, o)
 	publish(t, l, 1, "first") // by the usual way
 	flush(t, l)
-	publish(t, l, 0, "stuck") // by the direct one; it leaves nothing on its way
-	for range 2500 {          // more than the kernel has room for; nothing tells what it has sent
+	publish(t, l, 0, "stuck") // by the direct one
+	for range 2500 {          // more than the kernel has room for
 		publish(t, l, 0, strings.Repeat("x", 4000))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		_ = l.Flush(ctx) // as long as it takes them

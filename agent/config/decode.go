@@ -6,9 +6,9 @@ import (
 	"reflect"
 	"slices"
 
-	"pithings/flow"
-
 	"github.com/goccy/go-yaml/ast"
+
+	"pithings/flow"
 )
 
 // maxNodes bounds the values decoded, aliases expanded.

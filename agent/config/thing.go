@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"pithings/flow"
-
 	"github.com/goccy/go-yaml/ast"
+
+	"pithings/flow"
 )
 
 // sections decodes everything but things and flows.

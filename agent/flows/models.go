@@ -199,14 +199,14 @@ func (l library) describe(d *flow.Deployment, b flow.Binding) (description, erro
 			return found, nil
 		}
 	}
-	if several := flow.Implementing(l.own, b.Model); b.Model != "" && len(several) > 0 {
-		var names []string
-		for _, m := range several {
-			names = append(names, m.ID)
-		}
-		return description{}, fmt.Errorf("the device model %q has several devices; name the one that %s is, as the model of its role: %s", b.Model, b.Thing, strings.Join(names, ", "))
-	}
 	if b.Model != "" {
+		var several []string
+		for _, m := range flow.Implementing(l.own, b.Model) {
+			several = append(several, m.ID)
+		}
+		if len(several) > 0 {
+			return description{}, fmt.Errorf("the device model %q has several devices; name the one that %s is, as the model of its role: %s", b.Model, b.Thing, strings.Join(several, ", "))
+		}
 		return description{}, fmt.Errorf("the device model %q is not known%s", b.Model, flow.Suggest(b.Model, l.names()))
 	}
 	for _, kind := range Types() {

@@ -92,10 +92,11 @@ func (w *writer) encode() {
 	h.queue = w.spare[:0]
 	h.mu.Unlock()
 	for i := range queue {
-		if r := &queue[i]; r.Start != nil {
+		r := &queue[i]
+		if r.Start != nil {
 			l.begun = append(l.begun, begun{r.N, len(l.b)})
 		}
-		l.b = appendLine(l.b, &queue[i])
+		l.b = appendLine(l.b, r)
 	}
 	l.records += len(queue)
 	clear(queue)
