@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"pithings/mqttlink/internal/prompt"
 )
 
 // dialer opens a network connection. It goes straight to the address: proxies
@@ -26,6 +28,7 @@ func dial(ctx context.Context, open dialer, e Endpoint, c *tls.Config) (net.Conn
 	if err != nil {
 		return nil, &stageError{stageDial, err}
 	}
+	conn = prompt.Conn(conn)
 	if !e.TLS() {
 		return conn, nil
 	}
@@ -54,7 +57,7 @@ func dialWebSocket(ctx context.Context, open dialer, e Endpoint, c *tls.Config) 
 			if err != nil {
 				return nil, &stageError{stageDial, err}
 			}
-			return conn, nil
+			return prompt.Conn(conn), nil
 		},
 	}
 	d.NetDialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {

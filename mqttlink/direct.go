@@ -55,7 +55,7 @@ func (w *wire) light(r *outbox.Record) bool {
 	if w.backlog == nil || n > lightBytes {
 		return false
 	}
-	before, ok := w.backlog.unsent()
+	before, ok := w.backlog.Unsent()
 	return ok && before+n <= lightBytes
 }
 

@@ -198,7 +198,7 @@ type failing struct {
 	fails *atomic.Bool
 }
 
-func (c failing) unsent() (n int, ok bool) { return 0, true }
+func (c failing) Unsent() (n int, ok bool) { return 0, true }
 
 func (c failing) Write(b []byte) (int, error) {
 	if c.fails.Load() {

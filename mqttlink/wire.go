@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"pithings/mqttlink/internal/prompt"
 )
 
 // MQTT control packet types (MQTT 3.1.1 section 2.2.1).
@@ -37,7 +39,7 @@ type wire struct {
 	codes        atomic.Int32                // return codes that the SUBACK awaited may hold
 	killed       atomic.Pointer[killedError] // set when the link itself gave up the connection
 
-	backlog gauge // nil: nothing tells how much is
+	backlog prompt.Gauge // nil: nothing tells how much is
 
 	in      *bufio.Reader
 	greeted bool // CONNACK 0 has come
