@@ -13,6 +13,7 @@ import (
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
+	"pithings/mqttlink/internal/prompt"
 	"pithings/mqttlink/outbox"
 )
 
@@ -197,6 +198,8 @@ type failing struct {
 	net.Conn
 	fails *atomic.Bool
 }
+
+var _ prompt.Gauge = failing{}
 
 func (c failing) Unsent() (n int, ok bool) { return 0, true }
 

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"pithings/mqttlink/internal/prompt"
 )
 
 // script is a broker that does what a test tells it, on a real loopback socket or
@@ -87,7 +89,9 @@ func (s *script) pipe(_ context.Context, _, _ string) (net.Conn, error) {
 // readPipe is a pipe whose other end has read what was written.
 type readPipe struct{ net.Conn }
 
-func (readPipe) unsent() (n int, ok bool) { return 0, true }
+var _ prompt.Gauge = readPipe{}
+
+func (readPipe) Unsent() (n int, ok bool) { return 0, true }
 
 func (s *script) serve(c net.Conn) {
 	defer c.Close()
