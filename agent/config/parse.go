@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+
+	"pithings/flow/flowyaml/yamlfile"
 )
 
 // mockBroker is where the embedded broker of a simulation listens when no
@@ -156,7 +158,7 @@ func read(path string) (data []byte, shared bool, err error) {
 		return nil, false, fmt.Errorf("configuration: %s is a folder; name the file in it", path)
 	}
 	var b bytes.Buffer
-	if _, err := b.ReadFrom(io.LimitReader(f, maxFile+1)); err != nil {
+	if _, err := b.ReadFrom(io.LimitReader(f, yamlfile.MaxFile+1)); err != nil {
 		return nil, false, fmt.Errorf("configuration: %w", err)
 	}
 	// Windows has no such bits; Go invents them.

@@ -8,6 +8,7 @@ import (
 
 	"pithings/flow"
 	"pithings/flow/expr"
+	"pithings/flow/flowyaml/yamlfile"
 )
 
 // stripped sets all places in v to zero.
@@ -258,7 +259,7 @@ func TestRefused(t *testing.T) {
 		{issue + "overlap: never", "write queue, drop, restart or parallel"},
 		{issue + "overlap: {limit: 100000}", "for this overlap it is 0 to 1000"},
 		{issue + "flows: []", "belongs to one of the flows"},
-		{issue + "x: &a 1", "anchors, aliases, tags"},
+		{issue + "x: &a 1", "anchors, aliases and tags"},
 		{issue + "---\nname: b", "a second document begins here"},
 		{"name: a b\n" + issue[len("name: SecurityFlow\n"):], `has blanks or slashes; write "a_b"`},
 		{"name: a\nsteps: []", "has no steps"},
@@ -312,7 +313,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(text) < MaxFile/2 {
+		if len(text) < yamlfile.MaxFile/2 {
 			roundTrip(t, file)
 		}
 	})

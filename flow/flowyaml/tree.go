@@ -1,32 +1,20 @@
 package flowyaml
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"pithings/flow"
+	"pithings/flow/flowyaml/yamlfile"
 )
 
-// Bounds of a file, kept before the parser sees it: it is recursive, and its time
-// grows with the square of the depth and of the length of a mapping.
-const (
-	MaxFile   = 1 << 20 // bytes
-	maxTokens = 40_000
-	maxIndent = 100 // columns
-	maxNested = 32  // [ and {
-	maxInline = 16  // "- - - …" on one line
-)
+// maxTokens is how many words and signs a file may have.
+const maxTokens = 40_000
 
 // reader turns YAML into what this package wants to know of it, and collects what
 // is wrong.
@@ -60,113 +48,18 @@ func (r *reader) fail(n ast.Node, format string, args ...any) {
 
 // document returns the one document in data, or nil after a problem.
 func (r *reader) document(data []byte) ast.Node {
-	if len(data) > MaxFile {
-		r.problems.Add(r.at(0, 0), "the file is larger than 1 MiB")
-		return nil
-	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if !r.lines(data) {
-		return nil
-	}
-	tokens := lexer.Tokenize(string(data))
-	if !r.depth(tokens) {
-		return nil
-	}
-	file, err := parse(tokens)
-	if err != nil {
-		var syntax *yaml.SyntaxError
-		message, _, _ := strings.Cut(err.Error(), "\n")
-		at := r.at(1, 0)
-		if errors.As(err, &syntax) && syntax.GetToken() != nil {
-			message, _, _ = strings.Cut(syntax.GetMessage(), "\n")
-			at = r.at(syntax.GetToken().Position.Line, syntax.GetToken().Position.Column)
-		}
-		r.problems.Add(at, "not YAML: %s; is a quote, a bracket or a blank after a colon missing?", message)
-		return nil
-	}
-	var doc ast.Node
-	for _, one := range file.Docs {
-		if one.Body == nil {
-			continue
-		}
-		if doc != nil {
-			r.fail(one.Body, "a second document begins here; a file is one deployment")
-			return nil
-		}
-		doc = one.Body
-	}
-	if doc == nil {
+	docs, p := yamlfile.Read(data, yamlfile.Options{Tokens: maxTokens})
+	switch {
+	case p != nil:
+		r.problems.Add(r.at(p.Line, p.Column), "%s", p.Message)
+	case len(docs) == 0:
 		r.problems.Add(r.at(1, 0), "the file is empty; it needs a name, a trigger and steps")
+	case len(docs) > 1:
+		r.fail(docs[1], "a second document begins here; a file is one deployment")
+	default:
+		return docs[0]
 	}
-	return doc
-}
-
-// parse turns a panic of the parser into an error: what it is fed may be anything.
-func parse(tokens token.Tokens) (file *ast.File, err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("this cannot be read as YAML")
-		}
-	}()
-	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
-}
-
-func (r *reader) lines(data []byte) bool {
-	n := 0
-	for line := range bytes.Lines(data) {
-		n++
-		text := bytes.TrimLeft(line, " \t")
-		indent := line[:len(line)-len(text)]
-		empty := len(bytes.TrimSpace(text)) == 0 || text[0] == '#'
-		switch {
-		case !utf8.Valid(line):
-			r.problems.Add(r.at(n, 1), "this line is not valid UTF-8; save the file as UTF-8")
-			return false
-		case bytes.IndexByte(line, 0) >= 0:
-			r.problems.Add(r.at(n, 1), "this line has a NUL character; is this a text file?")
-			return false
-		case !empty && bytes.IndexByte(indent, '\t') >= 0:
-			r.problems.Add(r.at(n, 1), "this line is indented with a tab; YAML takes blanks only")
-			return false
-		case !empty && len(indent) > maxIndent:
-			r.problems.Add(r.at(n, 1), "this line is indented by more than %d blanks", maxIndent)
-			return false
-		}
-	}
-	return true
-}
-
-func (r *reader) depth(tokens token.Tokens) bool {
-	if len(tokens) > maxTokens {
-		at := tokens[maxTokens].Position
-		r.problems.Add(r.at(at.Line, at.Column), "the file has too many values; make several deployments of it")
-		return false
-	}
-	nested, inline, line := 0, 0, 0
-	for _, t := range tokens {
-		if t.Position.Line != line {
-			inline, line = 0, t.Position.Line
-		}
-		at := r.at(t.Position.Line, t.Position.Column)
-		switch t.Type {
-		case token.MappingStartType, token.SequenceStartType:
-			nested++
-		case token.MappingEndType, token.SequenceEndType:
-			nested--
-		case token.CollectEntryType:
-			inline = 0
-		case token.SequenceEntryType, token.MappingKeyType:
-			inline++
-		case token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType, token.DirectiveType:
-			r.problems.Add(at, "anchors, aliases, tags and directives of YAML (%q) are not supported; write it out, or put the value in quotes", t.Value)
-			return false
-		}
-		if nested > maxNested || inline > maxInline {
-			r.problems.Add(at, "this is nested too deeply")
-			return false
-		}
-	}
-	return true
+	return nil
 }
 
 // entry is a key of a mapping with its value.
