@@ -7,45 +7,25 @@ import (
 	"bytes"
 	"context"
 	"flag"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-)
 
-// program is the pithings that is tested, built once.
-var program string
+	"pithings/test/binary"
+)
 
 var seedFlag = flag.Uint64("seed", 0, "random `seed`; 0: a new one")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	dir, err := os.MkdirTemp("", "pithings-faults-")
-	if err != nil {
-		panic(err)
-	}
-	program = filepath.Join(dir, "pithings")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=test", "-o", program, "pithings/cmd/pithings")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building pithings: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	binary.Main(m)
 }
-
-// patience bounds every wait for an event. The machines are shared: it says
-// that something never happened, not how fast it has to be.
-const patience = 60 * time.Second
 
 // seeded returns the source of a test's random decisions, and prints its seed.
 func seeded(t *testing.T) *rand.Rand {
@@ -55,28 +35,6 @@ func seeded(t *testing.T) *rand.Rand {
 	}
 	t.Logf("to take the same decisions again: -seed %d", seed)
 	return rand.New(rand.NewPCG(seed, 0))
-}
-
-// lacks skips a test that cannot run here; in CI it fails it.
-func lacks(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(what)
-	}
-	t.Skip("NOT RUN: " + what)
-}
-
-// need returns the path of a program of the system's.
-func need(t *testing.T, name string) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		p := filepath.Join(dir, name)
-		if info, err := os.Stat(p); err == nil && info.Mode()&0o111 != 0 {
-			return p
-		}
-	}
-	lacks(t, name+" is missing; test/need installs it")
-	return ""
 }
 
 // process is a program that runs beside the test.
@@ -159,7 +117,7 @@ func (p *process) wait(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(patience):
+	case <-time.After(binary.Patience):
 		p.cmd.Process.Signal(syscall.SIGQUIT) // it tells where it is
 		select {
 		case <-p.ended:

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"pithings/test/binary"
 	"pithings/test/faults/ledger"
 )
 
@@ -203,7 +204,7 @@ func killPublishers(t *testing.T, p *publisher, sky *atomic.Int32) {
 		r := p.run()
 		if f == nil {
 			// The first one is not killed before there is something to watch.
-			eventually(t, patience, "an outbox in the state folder", func() bool { return len(outboxes(t, state)) > 0 })
+			eventually(t, binary.Patience, "an outbox in the state folder", func() bool { return len(outboxes(t, state)) > 0 })
 			f = watchFolder(t, outboxes(t, state)[0])
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -235,7 +236,7 @@ func killPublishers(t *testing.T, p *publisher, sky *atomic.Int32) {
 		prepared.String(): 3, rolled.String(): 10, trimmed.String(): 5,
 	})
 	p.drain(time.Minute)
-	eventually(t, patience, "all safe messages at the watcher", func() bool { return p.client.missing() == 0 })
+	eventually(t, binary.Patience, "all safe messages at the watcher", func() bool { return p.client.missing() == 0 })
 	t.Logf("%d lines were written, files left: %v", p.next-1, files(outboxes(t, state)[0]))
 }
 

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"pithings/test/binary"
 )
 
 // ahead is how many lines a pub beside an agent has at most that it has not told to
@@ -25,7 +27,7 @@ func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 	for round := range agentRounds {
 		owner := a.run()
 		if f == nil {
-			eventually(t, patience, "an outbox in the state folder", func() bool { return len(outboxes(t, a.state)) > 0 })
+			eventually(t, binary.Patience, "an outbox in the state folder", func() bool { return len(outboxes(t, a.state)) > 0 })
 			f = watchFolder(t, outboxes(t, a.state)[0])
 		}
 		// Whoever comes first owns the folder.
@@ -51,7 +53,7 @@ func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 			})
 		})
 		// Something is to be safe in each run, from which on any moment will do.
-		eventually(t, patience, "a safe line", func() bool { return r.safe.Load() > 0 })
+		eventually(t, binary.Patience, "a safe line", func() bool { return r.safe.Load() > 0 })
 		moment(moments, f)
 		kill := func(what string, victim *process) {
 			kills.note(f, p.client, sky)
@@ -90,13 +92,13 @@ func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 		"broker up":                   5, "broker down": 5, "broker flapping": 5, "in the middle of a drain": 1, rolled.String(): 5,
 	})
 	p.drain(time.Minute)
-	eventually(t, patience, "all safe messages at the watcher", func() bool { return p.client.missing() == 0 })
+	eventually(t, binary.Patience, "all safe messages at the watcher", func() bool { return p.client.missing() == 0 })
 }
 
 // works waits until an agent has the folder and works.
 func works(t *testing.T, p *process) {
 	t.Helper()
-	eventually(t, patience, "a sensor of an agent that works", func() bool {
+	eventually(t, binary.Patience, "a sensor of an agent that works", func() bool {
 		select {
 		case <-p.ended:
 			t.Fatalf("the agent ended:\n%s", tail(p.complained()))
@@ -109,7 +111,7 @@ func works(t *testing.T, p *process) {
 // heir waits until a pub that has taken over says that a line is safe.
 func heir(t *testing.T, r *publishing, line uint64) {
 	t.Helper()
-	for end := time.Now().Add(patience); r.safe.Load() <= line; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(binary.Patience); r.safe.Load() <= line; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			r.cmd.Process.Signal(syscall.SIGQUIT)
 			time.Sleep(time.Second)

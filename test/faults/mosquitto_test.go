@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"pithings/test/binary"
 )
 
 // mosquitto is a real broker that keeps sessions when it is restarted. Watchers
@@ -82,7 +84,7 @@ func (m *mosquitto) up(t *testing.T) {
 		if c := accepted.FindStringSubmatch(line); c != nil {
 			m.sessions[c[1]]++
 		}
-	}, need(t, "stdbuf"), "-oL", need(t, "mosquitto"), "-c", m.config)
+	}, binary.Need(t, "stdbuf"), "-oL", binary.Need(t, "mosquitto"), "-c", m.config)
 	select {
 	case <-running:
 	case <-m.p.ended:

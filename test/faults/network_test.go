@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"pithings/mqttlink/outbox"
+	"pithings/test/binary"
 	"pithings/test/faults/ledger"
 	"pithings/test/faults/netns"
 	"pithings/test/faults/relay"
@@ -100,7 +101,7 @@ func TestNetwork(t *testing.T) {
 		p.feed(ctx, pub, func() time.Duration { return time.Duration(pause.Int64N(int64(50 * time.Millisecond))) })
 	})
 
-	n.say("everybody is online: %v", n.online(patience))
+	n.say("everybody is online: %v", n.online(binary.Patience))
 	for _, s := range n.scenario() {
 		s()
 	}
@@ -117,7 +118,7 @@ func TestNetwork(t *testing.T) {
 	p.drain(time.Minute)
 	rest := &publisher{t: t, start: n.near.Start, flags: []string{"--config", n.config("agent", a.state)}}
 	rest.drain(time.Minute)
-	eventually(t, patience, "all safe messages at the watcher", func() bool { return n.pub.missing() == 0 })
+	eventually(t, binary.Patience, "all safe messages at the watcher", func() bool { return n.pub.missing() == 0 })
 	empty(t, filepath.Join(state, "publisher"))
 	empty(t, filepath.Join(a.state, "agent"))
 	if t.Failed() {
@@ -149,7 +150,7 @@ func TestNetwork(t *testing.T) {
 func newNetwork(t *testing.T) *network {
 	n := &network{t: t, random: seeded(t), pub: newClient(), agent: newClient(), certs: pki.New(t), began: time.Now()}
 	if os.Geteuid() != 0 {
-		lacks(t, "network namespaces need root")
+		binary.Lacks(t, "network namespaces need root")
 	}
 	space := func(address string) (*netns.Namespace, io.ReadWriteCloser) {
 		s, err := netns.New()

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"pithings/test/binary"
 )
 
 // publisher is pithings pub -l, run again and again on one state folder, and fed
@@ -72,7 +74,7 @@ func (p *publisher) run() *publishing {
 		}
 		r.safe.Store(i)
 		p.client.wasSafe(p.topic, first+i-1)
-	}, program, append([]string{"pub", "-t", p.topic, "-l"}, p.flags...)...)
+	}, binary.Path, append([]string{"pub", "-t", p.topic, "-l"}, p.flags...)...)
 	return r
 }
 
@@ -100,10 +102,10 @@ func (p *publisher) feed(ctx context.Context, r *publishing, pause func() time.D
 func (p *publisher) drain(limit time.Duration) {
 	p.t.Helper()
 	args := []string{"pub", "--drain", "--timeout", limit.String()}
-	r := run(p.t, p.start, func(string) {}, program, append(args, p.flags...)...)
+	r := run(p.t, p.start, func(string) {}, binary.Path, append(args, p.flags...)...)
 	select {
 	case <-r.ended:
-	case <-time.After(limit + patience):
+	case <-time.After(limit + binary.Patience):
 		p.t.Fatal("pub --drain does not end")
 	}
 	if code := r.cmd.ProcessState.ExitCode(); code != 0 {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pithings/test/binary"
 )
 
 // station is pithings run with simulated environment sensors, started again and again
@@ -47,7 +49,7 @@ func (a *station) run() *process {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		a.t.Fatal(err)
 	}
-	return run(a.t, a.start, func(string) {}, program, "run", "--mock", "--config", file)
+	return run(a.t, a.start, func(string) {}, binary.Path, "run", "--mock", "--config", file)
 }
 
 // reading takes note of one that has arrived.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"pithings/test/binary"
+
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
@@ -52,7 +54,7 @@ func watch(t *testing.T, m *mosquitto, id string, arrived func(topic string, pay
 	})
 	select {
 	case <-w.connected:
-	case <-time.After(patience):
+	case <-time.After(binary.Patience):
 		t.Fatal("the watcher was not subscribed")
 	}
 }

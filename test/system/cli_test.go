@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"pithings/test/binary"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -147,7 +149,7 @@ func TestTryTheParts(t *testing.T) {
 func TestPublishScript(t *testing.T) {
 	port := mosquitto(t)
 	sub := subscribe(t, port)
-	p := start(t, binary, "publish", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "-t", "bme680/temperature", "-id", "myPi", "--mock", "--interval", "100ms")
+	p := start(t, binary.Path, "publish", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "-t", "bme680/temperature", "-id", "myPi", "--mock", "--interval", "100ms")
 	for i := range 3 {
 		want := regexp.MustCompile(fmt.Sprintf(`^\{"sequence": %d, "value": -?\d+\.\d+, "status": "success", "timestamp_utc": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"\}$`, i))
 		if got := sub.message("bme680/temperature"); !want.MatchString(got) {
@@ -165,7 +167,7 @@ func TestPublishScript(t *testing.T) {
 func TestWatch(t *testing.T) {
 	port := mosquitto(t)
 	publish(t, port, "some/topic", `{"a": [1, 2], "b": "x"}`, "-r")
-	w := start(t, binary, "watch", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port))
+	w := start(t, binary.Path, "watch", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port))
 	w.await("the heading", func(l string) bool {
 		return regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{3} some/topic \(QoS 1 retained, \d+ bytes\)$`).MatchString(l)
 	})
@@ -177,7 +179,7 @@ func TestWatch(t *testing.T) {
 // TestNoBroker: the first connect is retried, and the reason is told in a line.
 func TestNoBroker(t *testing.T) {
 	port := freePort(t)
-	p := start(t, binary, "ms", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--mock")
+	p := start(t, binary.Path, "ms", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--mock")
 	p.log("refused")
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {

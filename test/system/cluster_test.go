@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pithings/flow"
+	"pithings/test/binary"
 )
 
 // work is a flow that asks a slow worker, and says so at the end. The worker's model
@@ -190,7 +191,7 @@ func TestClusterOnOneCamera(t *testing.T) {
 	endpoint := fmt.Sprintf("mqtt://127.0.0.1:%d", port)
 	l := link(t, port)
 	commands, finished, notes := hear(t, l, "TG_Camera/capture"), hear(t, l, "TG_Camera/capture/finished"), hear(t, l, "book/note")
-	start(t, binary, "camera", "-e", endpoint, "-n", "TG_Camera", "--mock", "--size", "320x240", "--listen", "127.0.0.1:0")
+	start(t, binary.Path, "camera", "-e", endpoint, "-n", "TG_Camera", "--mock", "--size", "320x240", "--listen", "127.0.0.1:0")
 	broker.log("TG_Camera 1 TG_Camera/capture")
 	file := writeFlow(t, `name: Pictures
 things: {bell: {thing: bell, model: bell}, camera: {thing: TG_Camera, model: camera}, book: {thing: book, model: book}}

@@ -21,6 +21,7 @@ import (
 	"pithings/agent/flows"
 	"pithings/flow"
 	"pithings/mqttlink"
+	"pithings/test/binary"
 )
 
 // guide is SecurityFlow in three documents, written as the Things Graph guide writes
@@ -82,9 +83,9 @@ func executions(t *testing.T, state, deployment string) (list []flow.Execution) 
 // eventually polls a state of other processes that has no event.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(binary.Patience); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, patience)
+			t.Fatalf("%s: not within %v", what, binary.Patience)
 		}
 	}
 }
@@ -106,7 +107,7 @@ func TestWalkThrough(t *testing.T) {
 	port := mosquitto(t)
 	sub := subscribe(t, port)
 	config, state := threeThings(t, port), t.TempDir()
-	agent := start(t, binary, "run", "--mock", "--config", config, "--state", state)
+	agent := start(t, binary.Path, "run", "--mock", "--config", config, "--state", state)
 	sub.message("TG_MS/motion")
 
 	made := filepath.Join(t.TempDir(), "room.yaml")
@@ -130,7 +131,7 @@ func TestWalkThrough(t *testing.T) {
 	agent.cmd.Process.Signal(syscall.SIGKILL)
 	<-agent.ended
 	wantLine(t, flowCommand(t, state, "list"), "Room215 Deployed in target 2")
-	agent = start(t, binary, "run", "--mock", "--config", config, "--state", state)
+	agent = start(t, binary.Path, "run", "--mock", "--config", config, "--state", state)
 	agent.log("connected")
 	before := succeeded(executions(t, state, "Room215"))
 	eventually(t, "an execution after the restart", func() bool { return succeeded(executions(t, state, "Room215")) > before })
@@ -249,7 +250,7 @@ func TestFlowWithoutNetwork(t *testing.T) {
 	sub := subscribe(t, port)
 	way := newCable(t, port)
 	state := t.TempDir()
-	agent := start(t, binary, "run", "--mock", "--config", threeThings(t, way.port()), "--state", state)
+	agent := start(t, binary.Path, "run", "--mock", "--config", threeThings(t, way.port()), "--state", state)
 	sub.message("TG_MS/motion")
 	flowCommand(t, state, append([]string{"deploy"}, guide(t)...)...)
 	way.set(true)
@@ -309,8 +310,8 @@ func next(t *testing.T, c <-chan mqttlink.Message, what string) mqttlink.Message
 	select {
 	case m := <-c:
 		return m
-	case <-time.After(patience):
-		t.Fatalf("no %s within %v", what, patience)
+	case <-time.After(binary.Patience):
+		t.Fatalf("no %s within %v", what, binary.Patience)
 		return mqttlink.Message{}
 	}
 }
@@ -328,7 +329,7 @@ func writeFlow(t *testing.T, text string) string {
 // engine starts a flow engine without hardware, and returns when it listens.
 func engine(t *testing.T, port int, state, file string, args ...string) *process {
 	t.Helper()
-	p := start(t, binary, append([]string{"flow", "run", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--state", state, file}, args...)...)
+	p := start(t, binary.Path, append([]string{"flow", "run", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--state", state, file}, args...)...)
 	p.log("connected")
 	return p
 }

@@ -16,48 +16,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"pithings/test/binary"
 )
 
-// binary is the pithings that is tested, built once.
-var binary string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "pithings-system-")
-	if err != nil {
-		panic(err)
-	}
-	binary = filepath.Join(dir, "pithings")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=test", "-o", binary, "pithings/cmd/pithings")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building pithings: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
-
-// patience bounds every wait for an event. The machines are shared: it says
-// that something never happened, not how fast it has to be.
-const patience = 60 * time.Second
-
-// need returns the path of a program of the system's. Without it the test is
-// skipped at a desk, and fails in CI.
-func need(t *testing.T, program string) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		p := filepath.Join(dir, program)
-		if info, err := os.Stat(p); err == nil && info.Mode()&0o111 != 0 {
-			return p
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing", program)
-	}
-	t.Skipf("NOT RUN: %s is missing", program)
-	return ""
-}
+func TestMain(m *testing.M) { binary.Main(m) }
 
 // process is a program that runs beside the test, with the lines that it prints.
 type process struct {
@@ -131,7 +94,7 @@ func (l *locked) Write(b []byte) (int, error) {
 // await returns the next line for which ok holds; those before it are passed.
 func (p *process) await(what string, ok func(line string) bool) string {
 	p.t.Helper()
-	limit := time.After(patience)
+	limit := time.After(binary.Patience)
 	for {
 		p.mu.Lock()
 		for p.read < len(p.lines) {
@@ -153,7 +116,7 @@ func (p *process) await(what string, ok func(line string) bool) string {
 				p.t.Fatalf("%s ended before %s", p.name, what)
 			}
 		case <-limit:
-			p.t.Fatalf("%s: no %s within %v", p.name, what, patience)
+			p.t.Fatalf("%s: no %s within %v", p.name, what, binary.Patience)
 		}
 	}
 }
@@ -166,7 +129,7 @@ func (p *process) line(prefix string) string {
 // log waits until the standard error of the process contains text.
 func (p *process) log(text string) {
 	p.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(binary.Patience)
 	for {
 		p.mu.Lock()
 		s := p.stderr.String()
@@ -188,7 +151,7 @@ func (p *process) interrupt() (code int, took time.Duration) {
 	p.cmd.Process.Signal(syscall.SIGINT)
 	select {
 	case <-p.ended:
-	case <-time.After(patience):
+	case <-time.After(binary.Patience):
 		p.t.Fatalf("%s does not end", p.name)
 	}
 	return p.cmd.ProcessState.ExitCode(), time.Since(began)
@@ -227,8 +190,8 @@ func mosquittoProcess(t *testing.T, config ...string) (port int, p *process) {
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p = start(t, need(t, "mosquitto"), "-c", file)
-	deadline := time.Now().Add(patience)
+	p = start(t, binary.Need(t, "mosquitto"), "-c", file)
+	deadline := time.Now().Add(binary.Patience)
 	for {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
@@ -246,7 +209,7 @@ func mosquittoProcess(t *testing.T, config ...string) (port int, p *process) {
 func subscribe(t *testing.T, port int, args ...string) *process {
 	t.Helper()
 	// Its lines wait in a buffer as long as standard output is a pipe.
-	p := start(t, need(t, "stdbuf"), append([]string{"-oL", need(t, "mosquitto_sub"), "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-v", "-t", "#", "-d", "-i", "watcher"}, args...)...)
+	p := start(t, binary.Need(t, "stdbuf"), append([]string{"-oL", binary.Need(t, "mosquitto_sub"), "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-v", "-t", "#", "-d", "-i", "watcher"}, args...)...)
 	p.await("SUBACK", func(l string) bool { return strings.Contains(l, "SUBACK") })
 	return p
 }
@@ -260,9 +223,9 @@ func (p *process) message(topic string) string {
 // publish sends one message with mosquitto_pub.
 func publish(t *testing.T, port int, topic, payload string, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), binary.Patience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, need(t, "mosquitto_pub"),
+	out, err := exec.CommandContext(ctx, binary.Need(t, "mosquitto_pub"),
 		append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(port), "-q", "1", "-t", topic, "-m", payload}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("mosquitto_pub: %v\n%s", err, out)
@@ -272,9 +235,9 @@ func publish(t *testing.T, port int, topic, payload string, args ...string) {
 // finish runs pithings to its end.
 func finish(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), binary.Patience)
 	defer cancel()
-	c := exec.CommandContext(ctx, binary, args...)
+	c := exec.CommandContext(ctx, binary.Path, args...)
 	c.Env = environment(t)
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs

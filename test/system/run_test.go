@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pithings/test/binary"
 )
 
 // securityFlow awaits one round of the four messages at the broker, byte by
@@ -52,7 +54,7 @@ func fetchJPEG(t *testing.T, url string) {
 	if err != nil || r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "image/jpeg" {
 		t.Fatalf("%s: %s, %s, %v", url, r.Status, r.Header.Get("Content-Type"), err)
 	}
-	djpeg := exec.Command(need(t, "djpeg"), "-pnm")
+	djpeg := exec.Command(binary.Need(t, "djpeg"), "-pnm")
 	djpeg.Stdin = bytes.NewReader(b)
 	var errs bytes.Buffer
 	djpeg.Stderr = &errs
@@ -68,7 +70,7 @@ func fetchJPEG(t *testing.T, url string) {
 func TestMockAgainstMosquitto(t *testing.T) {
 	port := mosquitto(t)
 	sub := subscribe(t, port)
-	p := start(t, binary, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
+	p := start(t, binary.Path, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
 	fetchJPEG(t, securityFlow(t, sub))
 	// The second round comes by itself, and is another picture.
 	fetchJPEG(t, securityFlow(t, sub))
@@ -85,7 +87,7 @@ func TestMockAgainstMosquitto(t *testing.T) {
 func TestEnvironmentAgainstMosquitto(t *testing.T) {
 	port := mosquitto(t)
 	sub := subscribe(t, port)
-	start(t, binary, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
+	start(t, binary.Path, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
 	for range 2 { // every interval again
 		for _, quantity := range []string{"temperature", "humidity", "pressure", "gas"} {
 			got := sub.message("bme680/" + quantity)
@@ -124,7 +126,7 @@ flows: [{builtin: SecurityFlow, things: {motionSensor: TG_MS, camera: TG_Camera,
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start(t, binary, "run", "--mock", "--config", config)
+	start(t, binary.Path, "run", "--mock", "--config", config)
 	fetchJPEG(t, securityFlow(t, sub))
 }
 
@@ -138,7 +140,7 @@ func TestFourProcesses(t *testing.T) {
 	}
 	sub := subscribe(t, port, "--cafile", a.File("ca.pem"), "--cert", a.File("watcher.pem"), "--key", a.File("watcher.key"))
 	single := func(command, name string) *process {
-		return start(t, binary, append([]string{command, "-e", "127.0.0.1", "-p", strconv.Itoa(port), "-n", name, "--mock"}, a.flags(name)...)...)
+		return start(t, binary.Path, append([]string{command, "-e", "127.0.0.1", "-p", strconv.Itoa(port), "-n", name, "--mock"}, a.flags(name)...)...)
 	}
 	camera, screen := single("camera", "TG_Camera"), single("screen", "TG_Screen")
 	config := filepath.Join(t.TempDir(), "flow.yaml")
@@ -148,7 +150,7 @@ flows: [{builtin: SecurityFlow, things: {motionSensor: TG_MS, camera: TG_Camera,
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start(t, binary, "run", "--config", config)
+	start(t, binary.Path, "run", "--config", config)
 	ms := single("ms", "TG_MS")
 	// The first motion may come before the others are connected.
 	url := ""
@@ -173,7 +175,7 @@ func TestAlone(t *testing.T) {
 			defer l.Close()
 		}
 	}
-	p := start(t, binary, "run", "--mock")
+	p := start(t, binary.Path, "run", "--mock")
 	p.line(`Published topic TG_MS/motion: {"isMotionDetected": true}`)
 	p.line(`Received message on topic TG_Camera/capture: {}`)
 	finished := p.line(`Published topic TG_Camera/capture/finished: {"lastClickedImage": "http://127.0.0.1:`)
@@ -193,7 +195,7 @@ func TestAlone(t *testing.T) {
 func TestMemory(t *testing.T) {
 	const limit = 20_000_000 / 1024 // KiB
 	port := mosquitto(t)
-	p := start(t, binary, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
+	p := start(t, binary.Path, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
 	for i := range 3 {
 		p.line("Received message on topic TG_Screen/display:")
 		p.log("EXECUTION_SUCCEEDED")
@@ -224,7 +226,7 @@ things: [{name: hall, type: motion, pin: GPIO17, warm_up: 0s}]
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start(t, binary, "run", "--mock", "--config", config, "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port))
+	start(t, binary.Path, "run", "--mock", "--config", config, "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port))
 	sub.message("hall/motion")
 }
 
@@ -241,7 +243,7 @@ func TestNobodyReads(t *testing.T) {
 	if n, err := w.Write(full); n != len(full) || err != nil {
 		t.Fatal(n, err)
 	}
-	c := exec.Command(binary, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
+	c := exec.Command(binary.Path, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
 	c.Env, c.Stdout, c.Stderr = environment(t), w, w
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
