@@ -36,6 +36,12 @@ func (w *watched) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func (w *watched) count(s string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Count(w.b.String(), s)
+}
+
 func (w *watched) wait(t *testing.T, want string) {
 	t.Helper()
 	w.mu.Lock()
@@ -48,7 +54,7 @@ func (w *watched) wait(t *testing.T, want string) {
 	w.mu.Unlock()
 	select {
 	case <-come:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		t.Fatalf("%q did not come, but %.200q", want, w.b.String())
