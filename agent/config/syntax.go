@@ -14,7 +14,7 @@ const maxTokens = 20_000
 
 // parseYAML returns the one document in data, or nil after a problem.
 func (d *decoder) parseYAML(data []byte) ast.Node {
-	docs, p := yamlfile.Read(data, yamlfile.Options{Tokens: maxTokens, Anchors: true})
+	docs, p := yamlfile.Read(data, yamlfile.Options{Tokens: maxTokens, TooMany: "this is the first that is too much", Anchors: true})
 	switch {
 	case p != nil:
 		d.failAt(p.Line, p.Column, "%s", p.Message)

@@ -48,7 +48,7 @@ func (r *reader) fail(n ast.Node, format string, args ...any) {
 
 // document returns the one document in data, or nil after a problem.
 func (r *reader) document(data []byte) ast.Node {
-	docs, p := yamlfile.Read(data, yamlfile.Options{Tokens: maxTokens})
+	docs, p := yamlfile.Read(data, yamlfile.Options{Tokens: maxTokens, TooMany: "make several deployments of it"})
 	switch {
 	case p != nil:
 		r.problems.Add(r.at(p.Line, p.Column), "%s", p.Message)

@@ -37,8 +37,9 @@ type Problem struct {
 
 // Options are what a file may hold.
 type Options struct {
-	Tokens  int  // words and signs, at most
-	Anchors bool // anchors, aliases, tags and merge keys are let through
+	Tokens  int    // words and signs, at most
+	TooMany string // what to say of the first that is too much
+	Anchors bool   // anchors, aliases, tags and merge keys are let through
 }
 
 // Read returns the documents in data that hold anything.
@@ -117,6 +118,9 @@ func (o Options) check(tokens token.Tokens) *Problem {
 		case token.SequenceEntryType, token.MappingKeyType:
 			inline++
 		case token.DirectiveType:
+			if t.Position.Column > 1 {
+				return at("a value cannot begin with %; put it in quotes")
+			}
 			return at("YAML directives (%…) are not supported; remove the line")
 		case token.AnchorType, token.TagType, token.AliasType, token.MergeKeyType:
 			if !o.Anchors {
@@ -130,7 +134,7 @@ func (o Options) check(tokens token.Tokens) *Problem {
 		case flow > maxFlow || inline > maxInline:
 			return at("this is nested too deeply")
 		case i >= o.Tokens:
-			return at("the file has too many values; this is the first that is too much")
+			return at("the file has too many values; " + o.TooMany)
 		}
 	}
 	return nil
@@ -143,18 +147,22 @@ func syntax(err error) *Problem {
 		at := found.GetToken().Position
 		p = &Problem{at.Line, at.Column, found.GetMessage()}
 	}
-	p.Message, _, _ = strings.Cut(p.Message, "\n")
-	if r := []rune(p.Message); len(r) > 60 { // it may repeat the file
-		p.Message = string(r[:60]) + "…"
-	}
+	message, _, _ := strings.Cut(p.Message, "\n")
+	p.Message = "not YAML: " + inOtherWords(message)
+	return p
+}
+
+// inOtherWords says what the parser says, and bounds it where it may repeat the file.
+func inOtherWords(message string) string {
 	for _, known := range messages {
-		if strings.Contains(p.Message, known.part) {
-			p.Message = known.say
-			break
+		if strings.Contains(message, known.part) {
+			return known.say
 		}
 	}
-	p.Message = "not YAML: " + p.Message
-	return p
+	if r := []rune(message); len(r) > 60 {
+		message = string(r[:60]) + "…"
+	}
+	return message + "; is a quote, a bracket or a blank after a colon missing?"
 }
 
 // messages says in other words what the parser says in its own.

@@ -6,7 +6,7 @@ import (
 )
 
 func TestRead(t *testing.T) {
-	plain, all := Options{Tokens: 100}, Options{Tokens: 100, Anchors: true}
+	plain, all := Options{Tokens: 100, TooMany: "split it"}, Options{Tokens: 100, Anchors: true}
 	for _, test := range []struct {
 		text string
 		o    Options
@@ -22,6 +22,9 @@ func TestRead(t *testing.T) {
 		{"a: !x 1\n", plain, 0, Problem{1, 4, `anchors, aliases and tags of YAML ("!x") are not supported; write it out, or put the value in quotes`}},
 		{"a:\n  <<: {b: 1}\n", plain, 0, Problem{2, 3, `anchors, aliases and tags of YAML ("<<") are not supported; write it out, or put the value in quotes`}},
 		{"%YAML 1.2\n---\na: 1\n", all, 0, Problem{1, 1, "YAML directives (%…) are not supported; remove the line"}},
+		{"a: %b\n", plain, 0, Problem{1, 4, "a value cannot begin with %; put it in quotes"}},
+		{"@a: 1\n", plain, 0, Problem{1, 1, "not YAML: '@' is a reserved character; is a quote, a bracket or a blank after a colon missing?"}},
+		{"a: |9\n x\n", plain, 0, Problem{2, 2, "not YAML: invalid number of indent is specified in the multi-line head…; is a quote, a bracket or a blank after a colon missing?"}},
 		{"a: b: c\n", plain, 0, Problem{1, 4, `not YAML: a second ": " in one value; put the value in quotes`}},
 		{"a:\n\tb: 1\n", plain, 0, Problem{2, 1, "this line is indented with a tab; YAML takes spaces only"}},
 		{"a: 1\n\t\nb: 2\n", plain, 0, Problem{2, 1, "not YAML: this line has a tab where YAML takes spaces only"}},
@@ -33,7 +36,7 @@ func TestRead(t *testing.T) {
 		{strings.Repeat("[", 40), plain, 0, Problem{1, 33, "this is nested too deeply"}},
 		{strings.Repeat("- ", 40), plain, 0, Problem{1, 33, "this is nested too deeply"}},
 		{"a: " + strings.Repeat("&a ", 40) + "b", all, 0, Problem{1, 52, "this is nested too deeply"}},
-		{strings.Repeat("a: 1\n", 40), plain, 0, Problem{34, 2, "the file has too many values; this is the first that is too much"}},
+		{strings.Repeat("a: 1\n", 40), plain, 0, Problem{34, 2, "the file has too many values; split it"}},
 		{strings.Repeat("#", MaxFile+1), plain, 0, Problem{0, 0, "the file is larger than 1 MiB"}},
 	} {
 		docs, p := Read([]byte(test.text), test.o)
