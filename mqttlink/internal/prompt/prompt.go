@@ -2,8 +2,9 @@
 //
 // Before each system call Go notes that its processor may be taken away, and wakes the
 // thread that would do so if that had gone to sleep. Between two messages all of a
-// process sleeps, so this is done once for each of them: it costs as much as handling
-// the message, and the thread then runs where the broker should. It is of no use for
+// process sleeps, so this is done once for each of them: it costs half as much as
+// handling the message (perf's trace of a flow through a broker: 15 of 45 µs), and the
+// thread then runs where the broker should. It is of no use for
 // calls that cannot block, which those on Go's sockets are: they say EAGAIN, and Go's
 // poller waits. So the calls are made as raw ones (syscall.RawSyscall).
 package prompt
