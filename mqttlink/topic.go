@@ -76,10 +76,7 @@ func validString(s string) error {
 
 // topicError quotes no more of the topic than a log line can bear.
 func topicError(topic, why string) error {
-	if len(topic) > 80 {
-		topic = topic[:80] + "…"
-	}
-	return fmt.Errorf("%w: %q: %s", ErrTopic, topic, why)
+	return fmt.Errorf("%w: %q: %s", ErrTopic, clip(topic), why)
 }
 
 // Match reports whether a message on topic reaches a subscription to filter

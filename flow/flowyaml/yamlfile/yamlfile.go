@@ -124,7 +124,7 @@ func (o Options) check(tokens token.Tokens) *Problem {
 			return at("YAML directives (%…) are not supported; remove the line")
 		case token.AnchorType, token.TagType, token.AliasType, token.MergeKeyType:
 			if !o.Anchors {
-				return at(fmt.Sprintf("anchors, aliases and tags of YAML (%q) are not supported; write it out, or put the value in quotes", t.Value))
+				return at(fmt.Sprintf("anchors, aliases and tags of YAML (%q) are not supported; write it out, or put the value in quotes", clip(t.Value)))
 			}
 			if t.Type == token.AnchorType || t.Type == token.TagType {
 				inline++
@@ -152,17 +152,23 @@ func syntax(err error) *Problem {
 	return p
 }
 
-// inOtherWords says what the parser says, and bounds it where it may repeat the file.
+// inOtherWords says what the parser says.
 func inOtherWords(message string) string {
 	for _, known := range messages {
 		if strings.Contains(message, known.part) {
 			return known.say
 		}
 	}
-	if r := []rune(message); len(r) > 60 {
-		message = string(r[:60]) + "…"
+	return clip(message) + "; is a quote, a bracket or a blank after a colon missing?"
+}
+
+// clip bounds what may repeat the file.
+func clip(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
 	}
-	return message + "; is a quote, a bracket or a blank after a colon missing?"
+	return s
 }
 
 // messages says in other words what the parser says in its own.
