@@ -31,8 +31,10 @@ const saveEvery = 8
 func (s *session) acknowledge() {
 	a := acknowledger{s: s, progress: s.began}
 	defer a.save()
+	defer s.makeSafe()
 	for {
 		s.noted.Store(false) // before it is looked: what comes later is told
+		s.makeSafe()
 		if !a.take() {
 			return
 		}
@@ -149,8 +151,9 @@ func (s *session) note() {
 	}
 }
 
-// behind is how long a PUBACK waits for others to be noted with it, if nobody waits for
-// it: a flow has more to do just then.
+// behind is how long a PUBACK waits for others to be noted with it, and a message with a
+// life for others to be written with it, if nobody waits for them: a flow has more to do
+// just then.
 const behind = 2 * time.Millisecond
 
 // acknowledged tells acknowledge of a PUBACK, soon.
@@ -158,8 +161,23 @@ func (s *session) acknowledged() {
 	switch n := len(s.slots); {
 	case s.l.flushing.Load() > 0, n >= min(saveEvery, s.l.o.Window):
 		s.note()
-	case !s.noted.Swap(true):
+	default:
+		s.later()
+	}
+}
+
+// later wakes acknowledge in a moment.
+func (s *session) later() {
+	if !s.noted.Swap(true) {
 		s.soon.Reset(behind)
+	}
+}
+
+// makeSafe sees to it that what Publish has not waited for is written. If it cannot be, the
+// outbox holds it, and says so.
+func (s *session) makeSafe() {
+	if seq := s.unsafe.Swap(0); seq != 0 {
+		_ = s.l.box.(stagedBox).Settle(seq)
 	}
 }
 

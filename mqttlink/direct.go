@@ -11,12 +11,16 @@ import (
 // it need not be handed from one goroutine to the next and be read back from the
 // disk: Publish sends it itself, while it is being written. Whatever is out of the
 // ordinary takes the usual way, through the sender.
+//
+// A message with a life does not even wait for that: somebody in this process waits for
+// its effect, and would be gone with it. It is written a moment later, with others.
 
 // stagedBox is an outbox whose messages have their place in the order before they
 // are safe.
 type stagedBox interface {
 	Stage(r outbox.Record) (uint64, error)
 	Settle(seq uint64) error
+	SyncsAlways() bool // Settle waits for the disk
 }
 
 // direct appends r and sends it at once. It returns false, and has done nothing, if
@@ -34,8 +38,15 @@ func (l *Link) direct(r outbox.Record) (err error, ok bool) {
 	}
 	seq, err := l.lives.append(l.box, r, box.Stage)
 	sent := err == nil && s.launch(seq, r)
+	later := sent && r.Life > 0 && !box.SyncsAlways()
+	if later {
+		s.unsafe.Store(seq)
+	}
 	s.sending.Unlock()
-	if err == nil {
+	switch {
+	case later:
+		s.later()
+	case err == nil:
 		err = box.Settle(seq)
 	}
 	if !sent && Accepted(err) {

@@ -2,6 +2,7 @@ package mqttlink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -191,6 +192,83 @@ func TestHandedOver(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	})
+}
+
+// A message with a life is written a moment after the network has taken it, answered or
+// not, and also if the session ends meanwhile. Others are written before Publish returns,
+// and so are all if the outbox syncs always.
+func TestWrittenLater(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		sync   outbox.Sync
+		life   time.Duration
+		answer bool
+		cut    bool
+		later  bool
+	}{
+		{"a command", outbox.SyncInterval, time.Minute, true, false, true},
+		{"one without an answer", outbox.SyncInterval, time.Minute, false, false, true},
+		{"the session ends", outbox.SyncInterval, time.Minute, false, true, true},
+		{"a reading", outbox.SyncInterval, 0, true, false, false},
+		{"always", outbox.SyncAlways, time.Minute, true, false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk, err := outbox.Open(t.TempDir(), outbox.DiskOptions{Sync: test.sync})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer disk.Close()
+				var written atomic.Uint64
+				box := &slowBox{Disk: disk, settle: func(seq uint64, settle func(uint64) error) error {
+					err := settle(seq)
+					written.Store(max(written.Load(), seq))
+					return err
+				}}
+				s := &script{answer: func(session, n int) bool { return session > 1 || n < 2 || test.answer }}
+				s.drop = func(session, n int) bool { return test.cut && session == 1 && n == 2 }
+				o := options("broker:1883")
+				o.Outbox = box
+				var away atomic.Bool
+				o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					if away.Load() {
+						return nil, errors.New("the broker is away")
+					}
+					return s.pipe(ctx, network, addr)
+				}
+				l, stop := s.on(t, o)
+				defer stop()
+				publish(t, l, 1, "1") // by the usual way
+				flush(t, l)
+				time.Sleep(time.Second) // the sender rests
+				away.Store(test.cut)
+				written.Store(0)
+				if err := l.Publish(t.Context(), Message{Topic: "t", Payload: []byte("2"), QoS: 1, Life: test.life}); err != nil {
+					t.Fatal(err)
+				}
+				if later := written.Load() == 0; later != test.later && !test.cut { // that happens at once
+					t.Errorf("written later: %v", later)
+				}
+				time.Sleep(2 * behind)
+				synctest.Wait()
+				if written.Load() != 2 {
+					t.Error("it is not written")
+				}
+				want := 2
+				away.Store(false)
+				if !test.answer && !test.cut { // then the broker has not got it the first time
+					want = 3
+				}
+				flush(t, l)
+				if got := s.payloads(); len(got) != want {
+					t.Errorf("the broker got %q", got)
+				}
+				if n := disk.Len(); n != 0 {
+					t.Errorf("%d messages are left", n)
+				}
+			})
+		})
+	}
 }
 
 // failing is a connection whose writes can be made to fail.

@@ -28,6 +28,8 @@ type Message struct {
 
 	// Life is how long after Publish the message is worth being sent: if it is still
 	// in the outbox then, it is dropped. 0 is for ever. Received messages have none.
+	// One that the network takes at once is written up to 2 ms later, unless the outbox
+	// syncs always: who waits for its effect ends with this process.
 	Life time.Duration
 }
 
@@ -44,7 +46,7 @@ type Handler func(ctx context.Context, m Message)
 // Client is what things and flows need of a link. A *Link is one; tests can
 // hand in linktest's, which keeps the messages in memory.
 type Client interface {
-	// Publish returns when m is safe: in the outbox. An error says that m was
+	// Publish returns when m is safe: in the outbox (but see Message.Life). An error says that m was
 	// refused (too large, bad topic, outbox full) and will never be sent, unless
 	// it wraps ErrHeld: then m is in memory only, and is sent all the same.
 	Publish(ctx context.Context, m Message) error

@@ -37,10 +37,11 @@ type session struct {
 	landed  chan struct{} // has a token when a flight may have landed
 	overdue *time.Timer   // runs out when one should have, if it is watched
 	watched atomic.Bool
-	soon    *time.Timer // runs out when PUBACKs have waited for others, if it is noted
+	soon    *time.Timer // runs out when PUBACKs and writing have waited for others, if it is noted
 	noted   atomic.Bool
-	sending sync.Mutex // the right to send; taken before mu
-	closed  bool       // flights is; of who sends, as are:
+	unsafe  atomic.Uint64 // the last message that Publish has not waited for; 0: all are written
+	sending sync.Mutex    // the right to send; taken before mu
+	closed  bool          // flights is; of who sends, as are:
 	order   order
 	pace    pacer
 	probe   probe

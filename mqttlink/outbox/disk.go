@@ -131,6 +131,9 @@ func (d *Disk) Settle(seq uint64) error {
 	return d.settle(seq, true)
 }
 
+// SyncsAlways reports whether Append and Settle wait for the disk itself.
+func (d *Disk) SyncsAlways() bool { return d.o.Sync == SyncAlways }
+
 // Appended is what AppendAll has taken: the first N records. Others may have
 // appended between them, so that their sequence numbers, from First to Last, are
 // not always in a row.
