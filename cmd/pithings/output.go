@@ -16,19 +16,29 @@ type output struct {
 	failed func(error) // called once, when nobody reads any more
 
 	mu      sync.Mutex
-	queue   [][]byte
-	queued  int // bytes
-	dropped int
+	queue   []byte
+	writing int // bytes that have left it and are not written yet
+	dropped int // lines
 	closed  bool
-	wake    chan struct{}
+	wake    chan struct{} // has a token when something is queued
+	hurry   chan struct{} // has a token when that is much
+	closing chan struct{} // closed by close
 	ended   chan struct{}
 }
 
 // outputQueue bounds what waits for the reader, in bytes.
 const outputQueue = 256 << 10
 
+// gather is how long lines wait for others after some have been written: a system call
+// for each of them costs a flow more than its hops do. A line that follows none goes out
+// at once.
+const gather = 20 * time.Millisecond
+
 func newOutput(w io.Writer, failed func(error)) *output {
-	o := &output{w: w, failed: failed, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	o := &output{
+		w: w, failed: failed, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
+		closing: make(chan struct{}), ended: make(chan struct{}),
+	}
 	go o.run()
 	return o
 }
@@ -39,56 +49,67 @@ func (o *output) Write(p []byte) (int, error) {
 	defer o.mu.Unlock()
 	switch {
 	case o.closed:
-	case o.queued+len(p) > outputQueue:
+	case o.writing+len(o.queue)+len(p) > outputQueue:
 		o.dropped++
 	default:
-		if o.dropped > 0 {
-			o.add(fmt.Appendf(nil, "(%d lines dropped: nobody read them)\n", o.dropped))
-			o.dropped = 0
+		o.tellDropped()
+		o.queue = append(o.queue, p...)
+		tell(o.wake)
+		if len(o.queue) > outputQueue/2 {
+			tell(o.hurry)
 		}
-		o.add(append([]byte(nil), p...))
 	}
 	return len(p), nil
 }
 
-func (o *output) add(p []byte) {
-	o.queue = append(o.queue, p)
-	o.queued += len(p)
-	o.signal()
+func (o *output) tellDropped() {
+	if o.dropped > 0 {
+		o.queue = fmt.Appendf(o.queue, "(%d lines dropped: nobody read them)\n", o.dropped)
+		o.dropped = 0
+	}
 }
 
-func (o *output) signal() {
+func tell(c chan struct{}) {
 	select {
-	case o.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
 func (o *output) run() {
 	defer close(o.ended)
-	for range o.wake {
-		for {
-			o.mu.Lock()
-			if len(o.queue) == 0 {
-				closed := o.closed
-				o.queue = nil
-				o.mu.Unlock()
-				if closed {
-					return
-				}
-				break
-			}
-			p := o.queue[0]
-			o.queue = o.queue[1:]
-			o.queued -= len(p)
-			o.mu.Unlock()
-			if _, err := o.w.Write(p); err != nil {
-				o.mu.Lock()
-				o.closed, o.queue = true, nil
-				o.mu.Unlock()
-				o.failed(err)
-				return
-			}
+	var b []byte
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for closing := false; !closing; {
+		select {
+		case <-o.wake:
+		case <-o.closing:
+			closing = true
+		}
+		o.mu.Lock()
+		b, o.queue = o.queue, b[:0]
+		o.writing = len(b)
+		o.mu.Unlock()
+		if len(b) == 0 {
+			continue
+		}
+		_, err := o.w.Write(b)
+		o.mu.Lock()
+		o.writing = 0
+		if err != nil {
+			o.closed, o.queue = true, nil
+		}
+		o.mu.Unlock()
+		if err != nil {
+			o.failed(err)
+			return
+		}
+		pause.Reset(gather)
+		select {
+		case <-pause.C:
+		case <-o.hurry:
+		case <-o.closing:
 		}
 	}
 }
@@ -96,9 +117,12 @@ func (o *output) run() {
 // close writes what is queued, unless the reader takes longer than a second.
 func (o *output) close() {
 	o.mu.Lock()
-	o.closed = true
+	if !o.closed {
+		o.tellDropped()
+		o.closed = true
+	}
 	o.mu.Unlock()
-	o.signal()
+	close(o.closing)
 	select {
 	case <-o.ended:
 	case <-time.After(time.Second):

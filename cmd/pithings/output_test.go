@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,60 @@ func TestOutputBlocked(t *testing.T) {
 			t.Errorf("%d bytes, ending in %q", len(got), got[max(0, len(got)-80):])
 		}
 	})
+}
+
+// TestOutputGathers: a line that follows none goes out at once, those that follow it in a
+// moment together, and much of them without waiting.
+func TestOutputGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w writes
+		o := newOutput(&w, func(error) {})
+		began := time.Now()
+		at := func(want time.Duration, lines ...string) {
+			t.Helper()
+			synctest.Wait()
+			if got := time.Since(began); !slices.Equal(w.take(), lines) || got != want {
+				t.Errorf("after %v, want %v: not %q", got, want, lines)
+			}
+		}
+		fmt.Fprintln(o, "a")
+		at(0, "a\n")
+		fmt.Fprintln(o, "b")
+		fmt.Fprintln(o, "c")
+		at(0)
+		time.Sleep(gather)
+		at(gather, "b\nc\n")
+		much := strings.Repeat("x", outputQueue/2) + "\n"
+		fmt.Fprint(o, much)
+		at(gather, much)
+		time.Sleep(2 * gather)
+		fmt.Fprintln(o, "d")
+		at(3*gather, "d\n")
+		fmt.Fprintln(o, "e")
+		o.close()
+		at(3*gather, "e\n")
+	})
+}
+
+// writes keeps what each Write is given.
+type writes struct {
+	mu  sync.Mutex
+	got []string
+}
+
+func (w *writes) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.got = append(w.got, string(p))
+	return len(p), nil
+}
+
+func (w *writes) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	got := w.got
+	w.got = nil
+	return got
 }
 
 func TestOutputBlockedAtTheEnd(t *testing.T) {
