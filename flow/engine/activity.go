@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -229,7 +230,7 @@ func (x *execution) call(s *flow.Step, c call, p flow.EventPayload) (output any,
 func (x *execution) safely(call func() (any, error)) (output any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			x.r.log().Error("internal error in an action; please report it", "panic", p, "stack", string(debug.Stack()))
+			x.r.log(slog.LevelError, "internal error in an action; please report it", "panic", p, "stack", string(debug.Stack()))
 			output, err = nil, errors.New("internal error in the action")
 		}
 	}()

@@ -116,13 +116,15 @@ func (r *runner) start(s *starting) (id string) {
 func (r *runner) drop(n int) {
 	r.stats.Dropped += uint64(n)
 	if once(&r.warned.dropped) {
-		r.log().Warn("the flow was started while it runs, and the start was dropped; further ones are counted only",
+		r.log(slog.LevelWarn, "the flow was started while it runs, and the start was dropped; further ones are counted only",
 			"overlap", cmp.Or(r.f.Overlap, "queue"))
 	}
 }
 
-func (r *runner) log() *slog.Logger {
-	return r.d.e.o.Log.With("deployment", r.d.d.Name, "flow", r.def.Name)
+// log logs what happens to the flow. A logger of its own, with the names in it, would
+// cost each flow memory, or each line more than the line does.
+func (r *runner) log(level slog.Level, message string, args ...any) {
+	r.d.e.o.Log.Log(r.d.e.ctx, level, message, append([]any{"deployment", r.d.d.Name, "flow", r.def.Name}, args...)...)
 }
 
 // run starts an execution now. The lock is held.
@@ -168,10 +170,10 @@ func (r *runner) ended(x *execution) {
 	case flow.Succeeded:
 		r.stats.Succeeded++
 		r.failure = ""
-		r.log().Info("EXECUTION_SUCCEEDED", "took", x.Ended.Sub(x.Started).Round(time.Millisecond))
+		r.log(slog.LevelInfo, "EXECUTION_SUCCEEDED", "took", x.Ended.Sub(x.Started).Round(time.Millisecond))
 	case flow.Aborted:
 		r.stats.Aborted++
-		r.log().Info("EXECUTION_ABORTED", "reason", x.Reason)
+		r.log(slog.LevelInfo, "EXECUTION_ABORTED", "reason", x.Reason)
 	case flow.Failed:
 		r.stats.Failed++
 		level := slog.LevelError
@@ -179,7 +181,7 @@ func (r *runner) ended(x *execution) {
 			level = slog.LevelDebug
 		}
 		r.failure = x.Reason
-		r.log().Log(x.ctx, level, "EXECUTION_FAILED", "err", x.Reason)
+		r.log(level, "EXECUTION_FAILED", "err", x.Reason)
 	}
 	if len(r.waiting) > 0 && !r.stopped {
 		s := r.waiting[0]
@@ -227,7 +229,7 @@ func (r *runner) tooOld() {
 	r.use()
 	r.stats.TooOld++
 	if once(&r.warned.old) {
-		r.log().Warn("an event was too old to start the flow; further ones are counted only")
+		r.log(slog.LevelWarn, "an event was too old to start the flow; further ones are counted only")
 	}
 }
 
@@ -238,7 +240,7 @@ func (r *runner) wrong(trigger string, err error) {
 	r.use()
 	r.stats.Errors++
 	if once(&r.warned.wrong) {
-		r.log().Error("a trigger could not be computed; further times are counted only", "trigger", trigger, "err", err)
+		r.log(slog.LevelError, "a trigger could not be computed; further times are counted only", "trigger", trigger, "err", err)
 	}
 }
 

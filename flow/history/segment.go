@@ -3,6 +3,8 @@ package history
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -147,8 +149,9 @@ func appendLine(b []byte, r *record) []byte {
 	if err != nil || len(b)-from > 2*maxLine {
 		return b[:from]
 	}
-	sum := fmt.Appendf(nil, "%08x", crc32.Checksum(b[from+9:], castagnoli))
-	copy(b[from:], sum)
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(b[from+9:], castagnoli))
+	hex.Encode(b[from:], sum[:])
 	return append(b, '\n')
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"pithings/flow"
@@ -229,20 +230,27 @@ func (w *writer) retain() {
 	defer h.mu.Unlock()
 	oldest := time.Now().Add(-h.o.MaxAge)
 	over := len(h.entries) - h.o.MaxExecutions
-	kept := h.order[:0:len(h.order)]
-	if over > 0 || len(h.order) > 2*len(h.entries)+64 || len(h.order) > 0 && h.tooOld(h.order[0], oldest) {
-		for _, n := range h.order {
-			x := h.entries[n]
-			switch {
-			case x == nil:
-			case x.Status == flow.Running, over <= 0 && !x.Started.Before(oldest):
-				kept = append(kept, n)
-			default:
-				h.forget(n)
-				over--
-			}
+	done, running := 0, []uint64(nil)
+	for ; done < len(h.order); done++ {
+		n := h.order[done]
+		x := h.entries[n]
+		if x == nil {
+			continue
 		}
-		h.order = kept
+		if over <= 0 && !x.Started.Before(oldest) {
+			break
+		}
+		if x.Status == flow.Running {
+			running = append(running, n)
+			continue
+		}
+		h.forget(n)
+		over--
+	}
+	done -= copy(h.order[done-len(running):], running)
+	h.order = h.order[done:]
+	if len(h.order) > 2*len(h.entries)+64 { // behind one that runs for long
+		h.order = slices.DeleteFunc(h.order, func(n uint64) bool { return h.entries[n] == nil })
 	}
 	total := int64(0)
 	for _, s := range h.segments {
@@ -264,11 +272,6 @@ func (w *writer) retain() {
 		total -= s.size
 		h.segments = append([]segment(nil), h.segments[1:]...)
 	}
-}
-
-func (h *History) tooOld(n uint64, oldest time.Time) bool {
-	x := h.entries[n]
-	return x == nil || x.Status != flow.Running && x.Started.Before(oldest)
 }
 
 // needed tells whether an execution that is kept begins in a segment. The lock is
