@@ -16,7 +16,8 @@ type contender struct {
 	start  func(name string, qos int) // nil: it is in this process
 	once   func() time.Duration       // if it is
 	blocks []float64                  // medians, in microseconds
-	times  []time.Duration
+	first  []time.Duration            // of each block: it comes after a pause, while others had their turn
+	times  []time.Duration            // the rest
 }
 
 // BenchmarkChain is the time from the motion event to the display command.
@@ -64,7 +65,7 @@ func (n *bench) compare(qos int, space time.Duration) {
 			n.subscribed(c.name)
 		}
 		n.turn(c, qos, block, 0) // warm
-		c.blocks, c.times = nil, nil
+		c.blocks, c.first, c.times = nil, nil, nil
 	}
 	for round := range rounds() {
 		for k := range all {
@@ -91,7 +92,8 @@ func (n *bench) turn(c *contender, qos, chains int, space time.Duration) {
 			times = append(times, c.once())
 		}
 	}
-	c.times = append(c.times, times...)
+	c.first = append(c.first, times[0])
+	c.times = append(c.times, times[1:]...)
 	slices.Sort(times)
 	c.blocks = append(c.blocks, micros(times[len(times)/2]))
 }
@@ -103,16 +105,17 @@ func (n *bench) report(all []*contender) {
 	var table strings.Builder
 	for _, c := range all {
 		times := slices.Sorted(slices.Values(c.times))
-		p50, p99 := micros(times[len(times)/2]), micros(times[len(times)*99/100])
+		p50, p99, first := micros(times[len(times)/2]), micros(times[len(times)*99/100]), micros(slices.Sorted(slices.Values(c.first))[len(c.first)/2])
 		ratios := make([]float64, len(c.blocks))
 		for i, block := range c.blocks {
 			ratios[i] = all[0].blocks[i] / block
 		}
 		middle, from, to := spread(ratios)
 		_, least, most := spread(slices.Clone(c.blocks))
-		fmt.Fprintf(&table, "\n%-17s p50 %8.0f µs [%.0f–%.0f]  p99 %8.0f µs  pithings is %.3f of it [%.3f–%.3f]", c.name, p50, least, most, p99, middle, from, to)
+		fmt.Fprintf(&table, "\n%-17s p50 %8.0f µs [%.0f–%.0f]  p99 %8.0f µs  first %8.0f µs  pithings is %.3f of it [%.3f–%.3f]", c.name, p50, least, most, p99, first, middle, from, to)
 		n.ReportMetric(p50, c.name+"-p50-µs")
 		n.ReportMetric(p99, c.name+"-p99-µs")
+		n.ReportMetric(first, c.name+"-first-p50-µs")
 		if c != all[0] {
 			n.ReportMetric(middle, "p50/"+c.name)
 		}
