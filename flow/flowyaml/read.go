@@ -206,7 +206,9 @@ func implied(d *flow.Deployment) []flow.Binding {
 }
 
 func (r *reader) things(d *flow.Deployment, e entry) {
-	for _, t := range r.mapping(e.value, "things", nil) {
+	list := r.mapping(e.value, "things", nil)
+	d.Things = slices.Grow(d.Things, len(list))
+	for _, t := range list {
 		b := flow.Binding{Role: t.key, Pos: r.pos(t.at)}
 		if s, ok := scalarText(t.value); ok {
 			b.Thing = s

@@ -25,7 +25,9 @@ func (r *reader) steps(def *flow.Definition, e entry) {
 		at    ast.Node
 	}
 	var needs []need
-	for i, n := range r.items(e.value) {
+	items := r.items(e.value)
+	def.Steps = slices.Grow(def.Steps, len(items))
+	for i, n := range items {
 		s, list := r.step(n, i)
 		def.Steps = append(def.Steps, s)
 		ordered := false

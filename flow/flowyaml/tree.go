@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unique"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -139,7 +140,8 @@ func scalarText(n ast.Node) (string, bool) {
 	case *ast.MappingKeyNode:
 		return scalarText(s.Value)
 	case *ast.StringNode:
-		return strings.Clone(s.Value), true // and not keep the file in memory with it
+		// The file is not kept in memory with it, and many flows say "camera".
+		return unique.Make(s.Value).Value(), true
 	case *ast.LiteralNode:
 		return s.Value.Value, true
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.InfinityNode, *ast.NanNode:
