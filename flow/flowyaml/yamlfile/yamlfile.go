@@ -124,7 +124,7 @@ func (o Options) check(tokens token.Tokens) *Problem {
 			return at("YAML directives (%…) are not supported; remove the line")
 		case token.AnchorType, token.TagType, token.AliasType, token.MergeKeyType:
 			if !o.Anchors {
-				return at(fmt.Sprintf("anchors, aliases and tags of YAML (%q) are not supported; write it out, or put the value in quotes", clip(t.Value)))
+				return at(fmt.Sprintf("anchors, aliases and tags of YAML (%q) are not supported; write it out, or put the value in quotes", clip(t.Value, 25)))
 			}
 			if t.Type == token.AnchorType || t.Type == token.TagType {
 				inline++
@@ -159,12 +159,11 @@ func inOtherWords(message string) string {
 			return known.say
 		}
 	}
-	return clip(message) + "; is a quote, a bracket or a blank after a colon missing?"
+	return clip(message, 60) + "; is a quote, a bracket or a blank after a colon missing?"
 }
 
-// clip bounds what may repeat the file.
-func clip(s string) string {
-	const most = 60
+// clip bounds what may repeat the file, in characters.
+func clip(s string, most int) string {
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"
 	}
