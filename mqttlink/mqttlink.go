@@ -46,9 +46,9 @@ type Handler func(ctx context.Context, m Message)
 // Client is what things and flows need of a link. A *Link is one; tests can
 // hand in linktest's, which keeps the messages in memory.
 type Client interface {
-	// Publish returns when m is safe: in the outbox (but see Message.Life). An error says that m was
-	// refused (too large, bad topic, outbox full) and will never be sent, unless
-	// it wraps ErrHeld: then m is in memory only, and is sent all the same.
+	// Publish returns when m is safe: in the outbox (but see Message.Life). An error
+	// says that m was refused (too large, bad topic, outbox full) and will never be
+	// sent, unless it wraps ErrHeld: then m is in memory only, and is sent all the same.
 	Publish(ctx context.Context, m Message) error
 	// Subscribe calls h for each message whose topic matches filter, now and
 	// after every reconnect. It returns as soon as the subscription is noted;

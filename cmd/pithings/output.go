@@ -79,8 +79,6 @@ func tell(c chan struct{}) {
 func (o *output) run() {
 	defer close(o.ended)
 	var b []byte
-	pause := time.NewTimer(0)
-	defer pause.Stop()
 	for closing := false; !closing; {
 		select {
 		case <-o.wake:
@@ -105,9 +103,11 @@ func (o *output) run() {
 			o.failed(err)
 			return
 		}
-		pause.Reset(gather)
+		if cap(b) > outputQueue/4 {
+			b = nil // a burst is over
+		}
 		select {
-		case <-pause.C:
+		case <-time.After(gather):
 		case <-o.hurry:
 		case <-o.closing:
 		}

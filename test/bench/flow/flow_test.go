@@ -16,7 +16,7 @@ type contender struct {
 	start  func(name string, qos int) // nil: it is in this process
 	once   func() time.Duration       // if it is
 	blocks []float64                  // medians, in microseconds
-	first  []time.Duration            // of each block: it comes after a pause, while others had their turn
+	first  []float64                  // of each block, likewise: it comes after a pause, while others had their turn
 	times  []time.Duration            // the rest
 }
 
@@ -92,7 +92,7 @@ func (n *bench) turn(c *contender, qos, chains int, space time.Duration) {
 			times = append(times, c.once())
 		}
 	}
-	c.first = append(c.first, times[0])
+	c.first = append(c.first, micros(times[0]))
 	c.times = append(c.times, times[1:]...)
 	slices.Sort(times)
 	c.blocks = append(c.blocks, micros(times[len(times)/2]))
@@ -105,7 +105,8 @@ func (n *bench) report(all []*contender) {
 	var table strings.Builder
 	for _, c := range all {
 		times := slices.Sorted(slices.Values(c.times))
-		p50, p99, first := micros(times[len(times)/2]), micros(times[len(times)*99/100]), micros(slices.Sorted(slices.Values(c.first))[len(c.first)/2])
+		p50, p99 := micros(times[len(times)/2]), micros(times[len(times)*99/100])
+		first, _, _ := spread(c.first)
 		ratios := make([]float64, len(c.blocks))
 		for i, block := range c.blocks {
 			ratios[i] = all[0].blocks[i] / block
