@@ -1,0 +1,47 @@
+package conf
+
+import (
+	"reflect"
+	"slices"
+)
+
+// Over has the decoder read values that come from afar, over those that places shows. Keys
+// that may be changed on the machine only are problems, as are keys that a variable has given:
+// who wrote that stands at the machine. Without strict the latter are warnings, and stay as
+// they are.
+func (d *Decoder) Over(places *Places, strict bool) { d.over, d.strict = places, strict }
+
+// takes reports whether a value may be changed from where the decoder reads. It reports false
+// after a problem, and for what stays as it is.
+func (d *Decoder) takes(e Entry, f Field, path string) bool {
+	switch {
+	case d.over == nil:
+		return true
+	case f.item || f.Section() != nil: // as the list that it is in, or key by key
+		return true
+	case !f.changesAfar():
+		d.Fail(e.At, "%s can be changed on the machine only, in its configuration file", path)
+		return false
+	case d.over.Given(path) && !d.over.InFile(path):
+		at := d.over.Origin(path)
+		if d.strict {
+			d.Fail(e.At, "%s is given by %s on the machine, which counts more", path, at)
+		} else {
+			d.Warn(path, "%s is given by %s, which counts more", path, at)
+		}
+		return false
+	}
+	return true
+}
+
+// changesAfar reports whether all that a key holds may be changed from afar: with a list of
+// sections, or one that may be left out, all their keys are replaced.
+func (f Field) changesAfar() bool {
+	if f.single() {
+		return f.Change() == Afar
+	}
+	if k := f.Value.Kind(); k != reflect.Slice && k != reflect.Pointer {
+		return false
+	}
+	return !slices.ContainsFunc(Leaves(f.element()), func(l Leaf) bool { return l.Change() != Afar })
+}
