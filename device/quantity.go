@@ -1,0 +1,24 @@
+package device
+
+// Quantity is a value that a thing measures, with what is needed to show, chart and judge it.
+type Quantity struct {
+	Name  string // what it is called: temperature
+	Event string // the event that carries it
+	Key   string // under which key of the event's values; "value" for messages that are one value
+	// Unit is the unit of the value as it is published, in the spelling of Home Assistant's
+	// documentation: °C, %, hPa, lx, V, A, W, Ω, dBm, B. "" has no unit.
+	Unit string
+	// Class is Home Assistant's device class (developers.home-assistant.io, sensor entity):
+	// temperature, humidity, voltage … "" if none fits.
+	Class string
+	// Precision is the number of decimal places that mean something.
+	Precision int
+	// Min and Max bound what is plausible: a value outside is a fault of the part, not a
+	// reading. Both are 0 without bounds.
+	Min, Max float64
+}
+
+// Plausible reports whether a value lies within the quantity's bounds.
+func (q *Quantity) Plausible(v float64) bool {
+	return v == v && (q.Min == 0 && q.Max == 0 || v >= q.Min && v <= q.Max)
+}
