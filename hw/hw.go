@@ -1,6 +1,7 @@
-// Package hw is the seam between pithings and the parts of a board: a digital
-// input, an I²C bus, a video device and a framebuffer, opened by the names that
-// the configuration gives.
+// Package hw is the seam between pithings and the parts of a board: digital
+// inputs and outputs, an I²C bus, a serial port, a device on the network, a video device,
+// a framebuffer and the sensors that the kernel drives, opened by the names that the
+// configuration gives.
 //
 // hw/pi implements [Board] with the Linux kernel's own interfaces, hw/mock
 // simulates it at the wire. Everything above this package is the same for both.
@@ -10,6 +11,8 @@ package hw
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"net"
 
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/i2c"
@@ -22,7 +25,7 @@ import (
 var (
 	// ErrNotFound: there is no part of that name now. It may appear later.
 	ErrNotFound = errors.New("not found")
-	// ErrBusy: somebody else has the part.
+	// ErrBusy: another program has the part.
 	ErrBusy = errors.New("in use by another program")
 	// ErrPermission: the part is there, but this user may not open it.
 	ErrPermission = errors.New("permission denied")
@@ -46,14 +49,35 @@ type Board interface {
 	// The caller configures it with In before anything else, calls WaitForEdge
 	// with a positive, finite time-out only, and releases it with Halt; then it
 	// can be opened again. Read after Halt or after the line has gone returns
-	// gpio.Low; the next In tells the error.
+	// gpio.Low; the next In returns the error.
 	OpenPin(name string) (gpio.PinIn, error)
+
+	// OpenOutput claims the digital line called name, as OpenPin does, and makes it
+	// an output. Its first value is part of the request, so that the line has no
+	// other before. Drive and pull stay as they are. The line is held until Close,
+	// or until the process ends; what becomes of its level then is the matter of the
+	// chip's driver (see hw/pi).
+	//
+	// With StartKeep the level is read first and becomes the first value. A line
+	// that was an input has the level of its wire. ErrUnsupported: the chip does not
+	// tell the level of its line.
+	OpenOutput(name string, o OutputOpts) (Output, error)
 
 	// OpenBus opens the I²C bus called name: "1" for /dev/i2c-1, a device path,
 	// or an adapter name as the kernel reports it. A bus may be opened several
 	// times. A Tx that is not acknowledged fails with an error at once; a bus
 	// that hangs fails after the adapter's time-out.
 	OpenBus(name string) (i2c.BusCloser, error)
+
+	// OpenSerial opens a serial port, for example /dev/ttyAMA0, or a link such as
+	// /dev/serial/by-id/…, for itself alone: a second open gives ErrBusy. Devices that are
+	// no serial ports, and speeds that a port does not have, are refused with
+	// ErrUnsupported.
+	OpenSerial(device string, o SerialOpts) (Serial, error)
+
+	// Dial connects to a device on the network by TCP. address is HOST:PORT. It ends
+	// when ctx does.
+	Dial(ctx context.Context, address string) (net.Conn, error)
 
 	// OpenVideo opens a video capture device: /dev/video0, or a link such as
 	// /dev/v4l/by-id/… Devices that offer no capture format (metadata nodes,
@@ -63,22 +87,34 @@ type Board interface {
 	// OpenFramebuffer opens a screen, for example /dev/fb0, and takes the
 	// console's text and cursor away while it is open, as far as it may.
 	OpenFramebuffer(device string) (Framebuffer, error)
+
+	// Sysfs returns the folder in which the kernel shows the sensor called name:
+	// the machine's root folder, with sys and proc in it. There is nothing to
+	// close, and several goroutines may read it. A real board has one for all
+	// names; whether it shows that sensor is found out by looking. The name ""
+	// means all sensors.
+	//
+	// It is read only, follows symbolic links and never leaves the root folder.
+	// It implements [fs.ReadLinkFS]. A value that the driver does not have yet
+	// is an error at once (EAGAIN), but a driver may take its time for a
+	// reading, and one that hangs blocks Open or Read for as long as it does.
+	Sysfs(name string) (fs.FS, error)
+
+	// Line looks up a line by a name that OpenPin and OpenOutput take, and leaves it
+	// alone: one that drives something stays as it is, whatever uses it. The chip comes
+	// without its lines.
+	Line(name string) (chip GPIOChip, line GPIOLine, err error)
+
+	// Parts lists what the board has now. It changes nothing: lines are not
+	// requested, I²C chips only asked whether they answer, pictures not taken. It
+	// returns soon after ctx ends, with what it has: calls into the kernel that have
+	// begun are waited for, 1 s for an I²C bus that hangs.
+	Parts(ctx context.Context) Parts
 }
 
-// PixelFormat is a V4L2 four-character code (linux/videodev2.h).
-type PixelFormat uint32
-
-// The pixel formats that pithings understands.
-const (
-	YUYV PixelFormat = 'Y' | 'U'<<8 | 'Y'<<16 | 'V'<<24 // packed 4:2:2, 2 bytes a pixel
-	MJPG PixelFormat = 'M' | 'J'<<8 | 'P'<<16 | 'G'<<24 // Motion-JPEG: Huffman tables may be missing
-	JPEG PixelFormat = 'J' | 'P'<<8 | 'E'<<16 | 'G'<<24 // whole JFIF pictures
-)
-
-// String returns the four characters.
-func (f PixelFormat) String() string {
-	return string([]byte{byte(f), byte(f >> 8), byte(f >> 16), byte(f >> 24)})
-}
+// Settled may be implemented by an input line whose sensor has been under power for long
+// enough, whatever its driver would wait for: nothing warms up in a simulation.
+type Settled interface{ Settled() bool }
 
 // VideoFormat is a picture format of a video device.
 type VideoFormat struct {
@@ -91,10 +127,13 @@ type VideoFormat struct {
 // Stream is what a driver agreed to deliver.
 type Stream struct {
 	VideoFormat
-	Stride    int  // bytes from one row to the next; 0 for compressed formats
+	Stride    int  // bytes from one row to the next, of Y in planar formats; 0 for compressed ones
 	FullRange bool // Y'CbCr uses 0–255; otherwise 16–235 and 16–240
 	Buffers   int  // at most so many frames may be waiting, each possibly old
 }
+
+// Layout returns where the samples of its frames are; a zero Layout for compressed formats.
+func (s Stream) Layout() Layout { return LayoutOf(s.Pixel, s.Width, s.Height, s.Stride) }
 
 // Video is an open video capture device. Only Close may be called from another
 // goroutine; it ends a Next that waits.
@@ -126,7 +165,7 @@ type Bitfield struct{ Offset, Length int }
 type Framebuffer interface {
 	// String names the device and its driver.
 	String() string
-	// Geometry tells how the pixel memory is laid out. It stays the same while
+	// Geometry reports how the pixel memory is laid out. It stays the same while
 	// the framebuffer is open.
 	Geometry() Geometry
 	// Draw calls paint with the visible pixel memory: Stride bytes a row,

@@ -11,27 +11,6 @@ import (
 	"pithings/hw"
 )
 
-// Bus is an I²C bus to test, with a BME680 or BME688 on it.
-type Bus struct {
-	// Name is what OpenBus takes.
-	Name string
-	// Missing is the name of a bus that does not exist; "" skips that test.
-	Missing string
-	// Address of the sensor.
-	Address uint16
-	// ChipID is what register 0xD0 of the sensor holds (0x61).
-	ChipID byte
-	// Static says that the sensor is a memory with a BME680's registers, which
-	// does not measure.
-	Static bool
-	// Empty is an address at which nobody answers; 0 skips that test.
-	Empty uint16
-	// NACK lets all transfers fail until heal is called. nil skips that test.
-	NACK func(t *testing.T) (heal func())
-	// Hang lets the bus hang until heal is called. nil skips that test.
-	Hang func(t *testing.T) (heal func())
-}
-
 func (h Harness) bus(t *testing.T, p Bus) {
 	open := func(t *testing.T, b hw.Board) i2c.BusCloser {
 		t.Helper()
@@ -115,12 +94,12 @@ func (h Harness) bus(t *testing.T, p Bus) {
 		}
 	})
 
-	h.test(t, "nobody at an address", func(t *testing.T, b hw.Board) {
+	h.test(t, "no device at an address", func(t *testing.T, b hw.Board) {
 		skipUnless(t, p.Empty != 0, "the harness knows no empty address")
 		bus := open(t, b)
 		for range 3 {
 			if err := bus.Tx(p.Empty, []byte{0xD0}, make([]byte, 1)); err == nil {
-				t.Fatalf("somebody answered at %#x", p.Empty)
+				t.Fatalf("a device answered at %#x", p.Empty)
 			}
 			works(t, bus)
 		}

@@ -9,21 +9,6 @@ import (
 	"pithings/hw"
 )
 
-// Framebuffer is a screen to test.
-type Framebuffer struct {
-	// Device is what OpenFramebuffer takes.
-	Device string
-	// Missing is the name of a device that does not exist; "" skips that test.
-	Missing string
-	// Geometry, when not zero, is what the screen must say of itself.
-	Geometry hw.Geometry
-	// Screenshot, when set, is what the screen shows now.
-	Screenshot func(t *testing.T) image.Image
-	// Vanish takes the screen away and bring brings it back. nil skips that
-	// test.
-	Vanish func(t *testing.T) (bring func())
-}
-
 func (h Harness) framebuffer(t *testing.T, p Framebuffer) {
 	open := func(t *testing.T, b hw.Board) hw.Framebuffer {
 		t.Helper()

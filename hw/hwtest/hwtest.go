@@ -18,25 +18,31 @@ package hwtest
 
 import (
 	"errors"
+	"image"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"periph.io/x/conn/v3/gpio"
+
 	"pithings/hw"
 )
 
-// Harness tells the suite where it runs.
+// Harness is where the suite runs.
 type Harness struct {
 	// Open gives the board. It is called once in each test, and may always give
 	// the same; what it makes, it closes by t.Cleanup.
 	Open func(t *testing.T) hw.Board
 	// The parts to test; those that are nil are skipped.
 	Pin         *Pin
+	Output      *Output
 	Bus         *Bus
+	Serial      *Serial
 	Video       *Video
 	Framebuffer *Framebuffer
+	Sysfs       *Sysfs
 	// Patience is how long the hardware may take for what it does at once, 5 s
 	// when zero. Nothing fails for being slower than usual, only for this.
 	Patience time.Duration
@@ -48,35 +54,97 @@ type Harness struct {
 	NoFiles bool
 }
 
-// Run runs the whole suite.
-func Run(t *testing.T, h Harness) {
-	if h.Patience == 0 {
-		h.Patience = 5 * time.Second
-	}
-	if h.Around == nil {
-		h.Around = func(t *testing.T, test func(t *testing.T)) { test(t) }
-	}
-	h.test(t, "Board", func(t *testing.T, b hw.Board) {
-		if s := b.String(); s == "" || strings.Contains(s, "\n") {
-			t.Errorf("String() = %q, want a name for a log line", s)
-		}
-	})
-	t.Run("Pin", func(t *testing.T) {
-		skipUnless(t, h.Pin != nil, "no pin to test")
-		h.pin(t, *h.Pin)
-	})
-	t.Run("Bus", func(t *testing.T) {
-		skipUnless(t, h.Bus != nil, "no bus to test")
-		h.bus(t, *h.Bus)
-	})
-	t.Run("Video", func(t *testing.T) {
-		skipUnless(t, h.Video != nil, "no video device to test")
-		h.video(t, *h.Video)
-	})
-	t.Run("Framebuffer", func(t *testing.T) {
-		skipUnless(t, h.Framebuffer != nil, "no framebuffer to test")
-		h.framebuffer(t, *h.Framebuffer)
-	})
+// Pin is a digital input line to test.
+type Pin struct {
+	// Name is what OpenPin takes. No other program may have the line.
+	Name string
+	// Missing is the name of a line that does not exist; "" skips that test.
+	Missing string
+	// Set drives the line from outside; it returns when the line has the level.
+	// nil skips the tests of levels and edges.
+	Set func(t *testing.T, l gpio.Level)
+	// Float leaves the line to its pull; it has a pull-up and a pull-down. nil skips
+	// the test of pulls.
+	Float func(t *testing.T)
+	// Hold lets another program have the line until release is called. nil
+	// skips that test.
+	Hold func(t *testing.T) (release func())
+}
+
+// Output is a digital line to test as an output.
+type Output struct {
+	// Name is what OpenOutput takes. No other program may have the line.
+	Name string
+	// Missing is the name of a line that does not exist; "" skips that test.
+	Missing string
+	// Level looks at the line from outside. nil skips the tests of levels; what
+	// Value reads is tested all the same.
+	Level func(t *testing.T) gpio.Level
+	// Rest gives the line a level while it is not in use. nil skips the tests of
+	// StartKeep.
+	Rest func(t *testing.T, l gpio.Level)
+	// Hold lets another program have the line until release is called. nil
+	// skips that test.
+	Hold func(t *testing.T) (release func())
+}
+
+// Bus is an I²C bus to test, with a BME680 or BME688 on it.
+type Bus struct {
+	// Name is what OpenBus takes.
+	Name string
+	// Missing is the name of a bus that does not exist; "" skips that test.
+	Missing string
+	// Address of the sensor.
+	Address uint16
+	// ChipID is what register 0xD0 of the sensor holds (0x61).
+	ChipID byte
+	// Static says that the sensor is a memory with a BME680's registers, which
+	// does not measure.
+	Static bool
+	// Empty is an address at which no device answers; 0 skips that test.
+	Empty uint16
+	// NACK lets all transfers fail until heal is called. nil skips that test.
+	NACK func(t *testing.T) (heal func())
+	// Hang lets the bus hang until heal is called. nil skips that test.
+	Hang func(t *testing.T) (heal func())
+}
+
+// Video is a video capture device to test. It must deliver frames.
+type Video struct {
+	// Device is what OpenVideo takes. No other program may have it.
+	Device string
+	// Missing is the name of a device that does not exist; "" skips that test.
+	Missing string
+	// Refused is a device that offers no capture format (a metadata node, a
+	// codec); "" skips that test.
+	Refused string
+	// Shared says that several programs may stream from it at once. Then no program keeps its
+	// source from a buffer that one of them reads, and a frame may be torn.
+	Shared bool
+	// Hold lets another program stream from the device until release is called.
+	// nil skips that test.
+	Hold func(t *testing.T) (release func())
+	// Stall stops the frames from coming, without an error, until resume is
+	// called. nil skips that test.
+	Stall func(t *testing.T) (resume func())
+	// Unplug takes the device away and replug brings it back. nil skips that
+	// test.
+	Unplug func(t *testing.T) (replug func())
+}
+
+// Framebuffer is a screen to test.
+type Framebuffer struct {
+	// Device is what OpenFramebuffer takes.
+	Device string
+	// Missing is the name of a device that does not exist; "" skips that test.
+	Missing string
+	// Geometry, when not zero, is what the screen must say of itself.
+	Geometry hw.Geometry
+	// Screenshot, when set, is what the screen shows now.
+	Screenshot func(t *testing.T) image.Image
+	// Vanish takes the screen away and bring brings it back. nil skips that
+	// test.
+	Vanish func(t *testing.T) (bring func())
 }
 
 // test runs one test with a board.
@@ -84,13 +152,6 @@ func (h Harness) test(t *testing.T, name string, f func(t *testing.T, b hw.Board
 	t.Run(name, func(t *testing.T) {
 		h.Around(t, func(t *testing.T) { f(t, h.Open(t)) })
 	})
-}
-
-func skipUnless(t *testing.T, can bool, reason string) {
-	t.Helper()
-	if !can {
-		t.Skip("skipped: " + reason)
-	}
 }
 
 // opener opens a part and closes it again, when it could be opened.

@@ -10,20 +10,6 @@ import (
 	"pithings/hw"
 )
 
-// Pin is a digital input line to test.
-type Pin struct {
-	// Name is what OpenPin takes. Nobody else may have the line.
-	Name string
-	// Missing is the name of a line that does not exist; "" skips that test.
-	Missing string
-	// Set drives the line from outside; it returns when the line has the level.
-	// nil skips the tests of levels and edges.
-	Set func(t *testing.T, l gpio.Level)
-	// Hold lets another program have the line until release is called. nil
-	// skips that test.
-	Hold func(t *testing.T) (release func())
-}
-
 func (h Harness) pin(t *testing.T, p Pin) {
 	open := func(t *testing.T, b hw.Board, edge gpio.Edge) gpio.PinIn {
 		t.Helper()
@@ -85,6 +71,39 @@ func (h Harness) pin(t *testing.T, p Pin) {
 		}
 		if line.WaitForEdge(50 * time.Millisecond) {
 			t.Error("an edge came twice, or from nowhere")
+		}
+	})
+
+	h.test(t, "a pull moves a line that nothing drives", func(t *testing.T, b hw.Board) {
+		skipUnless(t, p.Float != nil, "the harness cannot let go of the line")
+		line, err := b.OpenPin(p.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer line.Halt()
+		for _, pull := range []gpio.Pull{gpio.PullUp, gpio.PullDown, gpio.PullUp} {
+			p.Float(t)
+			if err := line.In(pull, gpio.BothEdges); err != nil {
+				t.Fatal(err)
+			}
+			want := gpio.Level(pull == gpio.PullUp)
+			h.eventually(t, "the line reads "+want.String(), func() bool { return line.Read() == want })
+			if line.Pull() != pull {
+				t.Errorf("the pull is %v, want %v", line.Pull(), pull)
+			}
+		}
+	})
+
+	h.test(t, "no pull", func(t *testing.T, b hw.Board) {
+		line, err := b.OpenPin(p.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer line.Halt()
+		for _, pull := range []gpio.Pull{gpio.Float, gpio.PullNoChange} {
+			if err := line.In(pull, gpio.BothEdges); err != nil {
+				t.Errorf("%v: %v", pull, err)
+			}
 		}
 	})
 
@@ -206,7 +225,7 @@ func (h Harness) pin(t *testing.T, p Pin) {
 		skipUnless(t, p.Hold != nil, "the harness cannot hold the line")
 		release := p.Hold(t)
 		line, err := b.OpenPin(p.Name)
-		if err == nil { // a kernel tells when the line is requested
+		if err == nil { // a kernel reports it when the line is requested
 			err = line.In(gpio.PullDown, gpio.BothEdges)
 			_ = line.Halt()
 		}

@@ -22,7 +22,7 @@ type Environment struct {
 // NoSensor is the [Environment.Address] of a bus without a sensor.
 const NoSensor uint16 = 0xFFFF
 
-// ErrNACK is the error of a transfer that nobody acknowledged.
+// ErrNACK is the error of a transfer that no device acknowledged.
 var ErrNACK = errors.New("no acknowledge from the I²C device (remote I/O error)")
 
 // Registers of the BME680 (BST-BME680-DS001, section 5.2) and, where they
@@ -71,6 +71,9 @@ type BME680 struct {
 	absent      bool
 	nacks       int
 	stuck, cold bool
+	dips        int
+	garbled     int
+	garble      func(field []byte)
 }
 
 // NewBME680 makes a sensor. The seed chooses its calibration and its weather;
@@ -154,6 +157,23 @@ func (d *BME680) PowerCycle() {
 	d.reset()
 }
 
+// Dip lets the supply dip before the next n starts of a measurement, all of them
+// when n is negative, until Dip(0): the chip starts with the settings it has after
+// power-on, and knows of the measurement what is in the same write.
+func (d *BME680) Dip(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dips = n
+}
+
+// Garble lets how change the results of the next n measurements, all of them
+// when n is negative, until Garble(0, nil). field begins with meas_status_0.
+func (d *BME680) Garble(n int, how func(field []byte)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.garbled, d.garble = n, how
+}
+
 // Measurements counts the measurements begun.
 func (d *BME680) Measurements() int {
 	d.mu.Lock()
@@ -205,13 +225,19 @@ func (d *BME680) acknowledge() error {
 	switch {
 	case d.absent || time.Now().Before(d.ready):
 		return ErrNACK
-	case d.nacks != 0:
-		if d.nacks > 0 {
-			d.nacks--
-		}
+	case due(&d.nacks):
 		return ErrNACK
 	}
 	return nil
+}
+
+// due counts one off n, the faults to come: negative for ever.
+func due(n *int) bool {
+	if *n > 0 {
+		*n--
+		return true
+	}
+	return *n < 0
 }
 
 // set writes one register; what is read-only stays as it is.
@@ -220,6 +246,10 @@ func (d *BME680) set(r, v byte) {
 	case r == regReset && v == resetCommand:
 		d.reset()
 	case r == regCtrl:
+		if v&3 == 1 && d.ends.IsZero() && due(&d.dips) {
+			d.reset()
+			d.ready = time.Time{} // it was some time ago
+		}
 		if !d.ends.IsZero() { // the mode stays until the measurement has ended
 			v = v&^3 | d.reg[r]&3
 		}
@@ -235,6 +265,8 @@ func (d *BME680) set(r, v byte) {
 // reset gives the settings that the chip has after power-on.
 func (d *BME680) reset() {
 	clear(d.reg[regField:0x8A])
+	// press_msb, temp_msb and hum_msb (section 5.2, memory map)
+	d.reg[regField+2], d.reg[regField+5], d.reg[regField+8] = 0x80, 0x80, 0x80
 	d.pointer, d.ends = 0, time.Time{}
 	d.ready = time.Now().Add(startUp)
 }
@@ -308,11 +340,18 @@ func (d *BME680) settle() {
 	f[2], f[3], f[4] = byte(s.pressure>>12), byte(s.pressure>>4), byte(s.pressure<<4)
 	f[5], f[6], f[7] = byte(s.temperature>>12), byte(s.temperature>>4), byte(s.temperature<<4)
 	f[8], f[9] = byte(s.humidity>>8), byte(s.humidity)
-	if !d.gasOn() {
-		return
+	if d.gasOn() {
+		d.settleGas(f, s)
 	}
+	if due(&d.garbled) {
+		d.garble(f)
+	}
+}
+
+// settleGas adds the result of the gas sensor to the field f.
+func (d *BME680) settleGas(f []byte, s sample) {
 	gas := 13
-	if variant != 0 {
+	if d.reg[regVariant] != 0 {
 		gas = 15
 	}
 	f[gas] = byte(s.gas >> 2)

@@ -1,8 +1,10 @@
 package mock
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +16,8 @@ import (
 )
 
 // Options says what a board has. The zero value is a still motion sensor, a
-// BME680 at 0x76, a camera of 640 × 480 and more, and a screen of 800 × 480.
+// BME680 at 0x76, a Modbus device, a camera of 640 × 480 and more, and a screen of
+// 800 × 480.
 type Options struct {
 	// Seed makes one board's weather and calibration differ from another's.
 	Seed uint64
@@ -23,6 +26,8 @@ type Options struct {
 	Now func() time.Time
 	// Motion is what the pins do by themselves.
 	Motion Motion
+	// Settled says of the pins' sensors that they have warmed up; see [hw.Settled].
+	Settled bool
 	// Environment is the sensor on every bus.
 	Environment Environment
 	// Video is how cameras behave.
@@ -46,8 +51,10 @@ type Board struct {
 	closed       bool
 	pins         map[string][]*Pin
 	buses        map[string]*Bus
+	devices      map[string]*Modbus
 	videos       map[string][]*Video
 	framebuffers map[string][]*Framebuffer
+	sysfs        *Sysfs
 }
 
 var _ hw.Board = (*Board)(nil)
@@ -58,13 +65,16 @@ func New(o Options) *Board {
 	if o.Screen == (hw.Geometry{}) {
 		o.Screen = DefaultScreen
 	}
-	return &Board{
+	b := &Board{
 		opts:         o,
 		pins:         map[string][]*Pin{},
 		buses:        map[string]*Bus{},
+		devices:      map[string]*Modbus{},
 		videos:       map[string][]*Video{},
 		framebuffers: map[string][]*Framebuffer{},
 	}
+	b.sysfs = newSysfs(o.Seed, b.date)
+	return b
 }
 
 // String names the board.
@@ -83,6 +93,9 @@ func (b *Board) Close() error {
 	}
 	for _, p := range b.buses {
 		p.Unplug()
+	}
+	for _, m := range b.devices {
+		m.Unplug()
 	}
 	for _, list := range b.videos {
 		for _, p := range list {
@@ -140,6 +153,20 @@ func (b *Board) OpenPin(name string) (gpio.PinIn, error) {
 	return l, nil
 }
 
+// OpenOutput implements [hw.Board].
+func (b *Board) OpenOutput(name string, o hw.OutputOpts) (hw.Output, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.check(name); err != nil {
+		return nil, err
+	}
+	h, err := own(b.pins, name, b.newPin).openOutput(o)
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
 // OpenBus implements [hw.Board].
 func (b *Board) OpenBus(name string) (i2c.BusCloser, error) {
 	b.mu.Lock()
@@ -182,6 +209,20 @@ func (b *Board) OpenFramebuffer(device string) (hw.Framebuffer, error) {
 	return h, nil
 }
 
+// Sysfs implements [hw.Board]: the sensor called "mock" is the DHT22,
+// "mock:ina219" the INA219, and so on; any other name is the DHT22's too. "" is none's.
+func (b *Board) Sysfs(name string) (fs.FS, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.check(cmp.Or(name, "all")); err != nil {
+		return nil, err
+	}
+	return view{b.sysfs, name}, nil
+}
+
+// Kernel is what the board shows of the kernel, to switch its faults.
+func (b *Board) Kernel() *Sysfs { return b.sysfs }
+
 var errBoardClosed = errors.New("the simulated board is closed")
 
 func (b *Board) check(name string) error {
@@ -204,7 +245,11 @@ func (b *Board) bus(name string) *Bus {
 	return p
 }
 
-// date tells what the board's calendar said at a moment of the monotonic clock.
+func (b *Board) newPin(name string) *Pin { return newPin(name, b.opts.Motion, b.opts.Settled) }
+
+func (b *Board) newFramebuffer(name string) *Framebuffer { return newFramebuffer(name, b.opts.Screen) }
+
+// date returns the date of the board's calendar at a moment of the monotonic clock.
 func (b *Board) date(moment time.Time) time.Time {
 	if b.opts.Now == nil {
 		return moment

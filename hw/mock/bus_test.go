@@ -75,7 +75,7 @@ func TestBusFaults(t *testing.T) {
 		bus = openBus(t, b, "1")
 		expect("new handle", nil, 0)
 		if err := bus.SetSpeed(100 * physic.KiloHertz); err == nil {
-			t.Error("the kernel lets nobody set the speed")
+			t.Error("the kernel lets no program set the speed")
 		}
 	})
 }

@@ -1,6 +1,10 @@
 package mock
 
-import "image"
+import (
+	"image"
+
+	"pithings/hw"
+)
 
 // tone is a colour in full-range Y'CbCr (JFIF).
 type tone struct{ y, cb, cr uint8 }
@@ -32,16 +36,16 @@ type canvas interface {
 	fill(x0, y0, x1, y1 int, t tone)
 }
 
-// packed is a YUYV picture.
-type packed struct {
-	pix                   []byte
-	width, height, stride int
-	fullRange             bool
+// raw is a picture in one of hw's raw formats.
+type raw struct {
+	pix       []byte
+	layout    hw.Layout
+	fullRange bool
 }
 
-func (c *packed) size() (int, int) { return c.width, c.height }
+func (c *raw) size() (int, int) { return c.layout.Y.Width, c.layout.Y.Height }
 
-func (c *packed) fill(x0, y0, x1, y1 int, t tone) {
+func (c *raw) fill(x0, y0, x1, y1 int, t tone) {
 	x0, y0, x1, y1 = inside(c, x0, y0, x1, y1)
 	if x0 >= x1 || y0 >= y1 {
 		return
@@ -49,12 +53,36 @@ func (c *packed) fill(x0, y0, x1, y1 int, t tone) {
 	if !c.fullRange {
 		t = t.limited()
 	}
-	row := c.pix[y0*c.stride:][2*x0 : 2*x1]
-	for i := 0; i < len(row); i += 4 {
-		row[i], row[i+1], row[i+2], row[i+3] = t.y, t.cb, t.y, t.cr
+	l := c.layout
+	// The first row of each plane sample by sample, then the others as copies of it.
+	c.row(l.Y, x0, x1, y0, t.y)
+	rows := 1
+	if l.Cb.Height > 0 {
+		rows = l.Y.Height / l.Cb.Height // of luma for one of chroma
+		c.row(l.Cb, x0/2, x1/2, y0/rows, t.cb)
+		c.row(l.Cr, x0/2, x1/2, y0/rows, t.cr)
 	}
+	c.copyDown(l.Y, x0, x1, y0, y1)
+	if l.Y.Step == 1 && l.Cb.Height > 0 {
+		c.copyDown(l.Cb, x0/2, x1/2, y0/rows, y1/rows)
+		if l.Cr.Step == 1 {
+			c.copyDown(l.Cr, x0/2, x1/2, y0/rows, y1/rows)
+		}
+	}
+}
+
+func (c *raw) row(p hw.Plane, x0, x1, y int, v byte) {
+	for x := x0; x < x1; x++ {
+		c.pix[p.At(x, y)] = v
+	}
+}
+
+// copyDown copies a part of row y0, with all that is between its samples, into the rows below.
+func (c *raw) copyDown(p hw.Plane, x0, x1, y0, y1 int) {
+	p.Offset -= p.Offset % p.Step // the first sample of whatever component
+	row := c.pix[p.At(x0, y0):][:(x1-x0)*p.Step]
 	for y := y0 + 1; y < y1; y++ {
-		copy(c.pix[y*c.stride:][2*x0:], row)
+		copy(c.pix[p.At(x0, y):], row)
 	}
 }
 

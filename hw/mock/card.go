@@ -67,7 +67,7 @@ func cell(r image.Rectangle, i int) image.Rectangle {
 }
 
 // ReadCard reads the test card back from a picture, which must show the whole
-// card upright, at any size of about 100 pixels and more. It tells which frame
+// card upright, at any size of about 100 pixels and more. It reports which frame
 // it is and when it was exposed; ok is false when there is no card or it is
 // damaged.
 func ReadCard(img image.Image) (frame uint32, exposed time.Time, ok bool) {

@@ -2,6 +2,7 @@ package mock_test
 
 import (
 	"image"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,8 @@ var (
 		Red: hw.Bitfield{Offset: 11, Length: 5}, Green: hw.Bitfield{Offset: 5, Length: 6}, Blue: hw.Bitfield{Offset: 0, Length: 5}}
 	bgr888 = hw.Geometry{Width: 479, Height: 321, Stride: 1536, BitsPerPixel: 24,
 		Red: hw.Bitfield{Offset: 0, Length: 8}, Green: hw.Bitfield{Offset: 8, Length: 8}, Blue: hw.Bitfield{Offset: 16, Length: 8}}
+	spiPanel = hw.Geometry{Width: 480, Height: 320, Stride: 960, BitsPerPixel: 16,
+		Red: hw.Bitfield{Offset: 11, Length: 5}, Green: hw.Bitfield{Offset: 5, Length: 6}, Blue: hw.Bitfield{Offset: 0, Length: 5}}
 	argb8888 = hw.Geometry{Width: 1280, Height: 800, Stride: 5120, BitsPerPixel: 32,
 		Red: hw.Bitfield{Offset: 16, Length: 8}, Green: hw.Bitfield{Offset: 8, Length: 8}, Blue: hw.Bitfield{Offset: 0, Length: 8},
 		Alpha: hw.Bitfield{Offset: 24, Length: 8}}
@@ -39,6 +42,14 @@ func TestConformance(t *testing.T) {
 			Video:  mock.VideoOptions{Pixel: hw.MJPG, NoHuffman: true, FrameInterval: time.Second / 30, Buffers: 2},
 			Screen: bgr888,
 		}},
+		{"UYVY", mock.Options{Video: mock.VideoOptions{Pixel: hw.UYVY, Padding: 6}}},
+		{"YU12, as rpicam-vid feeds a loopback device, and an SPI panel", mock.Options{Video: mock.VideoOptions{Pixel: hw.YU12}, Screen: spiPanel}},
+		{"YU12 with padded rows", mock.Options{Video: mock.VideoOptions{Pixel: hw.YU12, Padding: 64}}},
+		{"NV12", mock.Options{Video: mock.VideoOptions{Pixel: hw.NV12, FullRange: true}}},
+		{"GREY", mock.Options{Video: mock.VideoOptions{Pixel: hw.GREY, Padding: 3}}},
+		{"YUYV whose frames are rounded up to a page", mock.Options{Video: mock.VideoOptions{
+			Pixel: hw.YUYV, Sizes: []image.Point{{800, 600}}, Deliver: func(frame []byte) []byte { return append(frame, make([]byte, 4096-len(frame)%4096)...) },
+		}}},
 		{"camera of any size, JPEG, ARGB8888", mock.Options{
 			Video:  mock.VideoOptions{Pixel: hw.JPEG, Sizes: []image.Point{{}}},
 			Screen: argb8888,
@@ -61,6 +72,13 @@ func harness(o mock.Options) hwtest.Harness {
 		geometry = mock.DefaultScreen
 	}
 	return hwtest.Harness{
+		Sysfs: &hwtest.Sysfs{
+			Name: "mock", Value: "sys/bus/iio/devices/iio:device0/in_temp_input",
+			NotReady: func(*testing.T) func() {
+				board.Kernel().Fail(mock.DHT22, "in_temp_input", syscall.EAGAIN)
+				return func() { board.Kernel().Fail(mock.DHT22, "in_temp_input", nil) }
+			},
+		},
 		NoFiles: true,
 		Around:  synctest.Test,
 		Open: func(t *testing.T) hw.Board {
@@ -68,6 +86,7 @@ func harness(o mock.Options) hwtest.Harness {
 			t.Cleanup(func() { _ = board.Close() })
 			board.Pin("GPIO99").Unplug()
 			board.Bus("99").Unplug()
+			board.Modbus("/dev/ttyUSB99").Unplug()
 			board.Video("/dev/video99").Unplug()
 			board.Framebuffer("/dev/fb99").Unplug()
 			board.Video("/dev/video1").Configure(mock.VideoOptions{NoCapture: true})
@@ -75,10 +94,20 @@ func harness(o mock.Options) hwtest.Harness {
 		},
 		Pin: &hwtest.Pin{
 			Name: "GPIO17", Missing: "GPIO99",
-			Set: func(_ *testing.T, l gpio.Level) { board.Pin("GPIO17").Set(l) },
+			Set:   func(_ *testing.T, l gpio.Level) { board.Pin("GPIO17").Set(l) },
+			Float: func(*testing.T) { board.Pin("GPIO17").Float() },
 			Hold: func(*testing.T) func() {
 				board.Pin("GPIO17").Hold("onewire@0")
 				return board.Pin("GPIO17").Release
+			},
+		},
+		Output: &hwtest.Output{
+			Name: "GPIO27", Missing: "GPIO99",
+			Level: func(*testing.T) gpio.Level { return board.Pin("GPIO27").Level() },
+			Rest:  func(_ *testing.T, l gpio.Level) { board.Pin("GPIO27").Set(l) },
+			Hold: func(*testing.T) func() {
+				board.Pin("GPIO27").Hold("gpioset")
+				return board.Pin("GPIO27").Release
 			},
 		},
 		Bus: &hwtest.Bus{
@@ -90,6 +119,19 @@ func harness(o mock.Options) hwtest.Harness {
 			Hang: func(*testing.T) func() {
 				board.Bus("1").Hang(true)
 				return func() { board.Bus("1").Hang(false) }
+			},
+		},
+		Serial: &hwtest.Serial{
+			Device: "/dev/ttyUSB0", Missing: "/dev/ttyUSB99", Opts: hw.SerialOpts{Speed: 19200, Parity: hw.EvenParity, StopBits: 1},
+			// Unit 17 reads holding register 107, which has its own address (V1.02, section 2.5.1).
+			Ask: []byte{0x11, 0x03, 0x00, 0x6b, 0x00, 0x01, 0xf7, 0x46}, Answer: []byte{0x11, 0x03, 0x02, 0x00, 0x6b, 0x38, 0x68},
+			Hold: func(*testing.T) func() {
+				board.Modbus("/dev/ttyUSB0").Hold("minicom")
+				return board.Modbus("/dev/ttyUSB0").Release
+			},
+			Unplug: func(*testing.T) func() {
+				board.Modbus("/dev/ttyUSB0").Unplug()
+				return board.Modbus("/dev/ttyUSB0").Replug
 			},
 		},
 		Video: &hwtest.Video{

@@ -19,8 +19,8 @@ type Framebuffer struct {
 	noBlank  bool
 }
 
-func (b *Board) newFramebuffer(name string) *Framebuffer {
-	return &Framebuffer{part: newPart(name), geometry: b.opts.Screen}
+func newFramebuffer(name string, g hw.Geometry) *Framebuffer {
+	return &Framebuffer{part: newPart(name), geometry: g}
 }
 
 // SetMode changes the layout: what is open has gone, what is opened next has
@@ -39,7 +39,7 @@ func (f *Framebuffer) SetNoBlank(on bool) {
 	f.noBlank = on
 }
 
-// Blanked tells whether the picture is switched off.
+// Blanked reports whether the picture is switched off.
 func (f *Framebuffer) Blanked() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

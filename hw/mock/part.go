@@ -16,7 +16,7 @@ type part struct {
 	holder  string        // another program that has the part
 	life    int           // counts up when the part vanishes: what was opened before is dead
 	opened  int           // handles now open
-	changed chan struct{} // closed at every change that somebody may wait for
+	changed chan struct{} // closed at every change that a caller may wait for
 }
 
 func newPart(name string) part { return part{name: name, changed: make(chan struct{})} }
@@ -52,7 +52,7 @@ func (p *part) Hold(program string) {
 // Release ends Hold.
 func (p *part) Release() { p.Hold("") }
 
-// InUse tells whether somebody has the part open.
+// InUse reports whether the part is open.
 func (p *part) InUse() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +64,7 @@ func (p *part) InUse() bool {
 func (p *part) claim(exclusive bool) (life int, err error) {
 	switch {
 	case p.gone:
-		return 0, fmt.Errorf("%s: %w; it may appear later", p.name, hw.ErrNotFound)
+		return 0, p.missing()
 	case p.holder != "":
 		return 0, fmt.Errorf("%s: %w: %s; stop that program or use another device", p.name, hw.ErrBusy, p.holder)
 	case exclusive && p.opened > 0:
@@ -74,7 +74,11 @@ func (p *part) claim(exclusive bool) (life int, err error) {
 	return p.life, nil
 }
 
-// alive tells whether a handle of that life still works. p.mu is held.
+func (p *part) missing() error {
+	return fmt.Errorf("%s: %w; it may appear later", p.name, hw.ErrNotFound)
+}
+
+// alive reports whether a handle of that life still works. p.mu is held.
 func (p *part) alive(life int) error {
 	if life != p.life {
 		return fmt.Errorf("%s: %w; close it and open it again", p.name, hw.ErrGone)

@@ -3,14 +3,18 @@ package mock
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
+
+	"pithings/hw"
 )
 
 // Motion is what an HC-SR501 puts on its line: from First after the line was
 // made, a pulse of Width at the beginning of every Every. With Every 0 the
-// line stays low until it is set.
+// line stays as it is until it is set. On a line with a pull-up the pulses are low,
+// as those of a button to ground.
 type Motion struct{ First, Every, Width time.Duration }
 
 func (m Motion) high(since time.Duration) bool {
@@ -40,12 +44,17 @@ func (m Motion) next(since time.Duration) (at time.Duration, ok bool) {
 // gpiolib-cdev (16 events); then the oldest is dropped.
 const queuedEdges = 16
 
-// Pin is a simulated digital input line.
+// Pin is a simulated digital line: an input that a test drives, or an output that it
+// looks at.
 type Pin struct {
 	part
-	motion Motion
-	driven gpio.Level
-	stuck  *gpio.Level
+	motion  Motion
+	settles bool
+	driven  *gpio.Level // by a test; nil when nothing does
+	stuck   *gpio.Level
+	pull    gpio.Pull   // asked for last
+	output  *gpio.Level // what the line drives; nil for an input
+	changes []Change
 
 	born    time.Time  // when the motion began
 	settled time.Time  // edges up to here were handed out
@@ -53,14 +62,29 @@ type Pin struct {
 	handle  *line
 }
 
-func (b *Board) newPin(name string) *Pin {
+func newPin(name string, m Motion, settles bool) *Pin {
 	now := time.Now()
-	return &Pin{part: newPart(name), motion: b.opts.Motion, born: now, settled: now}
+	return &Pin{part: newPart(name), motion: m, settles: settles, pull: gpio.PullNoChange, born: now, settled: now}
 }
 
-// Set drives the line. It is high while it is set high or the motion is.
+// Change is a new level of a line.
+type Change struct {
+	Time  time.Time
+	Level gpio.Level
+}
+
+// keptChanges is how many changes of an output a test can look at.
+const keptChanges = 256
+
+// Set drives the line from outside, but for the pulses of its motion.
 func (p *Pin) Set(l gpio.Level) {
-	p.change(func() { p.driven = l })
+	p.change(func() { p.driven = &l })
+}
+
+// Float ends Set: nothing drives the line, and it has the level of its pull; low
+// when there is none.
+func (p *Pin) Float() {
+	p.change(func() { p.driven = nil })
 }
 
 // Stick holds the line at a level, whatever drives it, until Unstick.
@@ -84,6 +108,14 @@ func (p *Pin) Level() gpio.Level {
 	defer p.mu.Unlock()
 	p.settle(time.Now())
 	return p.level
+}
+
+// Changes lists how the level changed while the line was an output, from the request
+// on: the last 256 changes.
+func (p *Pin) Changes() []Change {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.changes)
 }
 
 func (p *Pin) change(what func()) {
@@ -116,14 +148,15 @@ func (p *Pin) settle(now time.Time) {
 
 // apply sets the level of the moment p.settled. p.mu is held.
 func (p *Pin) apply() {
-	l := p.driven || gpio.Level(p.motion.high(p.settled.Sub(p.born)))
-	if p.stuck != nil {
-		l = *p.stuck
-	}
+	l := p.wire()
 	if l == p.level {
 		return
 	}
 	p.level = l
+	if p.output != nil {
+		p.changes = append(p.changes, Change{p.settled, l})
+		p.changes = p.changes[max(0, len(p.changes)-keptChanges):]
+	}
 	h := p.handle
 	if h == nil || !h.configured || h.life != p.life {
 		return
@@ -133,6 +166,22 @@ func (p *Pin) apply() {
 	}
 }
 
+// wire is the level of the moment p.settled. p.mu is held.
+func (p *Pin) wire() gpio.Level {
+	rest := gpio.Level(p.pull == gpio.PullUp)
+	switch {
+	case p.stuck != nil:
+		return *p.stuck
+	case p.output != nil:
+		return *p.output
+	case p.motion.high(p.settled.Sub(p.born)):
+		return !rest
+	case p.driven != nil:
+		return *p.driven
+	}
+	return rest
+}
+
 func (p *Pin) open() (*line, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,6 +189,9 @@ func (p *Pin) open() (*line, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.settle(time.Now())
+	p.output = nil
+	p.apply()
 	p.handle = &line{pin: p, life: life}
 	return p.handle, nil
 }
@@ -152,11 +204,16 @@ type line struct {
 	configured bool
 	turn       int // counts the calls of In, each of which ends a wait
 	edge       gpio.Edge
-	pull       gpio.Pull
 	pending    int
 }
 
-var _ gpio.PinIn = (*line)(nil)
+var (
+	_ gpio.PinIn = (*line)(nil)
+	_ hw.Settled = (*line)(nil)
+)
+
+// Settled implements hw.Settled.
+func (l *line) Settled() bool { return l.pin.settles }
 
 func (l *line) String() string   { return l.pin.name + " (simulated)" }
 func (l *line) Name() string     { return l.pin.name }
@@ -178,7 +235,11 @@ func (l *line) In(pull gpio.Pull, edge gpio.Edge) error {
 		return err
 	}
 	l.pin.settle(time.Now())
-	l.configured, l.pull, l.edge, l.pending = true, pull, edge, 0
+	if pull != gpio.PullNoChange {
+		l.pin.pull = pull
+	}
+	l.pin.apply()
+	l.configured, l.edge, l.pending = true, edge, 0
 	l.turn++
 	l.pin.notify()
 	return nil
@@ -249,7 +310,7 @@ func (l *line) Pull() gpio.Pull {
 	if !l.configured {
 		return gpio.PullNoChange
 	}
-	return l.pull
+	return l.pin.pull
 }
 
 // DefaultPull implements gpio.PinIn.

@@ -63,13 +63,7 @@ func (h *videoHandle) Formats() ([]hw.VideoFormat, error) {
 	if err := h.usable(); err != nil {
 		return nil, err
 	}
-	var list []hw.VideoFormat
-	for _, pixel := range h.video.options.pixels() {
-		for _, size := range h.video.options.Sizes {
-			list = append(list, hw.VideoFormat{Pixel: pixel, Width: size.X, Height: size.Y})
-		}
-	}
-	return list, nil
+	return h.video.options.offered(), nil
 }
 
 // Start implements [hw.Video].
@@ -93,8 +87,8 @@ func (h *videoHandle) Start(want hw.VideoFormat) (hw.Stream, error) {
 		s.Width, s.Height = v.override.X&^1, v.override.Y&^1
 	}
 	s.FullRange = true
-	if want.Pixel == hw.YUYV {
-		s.Stride, s.FullRange = 2*s.Width+o.Padding, o.FullRange
+	if least := want.Pixel.RowBytes(s.Width); least > 0 {
+		s.Stride, s.FullRange = least+o.Padding, o.FullRange
 	}
 	h.streaming, h.options, h.stream = true, o, s
 	h.begun, h.seen, h.waiting = time.Now(), 0, nil
@@ -184,9 +178,9 @@ func (h *videoHandle) render(buf []byte, f waitingFrame, spoil Spoil) ([]byte, e
 		drawCard(c, f.number, h.video.board.date(f.exposed))
 	}
 	s := h.stream
-	if s.Pixel == hw.YUYV {
-		buf = slices.Grow(buf, s.Stride*s.Height)[:s.Stride*s.Height]
-		draw(&packed{pix: buf, width: s.Width, height: s.Height, stride: s.Stride, fullRange: s.FullRange})
+	if l := s.Layout(); l.Bytes > 0 {
+		buf = slices.Grow(buf, l.Bytes)[:l.Bytes]
+		draw(&raw{pix: buf, layout: l, fullRange: s.FullRange})
 	} else {
 		size := image.Rect(0, 0, s.Width, s.Height)
 		if h.picture == nil || h.picture.Rect != size {
@@ -211,6 +205,9 @@ func (h *videoHandle) render(buf []byte, f waitingFrame, spoil Spoil) ([]byte, e
 			n = n*1664525 + 1013904223
 			buf[i] = byte(n >> 24)
 		}
+	}
+	if h.options.Deliver != nil {
+		buf = h.options.Deliver(buf)
 	}
 	return buf, nil
 }

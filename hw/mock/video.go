@@ -13,7 +13,8 @@ import (
 // MJPEG with Huffman tables and YUYV of limited range, in 640 × 480,
 // 1280 × 720 and 320 × 240, at ten frames a second.
 type VideoOptions struct {
-	// Pixel is the only format offered; zero offers MJPG and YUYV.
+	// Pixel is the only format offered; zero offers MJPG and YUYV. All formats of hw
+	// can be had; any other makes JPEG pictures under that name.
 	Pixel hw.PixelFormat
 	// Sizes offered, the driver's favourite first. A size of 0 × 0 alone
 	// makes a device that takes any size and lists none.
@@ -25,10 +26,13 @@ type VideoOptions struct {
 	// NoHuffman leaves the Huffman tables out of MJPEG frames, as many webcams
 	// do.
 	NoHuffman bool
-	// FullRange makes YUYV use 0–255.
+	// FullRange makes raw formats use 0–255.
 	FullRange bool
-	// Padding is how many bytes follow each row of YUYV.
+	// Padding is how many bytes follow each row of a raw format, of Y in planar ones.
 	Padding int
+	// Deliver, when set, is what the driver makes of each frame. It may change the bytes in place and return more or
+	// fewer.
+	Deliver func(frame []byte) []byte
 	// NoCapture makes a node that offers no capture format, as the metadata
 	// nodes of webcams and the codecs of a Pi.
 	NoCapture bool
@@ -77,6 +81,16 @@ func (o VideoOptions) settle(width, height int) (int, int) {
 	return min(max(want.X, minSide), maxSide) &^ 1, min(max(want.Y, minSide), maxSide) &^ 1
 }
 
+// offered lists the formats.
+func (o VideoOptions) offered() (list []hw.VideoFormat) {
+	for _, pixel := range o.pixels() {
+		for _, size := range o.Sizes {
+			list = append(list, hw.VideoFormat{Pixel: pixel, Width: size.X, Height: size.Y})
+		}
+	}
+	return list
+}
+
 func distance(a, b image.Point) int { return max(a.X-b.X, b.X-a.X) + max(a.Y-b.Y, b.Y-a.Y) }
 
 // Spoil is a way in which frames go wrong.
@@ -107,7 +121,7 @@ func (b *Board) newVideo(name string) *Video {
 	return &Video{part: newPart(name), board: b, options: b.opts.Video.complete()}
 }
 
-// Configure replaces what the camera offers. A stream that runs goes on as it
+// Configure replaces what the camera offers. A stream that runs continues as it
 // is.
 func (v *Video) Configure(o VideoOptions) {
 	v.mu.Lock()
@@ -142,7 +156,7 @@ func (v *Video) Spoil(how Spoil, n int) {
 	v.spoil, v.spoiled = how, n
 }
 
-// Streaming tells whether frames are being taken, and so the light is on.
+// Streaming reports whether frames are being taken, and so the light is on.
 func (v *Video) Streaming() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -153,7 +167,7 @@ func (v *Video) open() (*videoHandle, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.options.NoCapture && !v.gone {
-		return nil, fmt.Errorf("%s: %w: it offers no capture format; name the camera's first node", v.name, hw.ErrUnsupported)
+		return nil, v.noCapture()
 	}
 	life, err := v.claim(true)
 	if err != nil {
@@ -163,7 +177,11 @@ func (v *Video) open() (*videoHandle, error) {
 	return v.handle, nil
 }
 
-// take tells how the next frame goes wrong. v.mu is held.
+func (v *Video) noCapture() error {
+	return fmt.Errorf("%s: %w: it offers no capture format; name the camera's first node", v.name, hw.ErrUnsupported)
+}
+
+// take returns how the next frame fails. v.mu is held.
 func (v *Video) take() Spoil {
 	if v.spoiled == 0 {
 		return Sound

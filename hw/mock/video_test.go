@@ -46,20 +46,25 @@ func next(t *testing.T, v hw.Video) []byte {
 // picture decodes a frame that has all it needs.
 func picture(t *testing.T, s hw.Stream, frame []byte) image.Image {
 	t.Helper()
-	if s.Pixel != hw.YUYV {
+	l := s.Layout()
+	if l.Bytes == 0 {
 		img, err := jpeg.Decode(bytes.NewReader(frame))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return img
 	}
-	img := image.NewYCbCr(image.Rect(0, 0, s.Width, s.Height), image.YCbCrSubsampleRatio422)
+	img := image.NewYCbCr(image.Rect(0, 0, s.Width, s.Height), image.YCbCrSubsampleRatio444)
+	at := func(p hw.Plane, x, y int) byte {
+		if p.Width == 0 {
+			return 128
+		}
+		return frame[p.At(x*p.Width/s.Width, y*p.Height/s.Height)]
+	}
 	for y := range s.Height {
 		for x := range s.Width {
-			at := y*s.Stride + x/2*4
-			img.Y[img.YOffset(x, y)] = frame[y*s.Stride+2*x]
-			img.Cb[img.COffset(x, y)] = frame[at+1]
-			img.Cr[img.COffset(x, y)] = frame[at+3]
+			i := img.YOffset(x, y)
+			img.Y[i], img.Cb[i], img.Cr[i] = at(l.Y, x, y), at(l.Cb, x, y), at(l.Cr, x, y)
 		}
 	}
 	return img
@@ -77,6 +82,10 @@ func TestCardTellsFrameAndTime(t *testing.T) {
 		{"small JPEG", hw.JPEG, image.Pt(160, 120), false},
 		{"YUYV", hw.YUYV, image.Pt(640, 480), false},
 		{"YUYV of full range", hw.YUYV, image.Pt(320, 240), true},
+		{"UYVY", hw.UYVY, image.Pt(640, 480), false},
+		{"YU12", hw.YU12, image.Pt(640, 480), false},
+		{"NV12 of full range", hw.NV12, image.Pt(320, 240), true},
+		{"GREY", hw.GREY, image.Pt(640, 480), false},
 		{"thumbnail", hw.MJPG, image.Pt(96, 64), false},
 		{"odd size", hw.YUYV, image.Pt(333, 251), false},
 	} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"runtime"
@@ -25,6 +26,8 @@ type Board struct {
 
 	buses  sync.Mutex
 	busyOn map[int]*sync.Mutex // one transaction at a time on each I²C adapter
+
+	root func() (*hw.Folder, error) // opened once
 }
 
 var _ hw.Board = (*Board)(nil)
@@ -32,7 +35,7 @@ var _ hw.Board = (*Board)(nil)
 // Open finds the board's GPIO chips and prepares the rest. Call it once, and
 // before the program opens anything else: periph's initialisation closes some
 // file descriptors twice when two GPIO device nodes name one chip, as on the
-// Pi, and would close somebody else's (see keepStdin). A machine without any
+// Pi, and would close another package's (see keepStdin). A machine without any
 // of the parts is fine; opening a part then says what is missing.
 //
 // Only periph's gpioioctl and sysfs drivers are loaded, not all of
@@ -52,6 +55,7 @@ func Open(log *slog.Logger) (*Board, error) {
 		restore: redirectPeriph(log),
 		console: &console{log: log, tty: openConsole},
 		busyOn:  map[int]*sync.Mutex{},
+		root:    sync.OnceValues(func() (*hw.Folder, error) { return hw.OpenFolder("/") }),
 	}
 	state, err := driverreg.Init()
 	if err != nil {
@@ -62,7 +66,7 @@ func Open(log *slog.Logger) (*Board, error) {
 		return nil, err
 	}
 	// A driver that failed is normal: no SPI, no permission for the old GPIO
-	// files, no chip at all. What matters is told when a part is opened.
+	// files, no chip at all. What matters is reported when a part is opened.
 	for _, f := range state.Failed {
 		log.Debug("periph driver not usable", "driver", f.D.String(), "reason", f.Err)
 	}
@@ -76,8 +80,11 @@ func Open(log *slog.Logger) (*Board, error) {
 // opened them.
 func (b *Board) Close() { b.restore() }
 
-// String names the board's model, as the firmware tells it.
+// String names the board's model, as the firmware reports it.
 func (b *Board) String() string { return b.model }
+
+// Sysfs returns the machine's root folder.
+func (b *Board) Sysfs(string) (fs.FS, error) { return b.root() }
 
 func model(file string) string {
 	text, err := os.ReadFile(file)

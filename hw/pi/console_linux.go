@@ -37,7 +37,7 @@ type console struct {
 	mu    sync.Mutex
 	users int
 	undo  func()
-	told  bool
+	known bool
 }
 
 // take takes the console away for the framebuffer fb, and returns what gives it
@@ -101,7 +101,7 @@ func (c *console) quiet(fb int) (undo func(), shown bool) {
 	c.tell(fmt.Errorf("%s: only its cursor may be hidden: %w", tty, err))
 	return func() {
 		defer tty.Close()
-		// Cursor on, blanking as the kernel was told, and a clear screen, since
+		// Cursor on, blanking as the kernel was configured, and a clear screen, since
 		// nothing but new text would make the kernel draw over the picture.
 		if _, err := fmt.Fprintf(tty, "\x1b[9;%d]\x1b[?25h\x1b[2J\x1b[H", blankMinutes("/sys/module/kernel/parameters/consoleblank")); err != nil {
 			c.log.Warn("the console could not be restored", "terminal", tty.String(), "error", err)
@@ -111,12 +111,12 @@ func (c *console) quiet(fb int) (undo func(), shown bool) {
 
 // tell says once how the terminal is handed over.
 func (c *console) tell(why error) {
-	if c.told {
+	if c.known {
 		return
 	}
-	c.told = true
+	c.known = true
 	c.log.Warn("the console's text may show through the picture: hand its terminal over with "+
-		"StandardInput=tty and TTYPath=/dev/tty1 in the service (deploy/screen.conf)", "reason", why)
+		"StandardInput=tty and TTYPath=/dev/tty1 in the service (the drop-in screen.conf, docs/service.md)", "reason", why)
 }
 
 // blankMinutes is the kernel's own console blanking time, 0 for never.
@@ -154,7 +154,7 @@ func (t vt) mode() (int, error) {
 
 func (t vt) setMode(mode int) error { return ioctlValue(int(t.Fd()), kdSetMode, uintptr(mode)) }
 
-// shownOn tells whether the terminal in front is on the framebuffer that is open
+// shownOn reports whether the terminal in front is on the framebuffer that is open
 // as fb. In doubt it is.
 func (t vt) shownOn(fb int) bool {
 	var state struct{ active, signal, state uint16 } // struct vt_stat

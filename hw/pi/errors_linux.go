@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,16 +64,22 @@ func permissionError(node string, cause error) error {
 	}
 	groups, _ := os.Getgroups()
 	return because(hw.ErrPermission, cause, node, "%s",
-		groupAdvice(info.Mode().Perm(), int(st.Gid), append(groups, os.Getegid()), groupName(int(st.Gid)), userName()))
+		groupAdvice(node, info.Mode().Perm(), int(st.Gid), append(groups, os.Getegid()), groupName(int(st.Gid)), userName()))
 }
 
 // groupAdvice says what a user who has the groups mine has to do to open a node
 // of this mode and group.
-func groupAdvice(mode fs.FileMode, gid int, mine []int, group, user string) string {
+func groupAdvice(node string, mode fs.FileMode, gid int, mine []int, group, user string) string {
 	switch {
 	case gid == 0 || mode&0o060 != 0o060:
-		return fmt.Sprintf("only root may open it (group %s, mode %#o); a udev rule has to give it to a group, "+
-			`for example SUBSYSTEM=="…", GROUP="video", MODE="0660"`, group, mode)
+		advice := fmt.Sprintf("only root may open it (group %s, mode %#o)", group, mode)
+		for _, n := range hw.AllNodes() {
+			if strings.HasPrefix(filepath.Base(node), n.Prefix) {
+				return advice + fmt.Sprintf(`; write SUBSYSTEM=="%s", GROUP="%s", MODE="0660" into /etc/udev/rules.d/60-pithings.rules and run `+
+					"`sudo udevadm trigger`", n.Subsystem, n.Group)
+			}
+		}
+		return advice + "; a udev rule has to give it to a group"
 	case slices.Contains(mine, gid):
 		return fmt.Sprintf("user %s is in its group %s, so a sandbox forbids it; look at DeviceAllow= and PrivateDevices= of the service", user, group)
 	}
@@ -94,7 +101,7 @@ func userName() string {
 	return strconv.Itoa(os.Geteuid())
 }
 
-// is tells whether err is, or ends in the words of, one of the errnos. periph
+// is reports whether err is, or ends in the words of, one of the errnos. periph
 // and webcam hand out some of the kernel's errors as text only.
 func is(err error, errnos ...unix.Errno) bool {
 	for _, e := range errnos {

@@ -56,7 +56,7 @@ func TestPermissionAdviceNamesTheGroup(t *testing.T) {
 		{"the group may only read", 0o640, 998, []int{1000}, "only root may open it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := groupAdvice(c.mode, c.gid, c.mine, "gpio", "ann"); !strings.Contains(got, c.want) || !strings.Contains(got, "gpio") {
+			if got := groupAdvice("/dev/gpiochip0", c.mode, c.gid, c.mine, "gpio", "ann"); !strings.Contains(got, c.want) || !strings.Contains(got, "gpio") {
 				t.Errorf("%q does not say %q", got, c.want)
 			}
 		})
@@ -77,6 +77,20 @@ func TestErrnosAreFoundInTexts(t *testing.T) {
 	} {
 		if got := is(c.err, unix.EINVAL+1, unix.EBUSY); got != c.want {
 			t.Errorf("is(%v, EBUSY) = %v", c.err, got)
+		}
+	}
+}
+
+// The rule that was recommended had an ellipsis, and the group video for every node.
+func TestUdevRuleNamesSubsystemAndGroup(t *testing.T) {
+	for node, want := range map[string]string{
+		"/dev/gpiochip0": `SUBSYSTEM=="gpio", GROUP="gpio", MODE="0660"`,
+		"/dev/i2c-1":     `SUBSYSTEM=="i2c-dev", GROUP="i2c", MODE="0660"`,
+		"/dev/video0":    `SUBSYSTEM=="video4linux", GROUP="video", MODE="0660"`,
+		"/dev/fb0":       `SUBSYSTEM=="graphics", GROUP="video", MODE="0660"`,
+	} {
+		if got := groupAdvice(node, 0o600, 0, nil, "root", "ann"); !strings.Contains(got, want) || strings.Contains(got, "…") {
+			t.Errorf("%s: %s", node, got)
 		}
 	}
 }

@@ -91,15 +91,44 @@ func (m screenMode) geometry() (hw.Geometry, error) {
 		Width: int(m.v.xres), Height: int(m.v.yres), Stride: int(m.f.lineLength), BitsPerPixel: int(m.v.bitsPerPixel),
 		Red: field(m.v.red), Green: field(m.v.green), Blue: field(m.v.blue), Alpha: field(m.v.transp),
 	}
-	switch {
-	case m.f.kind != fbTypePackedPixels, m.v.nonstd != 0, m.v.grayscale != 0,
-		m.f.visual != fbVisualTrueColor && m.f.visual != fbVisualDirectColor:
-		return g, fmt.Errorf("%w: framebuffer without red, green and blue in each pixel (type %d, visual %d, %d bits per pixel); set 16, 24 or 32 bits (fbset -depth 32)",
-			hw.ErrUnsupported, m.f.kind, m.f.visual, m.v.bitsPerPixel)
-	case m.v.red.msbRight != 0 || m.v.green.msbRight != 0 || m.v.blue.msbRight != 0:
-		return g, fmt.Errorf("%w: framebuffer with reversed colour bits", hw.ErrUnsupported)
+	if err := m.trueColour(); err != nil {
+		return g, err
 	}
 	return g, g.Validate()
+}
+
+// trueColour refuses what has no red, green and blue in each pixel.
+//
+// nonstd alone says nothing: linux/fb.h calls it "!= 0 Non standard pixel format", and fbtft, the driver of most
+// small SPI panels, sets it to 1 on ordinary RGB565 (drivers/staging/fbtft/fbtft-core.c). It matters where it is a
+// four-character code, as i.MX drivers have it; others put that code into grayscale (Documentation/fb/api.rst).
+// Formats without a code show in the bit fields, which Validate checks.
+func (m screenMode) trueColour() error {
+	colour := m.f.visual == fbVisualTrueColor || m.f.visual == fbVisualDirectColor
+	switch {
+	case m.v.nonstd > maxNonStandard:
+		return fourCC(m.v.nonstd)
+	case m.v.grayscale > 1:
+		return fourCC(m.v.grayscale)
+	case m.f.kind != fbTypePackedPixels || !colour || m.v.grayscale != 0:
+		err := fmt.Errorf("%w: framebuffer without red, green and blue in each pixel (type %d, visual %d, %d bits per pixel)",
+			hw.ErrUnsupported, m.f.kind, m.f.visual, m.v.bitsPerPixel)
+		if bits := m.v.bitsPerPixel; bits != 16 && bits != 24 && bits != 32 {
+			err = fmt.Errorf("%w; set 16, 24 or 32 bits (fbset -depth 32)", err)
+		}
+		return err
+	case m.v.red.msbRight != 0 || m.v.green.msbRight != 0 || m.v.blue.msbRight != 0:
+		return fmt.Errorf("%w: framebuffer with reversed colour bits", hw.ErrUnsupported)
+	}
+	return nil
+}
+
+// maxNonStandard is the largest nonstd that is a driver's own number and not a four-character code.
+const maxNonStandard = 0xFFFF
+
+func fourCC(code uint32) error {
+	return fmt.Errorf("%w: framebuffer in pixel format %q, which is not red, green and blue in bit fields; choose an RGB mode of its driver",
+		hw.ErrUnsupported, hw.PixelFormat(code))
 }
 
 // span is the part of the mapped memory that is visible, in bytes: it moves when
@@ -117,7 +146,7 @@ func (m screenMode) span(pageSize int) (begin, end int, err error) {
 	return int(from), int(to), nil
 }
 
-// same tells whether m is the mode that was found at opening. The place of
+// same reports whether m is the mode that was found at opening. The place of
 // the picture in the memory may differ.
 func (m screenMode) same(as screenMode) bool {
 	a, b := m, as

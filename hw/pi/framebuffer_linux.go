@@ -52,7 +52,8 @@ type screen struct {
 	giveBack func() // the console
 }
 
-func (s *screen) init() error {
+// look reads and checks the screen's mode.
+func (s *screen) look() error {
 	var err error
 	if s.mode, err = readMode(int(s.f.Fd())); err != nil {
 		if is(err, unix.ENODEV) {
@@ -66,6 +67,14 @@ func (s *screen) init() error {
 	}
 	if _, _, err := s.mode.span(os.Getpagesize()); err != nil {
 		return fmt.Errorf("%s: %w", s.title, err)
+	}
+	return nil
+}
+
+func (s *screen) init() error {
+	err := s.look()
+	if err != nil {
+		return err
 	}
 	length := int(s.mode.f.smemStart%uintptr(os.Getpagesize())) + int(s.mode.f.smemLen)
 	s.mem, err = unix.Mmap(int(s.f.Fd()), 0, length, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)

@@ -44,6 +44,12 @@ func TestGeometryIsTheDrivers(t *testing.T) {
 		{"overlapping channels", func(m *screenMode) { m.v.green.offset = 10 }, "overlap", true},
 		{"absurd width", func(m *screenMode) { m.v.xres = 0xFFFFFFFF }, "4294967295", true},
 		{"rows too short", func(m *screenMode) { m.f.lineLength = 1500 }, "rows of 1500", true},
+		{"16 bits in planes", func(m *screenMode) { m.f.kind = 1 }, "16 bits per pixel)", true},
+		{"YUV by a code in grayscale", func(m *screenMode) { m.v.grayscale = uint32(hw.NV12) }, `"NV12"`, true},
+		{"YUV by a code in nonstd, as i.MX has it", func(m *screenMode) { m.v.nonstd = uint32(hw.UYVY) }, `"UYVY"`, true},
+		{"YUV by a number, as sh_mobile had it", func(m *screenMode) {
+			m.v.nonstd, m.v.red, m.v.green, m.v.blue = 2, fbBitfield{}, fbBitfield{}, fbBitfield{}
+		}, "red bits", true},
 		{"nothing", func(m *screenMode) { *m = screenMode{} }, "framebuffer", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -58,6 +64,47 @@ func TestGeometryIsTheDrivers(t *testing.T) {
 			}
 			if err != nil || g.String() != c.want {
 				t.Errorf("%v (%v), want %s", g, err, c.want)
+			}
+		})
+	}
+}
+
+// spiPanel is what fbtft says of a panel (fbtft-core.c, fbtft_framebuffer_alloc): nonstd is 1 on ordinary RGB565.
+// Its memory comes from vzalloc, and smem_start stays 0.
+func spiPanel(driver string, width, height uint32) screenMode {
+	var m screenMode
+	copy(m.f.id[:], driver)
+	m.v = fbVarScreen{
+		xres: width, yres: height, xresVirtual: width, yresVirtual: height, bitsPerPixel: 16, nonstd: 1,
+		red: fbBitfield{offset: 11, length: 5}, green: fbBitfield{offset: 5, length: 6}, blue: fbBitfield{length: 5},
+	}
+	m.f.smemLen, m.f.visual, m.f.lineLength = 2*width*height, fbVisualTrueColor, 2*width
+	return m
+}
+
+// mrworf/photoframe#2, raspberrypi/linux#3149: small panels on SPI.
+func TestPanelsOfFbtftAreTaken(t *testing.T) {
+	for _, c := range []struct {
+		overlay string
+		mode    screenMode
+		want    string
+	}{
+		{"pitft22, pitft28 (ILI9341)", spiPanel("fb_ili9340", 320, 240), "320x240 RGB565, stride 640"},
+		{"rpi-display (ILI9341), upright", spiPanel("fb_ili9341", 240, 320), "240x320 RGB565, stride 480"},
+		{"waveshare35a, piscreen (ILI9486)", spiPanel("fb_ili9486", 480, 320), "480x320 RGB565, stride 960"},
+		{"tinylcd35 (HX8357D)", spiPanel("fb_hx8357d", 320, 480), "320x480 RGB565, stride 640"},
+		{"adafruit18 (ST7735R)", spiPanel("fb_st7735r", 128, 160), "128x160 RGB565, stride 256"},
+		{"ST7735S, 160 x 80", spiPanel("fb_st7735r", 160, 80), "160x80 RGB565, stride 320"},
+		{"ST7789V", spiPanel("fb_st7789v", 240, 240), "240x240 RGB565, stride 480"},
+		{"SSD1306, drawn in RGB565", spiPanel("fb_ssd1306", 128, 64), "128x64 RGB565, stride 256"},
+	} {
+		t.Run(c.overlay, func(t *testing.T) {
+			g, err := c.mode.geometry()
+			if err != nil || g.String() != c.want {
+				t.Errorf("%v (%v), want %s", g, err, c.want)
+			}
+			if begin, end, err := c.mode.span(4096); err != nil || begin != 0 || end != int(c.mode.f.smemLen) {
+				t.Errorf("bytes %d to %d (%v), want all %d", begin, end, err, c.mode.f.smemLen)
 			}
 		})
 	}

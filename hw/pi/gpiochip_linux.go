@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -67,12 +68,15 @@ const gpioEventSize = 48 // struct gpio_v2_line_event
 
 const (
 	gpioLineUsed          = 1 << 0
+	gpioLineActiveLow     = 1 << 1
 	gpioLineInput         = 1 << 2
+	gpioLineOutput        = 1 << 3
 	gpioLineEdgeRising    = 1 << 4
 	gpioLineEdgeFalling   = 1 << 5
 	gpioLineBiasPullUp    = 1 << 8
 	gpioLineBiasPullDown  = 1 << 9
 	gpioLineBiasDisabled  = 1 << 10
+	gpioAttrOutputValues  = 2
 	gpioMagic             = 0xb4
 	maxGPIOLines          = 4096 // per chip; the largest known have a few hundred
 	gpioMissing           = "this machine has no GPIO chip (/dev/gpiochip*)"
@@ -85,6 +89,7 @@ var (
 	gpioGetLine       = ioc(iocRead|iocWrite, gpioMagic, 0x07, unsafe.Sizeof(gpioLineRequest{}))
 	gpioLineSetConfig = ioc(iocRead|iocWrite, gpioMagic, 0x0d, unsafe.Sizeof(gpioLineConfig{}))
 	gpioLineGetValues = ioc(iocRead|iocWrite, gpioMagic, 0x0e, unsafe.Sizeof(gpioLineValues{}))
+	gpioLineSetValues = ioc(iocRead|iocWrite, gpioMagic, 0x0f, unsafe.Sizeof(gpioLineValues{}))
 )
 
 // gpioChip is a GPIO chip as the kernel lists it now.
@@ -97,21 +102,24 @@ type gpioChip struct {
 type gpioLine struct {
 	offset         int
 	name, consumer string
-	used           bool // requested by someone, or taken by the kernel
+	used           bool // requested by a program, or taken by the kernel
+	output         bool
 }
 
-// scanGPIO lists the chips. denied holds the errors of those that this user may
-// not open.
-func scanGPIO() (chips []gpioChip, denied []error) {
-	nodes, err := filepath.Glob(gpioDeviceNodePattern)
-	if err != nil {
-		return nil, []error{err}
-	}
+// deniedChip is a chip that this user may not open.
+type deniedChip struct {
+	node string
+	err  error
+}
+
+// scanGPIO lists the chips.
+func scanGPIO() (chips []gpioChip, denied []deniedChip) {
+	nodes, _ := filepath.Glob(gpioDeviceNodePattern) // fails for a bad pattern only
 	for _, node := range nodes {
 		chip, err := readGPIOChip(node)
 		switch {
 		case errors.Is(err, fs.ErrPermission):
-			denied = append(denied, permissionError(node, err))
+			denied = append(denied, deniedChip{node, permissionError(node, err)})
 		case err != nil: // vanished, or no GPIO chip
 		case slices.ContainsFunc(chips, func(c gpioChip) bool { return c.name == chip.name }):
 			// A link to a chip that is listed already: the Pi has one.
@@ -147,6 +155,7 @@ func readGPIOChip(node string) (gpioChip, error) {
 			name:     cString(line.name[:]),
 			consumer: cString(line.consumer[:]),
 			used:     line.flags&gpioLineUsed != 0,
+			output:   line.flags&gpioLineOutput != 0,
 		})
 	}
 	return chip, nil
@@ -162,20 +171,18 @@ func cString(b []byte) string {
 // the order of preference: Pi 5, Pi 4, older ones.
 var headerLabels = []string{"pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835"}
 
+// A place is a line on its chip.
+type place struct {
+	chip gpioChip
+	line gpioLine
+}
+
 // findLine chooses the line that want names: "NAME" or "LABEL:NAME". A plain name
 // that several chips have means the one on the Pi's header.
 func findLine(chips []gpioChip, want string) (gpioChip, gpioLine, error) {
-	type place struct {
-		chip gpioChip
-		line gpioLine
-	}
 	var found []place
 	for _, c := range chips {
-		for _, l := range c.lines {
-			if l.name != "" && (want == l.name || want == c.label+":"+l.name) {
-				found = append(found, place{c, l})
-			}
-		}
+		found = append(found, c.find(want)...)
 	}
 	if len(found) > 1 {
 		for _, label := range headerLabels {
@@ -196,6 +203,70 @@ func findLine(chips []gpioChip, want string) (gpioChip, gpioLine, error) {
 	return gpioChip{}, gpioLine{}, because(hw.ErrNotFound, nil, lineTitle(want), "%s", nearLines(chips, want))
 }
 
+// someLine finds the line that want names now.
+func someLine(want string) (chips []gpioChip, chip gpioChip, l gpioLine, err error) {
+	chips, denied := scanGPIO()
+	chip, l, err = findLine(chips, want)
+	if err != nil && len(denied) > 0 { // it may be on one of the chips that cannot be read
+		err = fmt.Errorf("%s: %w", lineTitle(want), denied[0].err)
+	}
+	return chips, chip, l, err
+}
+
+// freeLine finds the line that want names, and makes sure that it is not in use.
+// name opens this very line again.
+func freeLine(want string) (chip gpioChip, l gpioLine, name string, err error) {
+	_, chip, l, err = someLine(want)
+	if err != nil {
+		return gpioChip{}, gpioLine{}, "", err
+	}
+	name = chip.label + ":" + l.name
+	if l.used {
+		return gpioChip{}, gpioLine{}, "", because(hw.ErrBusy, nil, lineTitle(name), "%s", l.describe())
+	}
+	return chip, l, name, nil
+}
+
+// find returns the lines of a chip that want names.
+//
+// The device trees of kernel.org name a Pi's lines after the schematic: GPIO4 is
+// GPIO_GCLK there, GPIO2 is SDA1, GPIO14 is TXD1 (bcm2711-rpi-4-b.dts). Raspberry Pi's
+// own kernel has GPIO4. On the chips of the header the offset is that number, so
+// GPIOn is line n there when no line has that name.
+func (c gpioChip) find(want string) (found []place) {
+	for _, l := range c.lines {
+		if l.name != "" && (want == l.name || want == c.label+":"+l.name) {
+			found = append(found, place{c, l})
+		}
+	}
+	if len(found) > 0 || !slices.Contains(headerLabels, c.label) {
+		return found
+	}
+	bare := strings.TrimPrefix(want, c.label+":")
+	digits, ok := strings.CutPrefix(bare, "GPIO")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < 0 || n >= len(c.lines) || digits != strconv.Itoa(n) {
+		return nil
+	}
+	l := c.lines[n]
+	if !l.named() || c.count(l.name) > 1 {
+		l.name = bare // one that opens this line again
+	}
+	return []place{{c, l}}
+}
+
+func (c gpioChip) count(name string) (n int) {
+	for _, l := range c.lines {
+		if l.name == name {
+			n++
+		}
+	}
+	return n
+}
+
+// named reports whether the line has a name: "-" and "NC" stand for none in device trees.
+func (l gpioLine) named() bool { return l.name != "" && l.name != "-" && l.name != "NC" }
+
 // maxName bounds how much of a name from the configuration an error repeats.
 const maxName = 200
 
@@ -215,7 +286,7 @@ func nearLines(chips []gpioChip, want string) string {
 	var names []string
 	for _, c := range chips {
 		for _, l := range c.lines {
-			if l.name != "" && l.name != "-" {
+			if l.named() {
 				names = append(names, c.label+":"+l.name)
 			}
 		}
@@ -235,7 +306,24 @@ func nearLines(chips []gpioChip, want string) string {
 	if len(names) > 6 {
 		text += fmt.Sprintf(" and %d more (gpioinfo lists them)", len(names)-6)
 	}
-	return text
+	return text + headerLine(chips, bare)
+}
+
+// headerLine is how to write the header's line of a number: "BCM4" and "4" are not taken, and no name of the
+// schematic looks like them.
+func headerLine(chips []gpioChip, bare string) string {
+	digits := bare[len(strings.TrimRight(bare, "0123456789")):]
+	for _, label := range headerLabels {
+		for _, c := range chips {
+			if c.label != label {
+				continue
+			}
+			if lines := c.find("GPIO" + digits); len(lines) == 1 && lines[0].line.name != "GPIO"+digits {
+				return fmt.Sprintf("; write GPIO%s for %s:%s", digits, label, lines[0].line.name)
+			}
+		}
+	}
+	return ""
 }
 
 // distance is the number of characters to change, add or take away to make b of

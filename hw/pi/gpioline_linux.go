@@ -2,15 +2,12 @@ package pi
 
 import (
 	"encoding/binary"
-	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/host/v3/gpioioctl"
 )
@@ -54,62 +51,26 @@ type cdevLine struct {
 	f  *os.File // nil until requested
 }
 
-const consumer = "pithings"
-
 // In requests the line, or configures it anew.
 func (l *cdevLine) In(pull gpio.Pull, edge gpio.Edge) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.f == nil {
-		if err := l.request(); err != nil {
+		f, err := requestLine(l.node, l.offset, gpioLineConfig{flags: gpioLineInput})
+		if err != nil {
 			return err
 		}
+		l.f = f
 	}
 	config := gpioLineConfig{flags: lineFlags(pull, edge)}
-	return l.control(gpioLineSetConfig, unsafe.Pointer(&config))
-}
-
-func (l *cdevLine) request() error {
-	chip, err := os.OpenFile(l.node, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer chip.Close()
-	req := gpioLineRequest{numLines: 1, config: gpioLineConfig{flags: gpioLineInput}}
-	req.offsets[0] = uint32(l.offset)
-	copy(req.consumer[:gpioNameSize-1], fmt.Sprintf("%s@%d", consumer, os.Getpid()))
-	if err := ioctl(int(chip.Fd()), gpioGetLine, unsafe.Pointer(&req)); err != nil {
-		return fmt.Errorf("request line %d: %w", l.offset, err)
-	}
-	// Non-blocking, so that the runtime's poller serves it and deadlines work.
-	if err := unix.SetNonblock(int(req.fd), true); err != nil {
-		unix.Close(int(req.fd))
-		return err
-	}
-	unix.CloseOnExec(int(req.fd))
-	l.f = os.NewFile(uintptr(req.fd), fmt.Sprintf("%s line %d", l.node, l.offset))
-	return nil
-}
-
-// control makes an ioctl on the requested line. Unlike (*os.File).Fd this
-// leaves the file in the poller's care.
-func (l *cdevLine) control(request uintptr, arg unsafe.Pointer) error {
-	raw, err := l.f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var result error
-	if err := raw.Control(func(fd uintptr) { result = ioctl(int(fd), request, arg) }); err != nil {
-		return err
-	}
-	return result
+	return lineControl(l.f, gpioLineSetConfig, unsafe.Pointer(&config))
 }
 
 func (l *cdevLine) Read() gpio.Level {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	values := gpioLineValues{mask: 1}
-	if l.f == nil || l.control(gpioLineGetValues, unsafe.Pointer(&values)) != nil {
+	if l.f == nil || lineControl(l.f, gpioLineGetValues, unsafe.Pointer(&values)) != nil {
 		return gpio.Low
 	}
 	return values.bits&1 != 0
@@ -164,12 +125,4 @@ func lineFlags(pull gpio.Pull, edge gpio.Edge) uint64 {
 		flags |= gpioLineEdgeFalling
 	}
 	return flags
-}
-
-// describe names who holds a line that is in use.
-func (l gpioLine) describe() string {
-	if strings.TrimSpace(l.consumer) == "" {
-		return "the kernel holds it (a device tree overlay uses the pin for something else)"
-	}
-	return fmt.Sprintf("%q holds it; stop that program, or free the pin in the device tree", l.consumer)
 }

@@ -60,19 +60,31 @@ func (b *Board) turn(n int) *sync.Mutex {
 
 // checkBus opens the node once to explain what periph would only report as text.
 func checkBus(node string) error {
-	f, err := os.OpenFile(node, os.O_RDWR, 0)
+	f, _, err := openAdapter(node)
 	if err != nil {
-		return openError(node, err, i2cMissing)
+		return err
 	}
-	defer f.Close()
-	var funcs uintptr // unsigned long
-	switch err := ioctl(int(f.Fd()), i2cFuncs, unsafe.Pointer(&funcs)); {
-	case err != nil:
-		return because(hw.ErrUnsupported, err, node, "this is not an I²C adapter")
+	return f.Close()
+}
+
+// openAdapter opens the node of an I²C adapter, and returns what the adapter can do
+// (I2C_FUNC_…).
+func openAdapter(node string) (f *os.File, funcs uintptr, err error) {
+	f, err = os.OpenFile(node, os.O_RDWR, 0)
+	if err != nil {
+		return nil, 0, openError(node, err, i2cMissing)
+	}
+	switch cause := ioctl(int(f.Fd()), i2cFuncs, unsafe.Pointer(&funcs)); {
+	case cause != nil:
+		err = because(hw.ErrUnsupported, cause, node, "this is not an I²C adapter")
 	case funcs&i2cFuncI2C == 0:
-		return because(hw.ErrUnsupported, nil, node, "the adapter speaks SMBus only")
+		err = because(hw.ErrUnsupported, nil, node, "the adapter speaks SMBus only")
 	}
-	return nil
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, funcs, nil
 }
 
 // findBus returns the number of the adapter called name: "1", "i2c-1",
@@ -162,7 +174,7 @@ type bus struct {
 	node        string // "/dev/i2c-1"
 	number      int
 	name, entry string      // of the adapter in sysfs
-	turn        *sync.Mutex // shared by everybody on this adapter
+	turn        *sync.Mutex // shared by all users of this adapter
 	dev         *sysfs.I2C
 	closed      bool
 }

@@ -1,8 +1,10 @@
 package pi
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -85,7 +87,7 @@ func TestKernelAdapterUnplugged(t *testing.T) {
 // A chip that is unbound while a line is in use, and bound again, which periph
 // does not see.
 func TestKernelChipUnbound(t *testing.T) {
-	b := kernelBoard(t, "PITHINGS_TEST_PIN", "PITHINGS_TEST_SIM")
+	b := kernelBoard(t, "PITHINGS_TEST_PIN", "PITHINGS_TEST_OUTPUT", "PITHINGS_TEST_SIM")
 	name, sim := os.Getenv("PITHINGS_TEST_PIN"), os.Getenv("PITHINGS_TEST_SIM")
 	live := func(on string) {
 		t.Helper()
@@ -100,7 +102,21 @@ func TestKernelChipUnbound(t *testing.T) {
 	if err := line.In(gpio.PullDown, gpio.BothEdges); err != nil {
 		t.Fatal(err)
 	}
+	output := os.Getenv("PITHINGS_TEST_OUTPUT")
+	out, err := b.OpenOutput(output, hw.OutputOpts{Start: hw.StartOn})
+	if err != nil {
+		t.Fatal(err)
+	}
 	live("0")
+	if err := out.Set(false); !errors.Is(err, hw.ErrGone) {
+		t.Errorf("Set: %v, want %v", err, hw.ErrGone)
+	}
+	if _, err := out.Value(); !errors.Is(err, hw.ErrGone) {
+		t.Errorf("Value: %v, want %v", err, hw.ErrGone)
+	}
+	if err := out.Close(); err != nil {
+		t.Error(err)
+	}
 	begun := time.Now()
 	if line.WaitForEdge(500 * time.Millisecond) {
 		t.Error("an edge on a line that is gone")
@@ -121,7 +137,7 @@ func TestKernelChipUnbound(t *testing.T) {
 		t.Errorf("open while unbound: %v, want %v", err, hw.ErrNotFound)
 	}
 	live("1")
-	hwtest.Run(t, hwtest.Harness{Open: func(*testing.T) hw.Board { return b }, Pin: kernelPin(name, sim)})
+	hwtest.Run(t, hwtest.Harness{Open: func(*testing.T) hw.Board { return b }, Pin: kernelPin(name, sim), Output: kernelOutput(output, sim)})
 }
 
 // Every part says which group is missing, and works with it.
@@ -136,6 +152,13 @@ func TestKernelGroups(t *testing.T) {
 			p, err := b.OpenPin(name)
 			if err == nil {
 				err = p.Halt()
+			}
+			return err
+		}},
+		{"PITHINGS_TEST_OUTPUT", "gpio", 997, func(b *Board, name string) error {
+			p, err := b.OpenOutput(name, hw.OutputOpts{})
+			if err == nil {
+				err = p.Close()
 			}
 			return err
 		}},
@@ -193,5 +216,57 @@ func TestKernelGroups(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A process that is killed gives its outputs back, whatever level they keep.
+func TestKernelHolderKilled(t *testing.T) {
+	const child = "PITHINGS_TEST_CHILD"
+	b := kernelBoard(t, "PITHINGS_TEST_OUTPUT")
+	name := os.Getenv("PITHINGS_TEST_OUTPUT")
+	if os.Getenv(child) != "" {
+		if _, err := b.OpenOutput(name, hw.OutputOpts{Start: hw.StartOn}); err != nil {
+			t.Fatal(err)
+		}
+		os.Stdout.WriteString("opened\n")
+		<-t.Context().Done()
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKernelHolderKilled$")
+	cmd.Env = append(os.Environ(), child+"=1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "opened\n" {
+		t.Errorf("the child says %q (%v)", line, err)
+	}
+	_, err = b.OpenOutput(name, hw.OutputOpts{})
+	if held := fmt.Sprintf(`"pithings@%d" holds it`, cmd.Process.Pid); !errors.Is(err, hw.ErrBusy) || !strings.Contains(err.Error(), held) {
+		t.Errorf("while it runs: %v, want %q", err, held)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("the child ended by itself")
+	}
+	_, left, err := b.Line(name)
+	if err != nil || left.Used {
+		t.Errorf("after its end: %+v, %v", left, err)
+	}
+	kept, err := b.OpenOutput(name, hw.OutputOpts{Start: hw.StartKeep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	on, err := kept.Value()
+	t.Logf("this kernel left the line an output: %t; it was kept on: %t (%v)", left.Output, on, err)
+	if err := kept.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -28,6 +28,7 @@ import (
 // some:
 //
 //	PITHINGS_TEST_PIN     a line, "gpio-sim:GPIO17"
+//	PITHINGS_TEST_OUTPUT  another line of that chip, to drive
 //	PITHINGS_TEST_SIM     the folder in configfs of that chip, when it is a gpio-sim
 //	PITHINGS_TEST_BUS     an I²C adapter with a BME680 on it
 //	PITHINGS_TEST_ADDRESS of the BME680; 0x76 when not set
@@ -39,8 +40,9 @@ import (
 //	PITHINGS_TEST_HOST    the control socket of whoever can take screenshots;
 //	                      the screen is also taken from its driver
 func TestKernel(t *testing.T) {
-	pin, bus, video, screen := os.Getenv("PITHINGS_TEST_PIN"), os.Getenv("PITHINGS_TEST_BUS"), os.Getenv("PITHINGS_TEST_VIDEO"), os.Getenv("PITHINGS_TEST_SCREEN")
-	if pin+bus+video+screen == "" {
+	pin, output := os.Getenv("PITHINGS_TEST_PIN"), os.Getenv("PITHINGS_TEST_OUTPUT")
+	bus, video, screen := os.Getenv("PITHINGS_TEST_BUS"), os.Getenv("PITHINGS_TEST_VIDEO"), os.Getenv("PITHINGS_TEST_SCREEN")
+	if pin+output+bus+video+screen == "" {
 		t.Skip("skipped: no PITHINGS_TEST_… names a device node")
 	}
 	board, err := Open(slog.New(slog.NewTextHandler(os.Stderr, nil)))
@@ -55,6 +57,9 @@ func TestKernel(t *testing.T) {
 	h := hwtest.Harness{Open: func(*testing.T) hw.Board { return board }}
 	if pin != "" {
 		h.Pin = kernelPin(pin, os.Getenv("PITHINGS_TEST_SIM"))
+	}
+	if output != "" {
+		h.Output = kernelOutput(output, os.Getenv("PITHINGS_TEST_SIM"))
 	}
 	if bus != "" {
 		h.Bus = kernelBus(t, bus, os.Getenv("PITHINGS_TEST_BRIDGE"))
@@ -75,8 +80,35 @@ func TestKernel(t *testing.T) {
 }
 
 func kernelPin(name, sim string) *hwtest.Pin {
-	p := &hwtest.Pin{Name: name, Missing: "GPIO9999", Hold: func(t *testing.T) func() {
-		// Another request of the line, as another program would make.
+	p := &hwtest.Pin{Name: name, Missing: "GPIO9999", Hold: holdLine(name)}
+	if sim != "" {
+		p.Set = setSim(name, sim)
+		p.Float = func(*testing.T) {} // the pulls of a gpio-sim are what drives it
+	}
+	return p
+}
+
+func kernelOutput(name, sim string) *hwtest.Output {
+	p := &hwtest.Output{Name: name, Missing: "GPIO9999", Hold: holdLine(name)}
+	if sim != "" {
+		p.Rest = setSim(name, sim)
+		p.Level = func(t *testing.T) gpio.Level {
+			high, err := guest.Level(sim, bare(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return gpio.Level(high)
+		}
+	}
+	return p
+}
+
+// bare is a line's name without its chip's label.
+func bare(name string) string { return name[strings.LastIndexByte(name, ':')+1:] }
+
+// holdLine requests the line once more, as another program would.
+func holdLine(name string) func(t *testing.T) func() {
+	return func(t *testing.T) func() {
 		chips, _ := scanGPIO()
 		chip, l, err := findLine(chips, name)
 		if err != nil {
@@ -87,18 +119,18 @@ func kernelPin(name, sim string) *hwtest.Pin {
 			t.Fatal(err)
 		}
 		return other.Close
-	}}
-	if sim != "" {
-		p.Set = func(t *testing.T, l gpio.Level) {
-			if err := guest.SetLine(sim, name[strings.LastIndexByte(name, ':')+1:], bool(l)); err != nil {
-				t.Fatal(err)
-			}
-			// gpio-sim raises its interrupt at the next timer tick, where
-			// there is one processor only; two changes before it are none.
-			time.Sleep(30 * time.Millisecond)
-		}
 	}
-	return p
+}
+
+func setSim(name, sim string) func(t *testing.T, l gpio.Level) {
+	return func(t *testing.T, l gpio.Level) {
+		if err := guest.SetLine(sim, bare(name), bool(l)); err != nil {
+			t.Fatal(err)
+		}
+		// gpio-sim raises its interrupt at the next timer tick, where
+		// there is one processor only; two changes before it are none.
+		time.Sleep(30 * time.Millisecond)
+	}
 }
 
 func kernelBus(t *testing.T, name, bridge string) *hwtest.Bus {

@@ -50,6 +50,10 @@ func TestLayoutsAreTheKernels(t *testing.T) {
 		{"GPIO_V2_GET_LINE_IOCTL", gpioGetLine, 0xc250b407},
 		{"GPIO_V2_LINE_SET_CONFIG_IOCTL", gpioLineSetConfig, 0xc110b40d},
 		{"GPIO_V2_LINE_GET_VALUES_IOCTL", gpioLineGetValues, 0xc010b40e},
+		{"GPIO_V2_LINE_SET_VALUES_IOCTL", gpioLineSetValues, 0xc010b40f},
+		{"struct i2c_smbus_ioctl_data", unsafe.Sizeof(smbusData{}), either(16, 12)},
+		{"i2c_smbus_ioctl_data.size", unsafe.Offsetof(smbusData{}.size), 4},
+		{"i2c_smbus_ioctl_data.data", unsafe.Offsetof(smbusData{}.data), 8},
 		{"VIDIOC_QUERYCAP", vidiocQueryCap, 0x80685600},
 		{"VIDIOC_G_FMT", vidiocGetFmt, either(0xc0d05604, 0xc0cc5604)},
 	} {

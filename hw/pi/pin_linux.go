@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/pin"
 
@@ -20,17 +19,9 @@ import (
 func (b *Board) OpenPin(name string) (gpio.PinIn, error) {
 	b.gpio.Lock()
 	defer b.gpio.Unlock()
-	chips, denied := scanGPIO()
-	chip, found, err := findLine(chips, name)
+	chip, found, full, err := freeLine(name)
 	if err != nil {
-		if len(denied) > 0 { // it may be on one of the chips that cannot be read
-			return nil, fmt.Errorf("%s: %w", lineTitle(name), denied[0])
-		}
 		return nil, err
-	}
-	full := chip.label + ":" + found.name
-	if found.used {
-		return nil, because(hw.ErrBusy, nil, lineTitle(full), "%s", found.describe())
 	}
 	own := &cdevLine{node: chip.node, offset: found.offset}
 	p := &linePin{name: full, offset: found.offset, node: chip.node, halted: make(chan struct{})}
@@ -141,32 +132,14 @@ func (p *linePin) In(pull gpio.Pull, edge gpio.Edge) error {
 }
 
 func (p *linePin) explain(err error) error {
-	title := lineTitle(p.name)
-	switch {
-	case is(err, unix.ENODEV, unix.ENXIO, unix.ENOENT, unix.EBADF):
+	err = lineError(p.name, p.node, "do this pull or edge", err)
+	if errors.Is(err, hw.ErrGone) {
 		p.gone.Store(true)
-		p.line.Close()
-		return because(hw.ErrGone, err, title, "its GPIO chip was unplugged or its driver unbound")
-	case is(err, unix.EBUSY):
-		p.line.Close()
-		return because(hw.ErrBusy, err, title, "%s", holder(p.name))
-	case is(err, unix.EACCES, unix.EPERM):
-		p.line.Close()
-		return fmt.Errorf("%s: %w", title, permissionError(p.node, err))
-	case is(err, unix.EINVAL, unix.ENOTSUP):
-		return because(hw.ErrUnsupported, err, title, "the chip can not do this pull or edge (%v)", err)
 	}
-	return fmt.Errorf("%s: %w", title, err)
-}
-
-// holder looks up who holds a line now.
-func holder(name string) string {
-	chips, _ := scanGPIO()
-	_, l, err := findLine(chips, name)
-	if err != nil {
-		return "somebody took it meanwhile"
+	if errors.Is(err, hw.ErrGone) || errors.Is(err, hw.ErrBusy) || errors.Is(err, hw.ErrPermission) {
+		p.line.Close()
 	}
-	return l.describe()
+	return err
 }
 
 // Read returns the level; Low after Halt or when the line has gone.
@@ -180,7 +153,7 @@ func (p *linePin) Read() gpio.Level {
 }
 
 // WaitForEdge waits for an edge, for at most timeout, or until Halt. It
-// tells nothing about the level: read it.
+// says nothing about the level: read it.
 func (p *linePin) WaitForEdge(timeout time.Duration) bool {
 	for end := time.Now().Add(timeout); ; {
 		left := time.Until(end)

@@ -11,7 +11,7 @@ import (
 
 // redirectPeriph takes what periph prints with package log (permission denied,
 // line gone, …) and passes it to to at debug level: the errors themselves come
-// back from the calls and are told once, by whoever called. Everything else
+// back from the calls and are reported once, by the caller. Everything else
 // that is printed with package log goes where it went before. The returned
 // function undoes it.
 func redirectPeriph(to *slog.Logger) (restore func()) {
@@ -37,7 +37,7 @@ func (w *periphWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// calledFrom tells whether a function of a package under prefix is on the
+// calledFrom reports whether a function of a package under prefix is on the
 // calling goroutine's stack above package log.
 func calledFrom(prefix string) bool {
 	pcs := make([]uintptr, 16)

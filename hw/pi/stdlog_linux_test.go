@@ -31,9 +31,9 @@ func TestOnlyPeriphsWordsAreRedirected(t *testing.T) {
 		t.Error("the output of package log was not given back")
 	}
 	restore = redirectPeriph(slog.New(slog.DiscardHandler))
-	log.SetOutput(&debug) // somebody else's choice meanwhile
+	log.SetOutput(&debug) // another package's choice meanwhile
 	restore()
 	if log.Writer() != &debug {
-		t.Error("somebody else's choice was undone")
+		t.Error("another package's choice was undone")
 	}
 }

@@ -80,7 +80,7 @@ func checkCapture(node string, c v4l2Capability) error {
 	switch {
 	case slices.Contains(csiDrivers, driver):
 		return because(hw.ErrUnsupported, nil, what, "this belongs to a CSI camera, which needs libcamera and has no finished "+
-			"pictures to offer here; use a USB camera, or feed a v4l2loopback device from rpicam-vid")
+			"pictures to offer here; use a USB camera, or feed a v4l2loopback device from rpicam-vid (docs/parts.md has the commands)")
 	case caps&capVideoCapture != 0 && caps&capStreaming != 0:
 		return nil
 	case driver == "v4l2 loopback":
@@ -101,8 +101,8 @@ func checkCapture(node string, c v4l2Capability) error {
 // stream turns the driver's word into a Stream.
 func (p v4l2PixFormat) stream() hw.Stream {
 	s := hw.Stream{VideoFormat: hw.VideoFormat{Pixel: p.pixelFormat, Width: int(p.width), Height: int(p.height)}}
-	if p.pixelFormat == hw.YUYV {
-		s.Stride = max(int(p.bytesPerLine), 2*s.Width) // 0 in drivers that do not pad
+	if least := p.pixelFormat.RowBytes(s.Width); least > 0 {
+		s.Stride = max(int(p.bytesPerLine), least) // 0 in drivers that do not pad
 	}
 	quantization := p.quantization
 	if p.priv != pixFormatPrivMagic {
@@ -112,8 +112,8 @@ func (p v4l2PixFormat) stream() hw.Stream {
 	case quantizationFull:
 		s.FullRange = true
 	case quantizationLimited:
-	default: // V4L2_MAP_QUANTIZATION_DEFAULT
-		s.FullRange = p.colorspace == colorspaceJPEG
+	default: // V4L2_MAP_QUANTIZATION_DEFAULT, where GREY counts as the kernel's own vivid has it: not as Y'CbCr
+		s.FullRange = p.colorspace == colorspaceJPEG || p.pixelFormat == hw.GREY
 	}
 	return s
 }
@@ -121,7 +121,7 @@ func (p v4l2PixFormat) stream() hw.Stream {
 // descriptor and bufferCount read what webcam v0.6.1 keeps to itself: the file
 // descriptor, needed to wait for a frame and for an interruption at once and to
 // ask for the negotiated format, and the number of buffers that the driver gave.
-// Values only: reflection lets nobody write there.
+// Values only: reflection cannot write there.
 func descriptor(cam *webcam.Webcam) int { return int(webcamField(cam, "fd")) }
 
 func bufferCount(cam *webcam.Webcam) int { return int(webcamField(cam, "bufcount")) }

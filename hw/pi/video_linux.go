@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,8 +153,9 @@ func (v *video) Formats() ([]hw.VideoFormat, error) {
 		}
 		return nil, because(hw.ErrUnsupported, nil, v.title, "it offers no capture format")
 	}
-	slices.SortFunc(formats, func(a, b hw.VideoFormat) int {
-		return cmp.Or(cmp.Compare(a.Pixel, b.Pixel), cmp.Compare(b.Width*b.Height, a.Width*a.Height), cmp.Compare(b.Width, a.Width))
+	sort.Slice(formats, func(i, j int) bool {
+		a, b := formats[i], formats[j]
+		return cmp.Or(cmp.Compare(a.Pixel, b.Pixel), cmp.Compare(b.Width*b.Height, a.Width*a.Height), cmp.Compare(b.Width, a.Width)) < 0
 	})
 	return slices.Compact(formats), nil
 }

@@ -71,6 +71,14 @@ func TestNegotiatedFormats(t *testing.T) {
 		{"limited range in spite of it", func(p *v4l2PixFormat) { p.colorspace, p.quantization = colorspaceJPEG, quantizationLimited }, 1280, false},
 		{"garbage after an unset magic", func(p *v4l2PixFormat) { p.priv, p.quantization = 0, quantizationFull }, 1280, false},
 		{"compressed", func(p *v4l2PixFormat) { p.pixelFormat = hw.MJPG }, 0, false},
+		{"compressed, with rows", func(p *v4l2PixFormat) { p.pixelFormat, p.bytesPerLine = hw.JPEG, 1280 }, 0, false},
+		{"UYVY", func(p *v4l2PixFormat) { p.pixelFormat, p.bytesPerLine = hw.UYVY, 0 }, 1280, false},
+		{"YU12 of a loopback device: rows of Y", func(p *v4l2PixFormat) { p.pixelFormat, p.bytesPerLine = hw.YU12, 640 }, 640, false},
+		{"NV12, padded rows", func(p *v4l2PixFormat) { p.pixelFormat, p.bytesPerLine = hw.NV12, 768 }, 768, false},
+		{"GREY, no word about rows or range", func(p *v4l2PixFormat) { p.pixelFormat, p.bytesPerLine = hw.GREY, 0 }, 640, true},
+		{"GREY of limited range", func(p *v4l2PixFormat) {
+			p.pixelFormat, p.bytesPerLine, p.quantization = hw.GREY, 640, quantizationLimited
+		}, 640, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := base

@@ -53,7 +53,7 @@ func (w *wake) wait(fd int) (revents int16, err error) {
 	}
 }
 
-// close must not run while somebody waits.
+// close must not run during a wait.
 func (w *wake) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
