@@ -100,6 +100,7 @@ func BenchmarkJPEG(b *testing.B) {
 					b.Fatal(err)
 				}
 				blit.src.open(p.Image)
+				blit.src.smooth = p.decoded
 				if err := blit.draw(pix, Contain, turnOf(1, 0)); err != nil {
 					b.Fatal(err)
 				}

@@ -3,19 +3,19 @@ package display
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
-	"image/gif"
-	"image/jpeg"
-	"image/png"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
-	"golang.org/x/image/webp"
+	"pithings/picture/exif"
+	"pithings/picture/gif"
+	"pithings/picture/jpeg"
+	"pithings/picture/png"
+	"pithings/picture/webp"
 )
 
 // DecodeOpts bounds what a picture may cost. Zero values stand for the defaults.
@@ -23,14 +23,21 @@ type DecodeOpts struct {
 	// MaxPixels is the largest width times height. Default: 40 million.
 	MaxPixels int
 	// MaxMemory is the largest memory, in bytes, that decoding may need by the
-	// picture's own header. Default: 128 MiB. A progressive JPEG needs about 7.5
+	// picture's own header. Default: 128 MiB. Whatever it is, no picture gets more
+	// than 60 MiB beyond four bytes a pixel. A progressive JPEG needs 4.5 to 9
 	// bytes a pixel, a baseline one 1.5 to 3, others 1 to 8.
 	MaxMemory int64
+	// Timeout bounds the time of decoding. Default: 30 s, which an old Raspberry Pi
+	// needs for the largest pictures.
+	Timeout time.Duration
 }
 
 const (
-	defaultMaxPixels = 40_000_000
-	defaultMaxMemory = 128 << 20
+	defaultMaxPixels     = 40_000_000
+	defaultMaxMemory     = 128 << 20
+	defaultDecodeTimeout = 30 * time.Second
+	// maxBeyond is the memory that decoding may need beyond four bytes a pixel.
+	maxBeyond = 60 << 20
 	// maxSide is the largest width or height: what a JPEG can have.
 	maxSide = 65535
 	// maxScans bounds a progressive JPEG's scans. Usual ones have about ten; each
@@ -44,6 +51,9 @@ func (o DecodeOpts) withDefaults() DecodeOpts {
 	}
 	if o.MaxMemory <= 0 {
 		o.MaxMemory = defaultMaxMemory
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = defaultDecodeTimeout
 	}
 	return o
 }
@@ -61,115 +71,91 @@ type picture struct {
 	image.Image
 	orientation int   // EXIF, 1–8
 	cost        int64 // bytes that decoding took, roughly
+	decoded     bool  // it comes from a file
+}
+
+// header is what is known of a picture's file before it is decoded.
+type header struct {
+	w, h  int
+	cost  int64 // bytes that decoding takes at most
+	exif  []byte
+	scans int // of a JPEG
 }
 
 // format is a kind of picture file.
 type format struct {
 	name   string
 	magic  string // '?' stands for any byte
-	config func(io.Reader) (image.Config, error)
-	decode func(io.Reader) (image.Image, error)
-	// cost estimates the bytes that decoding allocates.
-	cost func(data []byte, c image.Config) int64
+	header func(data []byte) (header, error)
+	decode func(ctx context.Context, data []byte) (image.Image, error)
 }
 
 // formats returns the kinds of files that are understood. The image package's
 // own registry is not used: any package of the program can add to it.
 func formats() []format {
 	return []format{
-		{"JPEG", "\xff\xd8\xff", jpeg.DecodeConfig, jpeg.Decode, jpegCost},
-		{"PNG", "\x89PNG\r\n\x1a\n", pngConfig, png.Decode, pngCost},
-		// gif.Decode stops after the first frame.
-		{"GIF", "GIF8?a", gif.DecodeConfig, gif.Decode, func(_ []byte, c image.Config) int64 {
-			return pixels(c)
-		}},
-		{"WebP", "RIFF????WEBPVP8", webp.DecodeConfig, webp.Decode, func(_ []byte, c image.Config) int64 {
-			if c.ColorModel == color.YCbCrModel {
-				return pixels(c) * 3 / 2
+		{"JPEG", "\xff\xd8", func(data []byte) (header, error) {
+			h, err := jpeg.ParseHeader(data)
+			if err != nil {
+				return header{}, err
 			}
-			return pixels(c) * 5
-		}},
+			return header{h.Width, h.Height, h.Cost(), h.Exif, h.Scans}, nil
+		}, jpeg.Decode},
+		{"PNG", png.Signature, func(data []byte) (header, error) {
+			h, err := png.ParseHeader(data)
+			return header{h.Width, h.Height, h.Cost(), h.Exif, 0}, err
+		}, png.Decode},
+		{"GIF", "GIF8?a", func(data []byte) (header, error) {
+			h, err := gif.ParseHeader(data)
+			return header{h.Width, h.Height, h.Cost(), nil, 0}, err
+		}, gif.Decode},
+		{"WebP", "RIFF????WEBP", func(data []byte) (header, error) {
+			h, err := webp.ParseHeader(data)
+			return header{h.Width, h.Height, h.Cost(), h.Exif, 0}, err
+		}, webp.Decode},
 	}
 }
 
-func pixels(c image.Config) int64 { return int64(c.Width) * int64(c.Height) }
-
-func jpegCost(data []byte, c image.Config) int64 {
-	h := parseJPEG(data)
-	samples := pixels(c) * int64(h.samples) / 64
-	if h.progressive {
-		return samples * 5 // and an int32 coefficient for each sample
+// check refuses a picture that costs more than o allows.
+func (f format) check(h header, o DecodeOpts) error {
+	pixels := int64(h.w) * int64(h.h)
+	most := min(o.MaxMemory, 4*pixels+maxBeyond)
+	switch {
+	case h.w < 1 || h.h < 1:
+		return fmt.Errorf("%w: %s of %d x %d pixels", ErrPicture, f.name, h.w, h.h)
+	case h.w > maxSide || h.h > maxSide || pixels > int64(o.MaxPixels):
+		return fmt.Errorf("%s of %d x %d pixels: %w: the limit is %d pixels, and %d a side",
+			f.name, h.w, h.h, ErrTooLarge, o.MaxPixels, maxSide)
+	case h.cost > most:
+		return fmt.Errorf("%s of %d x %d pixels: %w: decoding needs %d MiB, the limit is %d MiB",
+			f.name, h.w, h.h, ErrTooLarge, h.cost>>20, most>>20)
+	case h.scans > maxScans:
+		return fmt.Errorf("%s of %d scans: %w: the limit is %d", f.name, h.scans, ErrTooLarge, maxScans)
 	}
-	return samples
+	return nil
 }
 
-// pngConfig is png.DecodeConfig, but tells the size of any picture: image/png
-// reports one that overflows a machine's int as a feature it does not support.
-func pngConfig(r io.Reader) (image.Config, error) {
-	var head [24]byte // signature, length and name of the first chunk, width, height (PNG §11.2.2)
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return image.Config{}, err
-	}
-	w, h := binary.BigEndian.Uint32(head[16:]), binary.BigEndian.Uint32(head[20:])
-	const most = 1<<31 - 1
-	if w <= most && h <= most && uint64(w)*uint64(h) > most/8 {
-		return image.Config{Width: int(w), Height: int(h)}, nil
-	}
-	return png.DecodeConfig(io.MultiReader(bytes.NewReader(head[:]), r))
-}
-
-func pngCost(data []byte, c image.Config) int64 {
-	size := int64(4)
-	switch c.ColorModel {
-	case color.GrayModel:
-		size = 1
-	case color.Gray16Model:
-		size = 2
-	case color.RGBA64Model, color.NRGBA64Model, nil:
-		size = 8
-	case color.RGBAModel, color.NRGBAModel:
-	default: // a palette
-		size = 1
-	}
-	const interlace = 28 // its place: signature, chunk head, and IHDR's last byte
-	if len(data) > interlace && data[interlace] != 0 {
-		size += size / 2 // the largest pass is half the picture
-	}
-	return pixels(c) * size
-}
-
-// decode decodes data within the bounds of o. When ctx ends, it stops at the
-// decoder's next read.
+// decode decodes data within the bounds of o. When ctx ends, it stops within some
+// milliseconds.
 func decode(ctx context.Context, data []byte, o DecodeOpts) (picture, error) {
 	o = o.withDefaults()
 	f, ok := sniff(data)
 	if !ok {
 		return picture{}, notPicture(data)
 	}
-	c, err := f.config(bytes.NewReader(data))
+	h, err := f.header(data)
 	if err != nil {
 		return picture{}, f.broken(err)
 	}
-	p := picture{orientation: 1, cost: f.cost(data, c)}
-	switch {
-	case c.Width < 1 || c.Height < 1:
-		return picture{}, fmt.Errorf("%w: %s of %d x %d pixels", ErrPicture, f.name, c.Width, c.Height)
-	case c.Width > maxSide || c.Height > maxSide || pixels(c) > int64(o.MaxPixels):
-		return picture{}, fmt.Errorf("%s of %d x %d pixels: %w: the limit is %d pixels, and %d a side",
-			f.name, c.Width, c.Height, ErrTooLarge, o.MaxPixels, maxSide)
-	case p.cost > o.MaxMemory:
-		return picture{}, fmt.Errorf("%s of %d x %d pixels: %w: decoding needs %d MiB, the limit is %d MiB",
-			f.name, c.Width, c.Height, ErrTooLarge, p.cost>>20, o.MaxMemory>>20)
+	if err := f.check(h, o); err != nil {
+		return picture{}, err
 	}
-	if f.name == "JPEG" {
-		h := parseJPEG(data)
-		if h.scans > maxScans {
-			return picture{}, fmt.Errorf("JPEG of %d scans: %w: the limit is %d", h.scans, ErrTooLarge, maxScans)
-		}
-		p.orientation = h.orientation
-	}
-	p.Image, err = f.decode(&ctxReader{ctx, bytes.NewReader(data)})
-	if cause := context.Cause(ctx); cause != nil {
+	limited, cancel := context.WithTimeoutCause(ctx, o.Timeout,
+		fmt.Errorf("%s of %d x %d pixels: %w: decoding it takes longer than %v", f.name, h.w, h.h, ErrTooLarge, o.Timeout))
+	defer cancel()
+	p := picture{orientation: exif.Orientation(h.exif), cost: h.cost, decoded: true}
+	p.Image, err = f.decode(limited, data)
+	if cause := context.Cause(limited); cause != nil {
 		return picture{}, cause
 	}
 	if err != nil {
@@ -180,13 +166,15 @@ func decode(ctx context.Context, data []byte, o DecodeOpts) (picture, error) {
 
 // broken says what a decoder found.
 func (f format) broken(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: the %s is cut short: %w", ErrPicture, f.name, err)
+	for _, short := range []error{io.ErrUnexpectedEOF, io.EOF, jpeg.ErrShort, webp.ErrShort} {
+		if errors.Is(err, short) {
+			return fmt.Errorf("%w: the %s is cut short: %w", ErrPicture, f.name, err)
+		}
 	}
-	return fmt.Errorf("%w: %s: %w", ErrPicture, f.name, err)
+	return fmt.Errorf("%w: %w", ErrPicture, err)
 }
 
-// sniff tells by its first bytes what data is.
+// sniff returns the kind of data by its first bytes.
 func sniff(data []byte) (format, bool) {
 next:
 	for _, f := range formats() {
@@ -212,21 +200,41 @@ func notPicture(data []byte) error {
 	switch kind {
 	case "text/html":
 		return fmt.Errorf("%w: it is a web page, not a picture; give the address of the picture itself", ErrPicture)
+	case "text/plain", "text/xml":
+		if bytes.Contains(data[:min(len(data), 1024)], []byte("<svg")) {
+			kind = "an SVG drawing"
+		}
 	case "application/octet-stream":
 		kind = "of no known kind"
+		if named := kindOf(data); named != "" {
+			kind = named
+		}
 	}
 	return fmt.Errorf("%w: it is %s; JPEG, PNG, GIF and WebP can be shown", ErrPicture, kind)
 }
 
-// ctxReader ends a decoder's work when its context ends.
-type ctxReader struct {
-	ctx context.Context
-	r   *bytes.Reader
-}
-
-func (r *ctxReader) Read(p []byte) (int, error) {
-	if err := context.Cause(r.ctx); err != nil {
-		return 0, err
+// kindOf names kinds of pictures that people have and that net/http does not know.
+func kindOf(data []byte) string {
+	begins := func(s string) bool { return strings.HasPrefix(string(data[:min(len(data), 16)]), s) }
+	switch {
+	case len(data) >= 12 && string(data[4:8]) == "ftyp":
+		switch string(data[8:12]) {
+		case "heic", "heix", "hevc", "mif1", "msf1":
+			return "a HEIC picture (set the phone to \"most compatible\")"
+		case "avif", "avis":
+			return "an AVIF picture"
+		}
+		return "a video"
+	case begins("II*\x00"), begins("MM\x00*"):
+		return "a TIFF picture"
+	case begins("\xff\x0a"), begins("\x00\x00\x00\x0cJXL "):
+		return "a JPEG XL picture"
+	case begins("\x00\x00\x00\x0cjP  "), begins("\xff\x4f\xff\x51"):
+		return "a JPEG 2000 picture"
+	case begins("\x8aMNG"):
+		return "an MNG animation"
+	case begins("\x00\x00\x00\x01\x67"), begins("\x00\x00\x00\x01\x27"), begins("\x00\x00\x01\x67"):
+		return "an H.264 video"
 	}
-	return r.r.Read(p)
+	return ""
 }

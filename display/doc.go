@@ -13,9 +13,11 @@
 // URIs arrive over the network and are taken for hostile. Four schemes are
 // known: http and https, data (RFC 2397), and file for files inside folders that
 // the configuration allows. Time, size, redirects and the addresses dialled
-// are bounded: see [FetchOpts]. Pictures are recognised by their first bytes,
-// whatever the server calls them, and are refused by their stated size before
-// anything is decoded: see [DecodeOpts].
+// are bounded: see [FetchOpts]. From this machine itself only our own pictures are
+// fetched. Of a stream of pictures the first one is shown. Pictures are recognised by
+// their first bytes, whatever the server calls them, and are refused by their stated
+// size before anything is decoded: see [DecodeOpts]. The decoders end with their
+// context, so that a newer command need not wait.
 //
 // # What is drawn
 //

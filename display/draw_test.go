@@ -184,7 +184,7 @@ var kinds = map[string]func(image.Image) image.Image{
 		b := m.Bounds()
 		whole := image.NewRGBA(image.Rect(0, 0, b.Dx()+3, b.Dy()+3))
 		draw.Draw(whole, b.Add(image.Pt(1, 1)), m, b.Min, draw.Src)
-		for y := range whole.Rect.Dy() { // the edge's colours go on outside
+		for y := range whole.Rect.Dy() { // the edge's colours continue outside
 			for x := range whole.Rect.Dx() {
 				whole.Set(x, y, m.At(min(max(x-1, 0), b.Dx()-1), min(max(y-1, 0), b.Dy()-1)))
 			}

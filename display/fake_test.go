@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"io"
 	"log/slog"
+	"net/url"
 	"sync"
 	"testing"
 
@@ -55,7 +56,7 @@ type fakeScreen struct {
 	drawings int
 }
 
-const untouched = 0x5a // what the memory holds before anybody draws
+const untouched = 0x5a // what the memory holds before anything is drawn
 
 func newFake(g hw.Geometry) *fakeScreen {
 	return &fakeScreen{geo: g, pix: bytes.Repeat([]byte{untouched}, g.Stride*g.Height)}
@@ -124,7 +125,7 @@ func (f *fakeScreen) snapshot() []byte {
 	return bytes.Clone(f.pix)
 }
 
-// isBlack tells whether nothing is shown.
+// isBlack reports whether nothing is shown.
 func (f *fakeScreen) isBlack() bool {
 	for y := range f.geo.Height {
 		for x := range f.geo.Width {
@@ -189,16 +190,22 @@ func (h *fakeHandle) Close() error {
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// newScreen returns an open screen that stays black until told otherwise.
+// newScreen returns an open screen that stays black until Show.
+// anything lets a screen fetch from the tests' own servers on loopback addresses.
+func anything(*url.URL) bool { return true }
+
 func newScreen(t testing.TB, f *fakeScreen, o Opts) *Screen {
 	t.Helper()
+	if o.Fetch.Own == nil {
+		o.Fetch.Own = anything
+	}
 	s := New(f, "/dev/fb0", o, quiet)
 	t.Cleanup(func() { s.Close() })
 	return s
 }
 
 // corners returns a smooth picture whose four corners are red, green, blue and
-// white, so that any turn can be told from any other.
+// white, so that all turns are different.
 func corners(w, h int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {

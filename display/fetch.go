@@ -17,6 +17,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"pithings/mqttlink/certs"
+	"pithings/mqttlink/dial"
 )
 
 // FetchOpts bounds where pictures come from and what fetching may cost. Zero
@@ -36,8 +39,14 @@ type FetchOpts struct {
 	// Default: none.
 	AllowFolders []string
 	// AllowNets, if not empty, are the only networks to fetch from. Default: all,
-	// private and loopback networks among them, because cameras live there.
+	// private networks among them, because cameras live there, but not this machine
+	// itself.
 	AllowNets []netip.Prefix
+	// Own reports whether an address names a picture of our own. Only those are
+	// fetched from loopback addresses, unless AllowNets has the address: whoever may
+	// send display commands could otherwise have this machine ask its own services
+	// for anything. Default: none.
+	Own func(*url.URL) bool
 	// DenyNets are networks not to fetch from, even if AllowNets has them.
 	DenyNets []netip.Prefix
 	// AllowHosts, if not empty, are the only hosts to fetch from, as written in
@@ -74,16 +83,32 @@ var ErrRefused = errors.New("address refused")
 type fetcher struct {
 	opts   FetchOpts
 	rules  addressRules
-	dialer *net.Dialer
+	dialer *dial.Dialer
 	client *http.Client
 }
 
 func newFetcher(opts FetchOpts) *fetcher {
 	opts = opts.withDefaults()
-	f := &fetcher{opts: opts, rules: addressRules{opts.AllowNets, opts.DenyNets, opts.AllowHosts}}
-	f.dialer = &net.Dialer{Control: f.rules.control}
-	transport := &http.Transport{
-		DialContext: f.dialer.DialContext,
+	f := &fetcher{opts: opts, rules: addressRules{allow: opts.AllowNets, deny: opts.DenyNets, hosts: opts.AllowHosts}}
+	f.dialer = &dial.Dialer{Control: f.rules.control}
+	// Connections are not shared, because one that was made for a picture of our own
+	// must not serve another request.
+	others := f.transport(f.dialer.DialContext)
+	rules := f.rules
+	rules.loopback = true
+	own := f.transport(func(ctx context.Context, network, address string) (net.Conn, error) {
+		d := *f.dialer
+		d.Control = rules.control
+		return d.DialContext(ctx, network, address)
+	})
+	f.client = &http.Client{Transport: &byOwner{opts.Own, own, others}, CheckRedirect: f.redirect}
+	return f
+}
+
+// transport returns a transport that dials by means of d.
+func (f *fetcher) transport(d func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
+	t := &http.Transport{
+		DialContext: d,
 		// Compressed answers would be a second way to send a bomb, and pictures
 		// are compressed already.
 		DisableCompression:     true,
@@ -91,14 +116,33 @@ func newFetcher(opts FetchOpts) *fetcher {
 		MaxIdleConns:           1,
 		IdleConnTimeout:        30 * time.Second, // a motion often brings several pictures
 	}
-	if opts.RootCAs != nil {
-		transport.TLSClientConfig = &tls.Config{RootCAs: opts.RootCAs}
+	if f.opts.RootCAs != nil {
+		t.TLSClientConfig = &tls.Config{RootCAs: f.opts.RootCAs}
 	}
-	if opts.UseProxy {
-		transport.Proxy = http.ProxyFromEnvironment
+	if f.opts.UseProxy {
+		t.Proxy = http.ProxyFromEnvironment
 	}
-	f.client = &http.Client{Transport: transport, CheckRedirect: f.redirect}
-	return f
+	return t
+}
+
+// byOwner sends each request, redirected ones too, by the transport that is for
+// its address.
+type byOwner struct {
+	isOwn       func(*url.URL) bool
+	own, others *http.Transport
+}
+
+func (t *byOwner) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.isOwn != nil && t.isOwn(req.URL) {
+		return t.own.RoundTrip(req)
+	}
+	return t.others.RoundTrip(req)
+}
+
+// CloseIdleConnections is for [http.Client.CloseIdleConnections].
+func (t *byOwner) CloseIdleConnections() {
+	t.own.CloseIdleConnections()
+	t.others.CloseIdleConnections()
 }
 
 // close closes idle connections.
@@ -127,7 +171,34 @@ func (f *fetcher) fetch(ctx context.Context, uri string) ([]byte, error) {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	return nil, fmt.Errorf("fetch %s: %w", redact(uri), err)
+	return nil, fmt.Errorf("fetch %s: %w", redact(uri), certs.Web(err, u.Host))
+}
+
+// vet refuses what the rules forbid as it stands, without the network.
+func (f *fetcher) vet(uri string) error {
+	u, err := parseURI(uri, f.opts.MaxBytes)
+	if err != nil {
+		return err
+	}
+	if u.Scheme == "data" && !strings.Contains(u.Opaque, ",") {
+		return errNoComma
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return nil
+	}
+	if err := f.rules.checkHost(u.Hostname()); err != nil {
+		return fmt.Errorf("fetch %s: %w", redact(uri), err)
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if err != nil || f.opts.UseProxy { // a name, or it is the proxy that is dialled
+		return nil
+	}
+	rules := f.rules
+	rules.loopback = f.opts.Own != nil && f.opts.Own(u)
+	if err := rules.check(ip); err != nil {
+		return fmt.Errorf("fetch %s: %w", redact(uri), err)
+	}
+	return nil
 }
 
 // get fetches a picture by HTTP.
@@ -143,16 +214,41 @@ func (f *fetcher) get(ctx context.Context, u *url.URL) ([]byte, error) {
 	req.Header.Set("Accept", "image/jpeg, image/png, image/webp, image/gif;q=0.9, */*;q=0.1")
 	resp, err := f.client.Do(req)
 	if err != nil {
-		return nil, plainError(err)
+		return nil, f.elsewhere(u, plainError(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%w: the server answers %d %s", ErrPicture, resp.StatusCode, http.StatusText(resp.StatusCode))
+		return nil, f.elsewhere(u, fmt.Errorf("%w: the server answers %d %s", ErrPicture, resp.StatusCode, http.StatusText(resp.StatusCode)))
 	}
 	if resp.ContentLength > f.opts.MaxBytes {
 		return nil, f.tooLong()
 	}
-	return f.readAll(resp.Body, resp.ContentLength)
+	return f.readBody(resp)
+}
+
+// readBody reads the picture that an answer holds: all of it, or the first one of a
+// stream.
+func (f *fetcher) readBody(resp *http.Response) ([]byte, error) {
+	kind := resp.Header.Get("Content-Type")
+	if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(kind)), "multipart/") {
+		return f.readAll(resp.Body, resp.ContentLength)
+	}
+	data, err := f.readPart(resp.Body, boundary(kind))
+	if err != nil {
+		return nil, fmt.Errorf("stream of pictures: %w", plainError(err))
+	}
+	return data, nil
+}
+
+// elsewhere adds to the reason why a picture of our own is not here that it may be on
+// another machine, whose web server others cannot reach.
+func (f *fetcher) elsewhere(u *url.URL, err error) error {
+	ip, _ := netip.ParseAddr(u.Hostname())
+	if f.opts.Own == nil || !f.opts.Own(u) || !ip.IsLoopback() && u.Hostname() != "localhost" || errors.Is(err, ErrRefused) {
+		return err
+	}
+	return fmt.Errorf("%w; %s is this machine itself: if another one took the picture, set http.listen or http.base_url there to an address that leads to it",
+		err, u.Hostname())
 }
 
 // redirect is the client's CheckRedirect.
@@ -163,7 +259,7 @@ func (f *fetcher) redirect(req *http.Request, via []*http.Request) error {
 	if s := req.URL.Scheme; s != "http" && s != "https" {
 		return fmt.Errorf("%w: redirect to scheme %.20q", ErrRefused, s)
 	}
-	// The address redirected from may be a signed one: nobody else's business.
+	// The address redirected from may be a signed one: do not pass it on.
 	req.Header.Del("Referer")
 	if err := f.rules.checkHost(req.URL.Hostname()); err != nil {
 		return fmt.Errorf("redirect: %w", err)
@@ -177,22 +273,39 @@ func (f *fetcher) readFile(path string) ([]byte, error) {
 		path = strings.TrimPrefix(path, "/") // file:///C:/…
 	}
 	path = filepath.Clean(filepath.FromSlash(path))
-	for _, folder := range f.opts.AllowFolders {
-		folder, err := filepath.Abs(folder)
-		if err != nil {
-			return nil, err
+	folder, name, err := f.inFolder(path, filepath.Abs)
+	if err != nil {
+		return nil, err
+	}
+	data, err := f.readIn(folder, name)
+	if err != nil {
+		// An absolute link leaves its folder for os.Root, wherever it leads to. One
+		// that leads into an allowed folder is read there.
+		if real, linked := filepath.EvalSymlinks(path); linked == nil && real != path {
+			if folder, name, outside := f.inFolder(real, filepath.EvalSymlinks); outside == nil {
+				data, err = f.readIn(folder, name)
+			}
 		}
-		rel, err := filepath.Rel(folder, path)
-		if err != nil || !filepath.IsLocal(rel) {
+	}
+	if err != nil {
+		return nil, fmt.Errorf("picture file %q: %w", path, err)
+	}
+	return data, nil
+}
+
+// inFolder finds the allowed folder that path is in, and its name there. Full
+// makes a full path of a folder's.
+func (f *fetcher) inFolder(path string, full func(string) (string, error)) (folder, name string, err error) {
+	for _, folder := range f.opts.AllowFolders {
+		folder, err := full(folder)
+		if err != nil {
 			continue
 		}
-		data, err := f.readIn(folder, rel)
-		if err != nil {
-			return nil, fmt.Errorf("picture file %q: %w", path, err)
+		if name, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(name) {
+			return folder, name, nil
 		}
-		return data, nil
 	}
-	return nil, fmt.Errorf("%w: file %q is in no folder that pictures may be read from", ErrRefused, path)
+	return "", "", fmt.Errorf("%w: file %q is in no folder that pictures may be read from", ErrRefused, path)
 }
 
 func (f *fetcher) readIn(folder, name string) ([]byte, error) {
@@ -219,11 +332,13 @@ func (f *fetcher) readIn(folder, name string) ([]byte, error) {
 	return f.readAll(file, st.Size())
 }
 
-// readAll reads r to its end or the limit. Size is a hint, if not negative.
+// readAll reads r to its end or the limit, or, without a size, to the end of a
+// JPEG: a stream of them has no end. Size is a hint, if not negative.
 func (f *fetcher) readAll(r io.Reader, size int64) ([]byte, error) {
 	const most = 1 << 20 // a promise alone gets no more memory than this
 	buf := make([]byte, 0, min(max(size, 4095)+1, most))
 	r = io.LimitReader(r, f.opts.MaxBytes+1)
+	var whole jpegEnd
 	for {
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -234,6 +349,8 @@ func (f *fetcher) readAll(r io.Reader, size int64) ([]byte, error) {
 			return buf, nil
 		case err != nil:
 			return nil, plainError(err)
+		case size < 0 && whole.reached(buf):
+			return buf, nil
 		}
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]

@@ -148,7 +148,7 @@ func TestHostileInputLeavesTheScreenAlone(t *testing.T) {
 	f := newFake(rgb565)
 	var logged bytes.Buffer
 	s := New(f, "/dev/fb0", Opts{Fetch: FetchOpts{
-		MaxBytes: 512 << 10, AllowFolders: []string{folder},
+		MaxBytes: 512 << 10, AllowFolders: []string{folder}, Own: anything,
 		DenyNets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 	}}, slog.New(slog.NewTextHandler(&logged, nil)))
 	defer s.Close()
@@ -417,7 +417,7 @@ func TestAllowedHostsAndNets(t *testing.T) {
 }
 
 func TestAddressRules(t *testing.T) {
-	deny := addressRules{deny: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	deny := addressRules{loopback: true, deny: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
 	for address, refused := range map[string]bool{
 		"127.0.0.1": false, "::1": false, "192.168.1.5": false, "172.16.0.1": false, "fd00::1": false, "100.64.0.1": false,
 		"8.8.8.8": false, "2a00:1450::1": false, "64:ff9b::808:808": false, "2002:808:808::1": false,
@@ -438,4 +438,50 @@ func TestAddressRules(t *testing.T) {
 			t.Errorf("%q: %v", host, err)
 		}
 	}
+}
+
+// TestPicturesOfLocalHosts: NAME.local is found (GoSungrow#83, go2rtc#857, glance#620), and
+// the rules see what it was found to be.
+func TestPicturesOfLocalHosts(t *testing.T) {
+	srv := site(t)
+	port := netip.MustParseAddrPort(strings.TrimPrefix(srv.URL, "http://")).Port()
+	for _, tc := range []struct {
+		address string
+		deny    []netip.Prefix
+		want    string
+	}{
+		{"127.0.0.1", nil, ""},
+		{"127.0.0.1", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "127.0.0.1 is in the denied network"},
+		{"169.254.169.254", nil, "169.254.169.254 is a link-local address"},
+	} {
+		s := newScreen(t, newFake(rgb565), Opts{Fetch: FetchOpts{DenyNets: tc.deny}})
+		s.fetch.dialer.Avahi = avahi(t, "+ 1 0 camera.local "+tc.address+"\n")
+		err := s.Show(context.Background(), fmt.Sprintf("http://camera.local:%d/good.jpg", port))
+		if tc.want == "" && err != nil || tc.want != "" && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s, denied %v: error %v", tc.address, tc.deny, err)
+		}
+	}
+}
+
+// avahi is a daemon that knows one answer to everything.
+func avahi(t *testing.T, answer string) (socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "avahi")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 512))
+			_, _ = c.Write([]byte(answer))
+			c.Close()
+		}
+	}()
+	return socket
 }

@@ -46,22 +46,6 @@ func FuzzURI(f *testing.F) {
 	})
 }
 
-func FuzzExif(f *testing.F) {
-	f.Add([]byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"))
-	f.Add([]byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x08\x00\x00"))
-	f.Add(withOrientation(encodeJPEG(f, corners(8, 8)), 3))
-	f.Add([]byte("\xff\xd8\xff\xc2\x00\x0b\x08\x00\x01\x00\x01\xff\x00\x00\x00\xff\xda"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if o := exifOrientation(data); o < 1 || o > 8 {
-			t.Errorf("orientation %d", o)
-		}
-		h := parseJPEG(data)
-		if h.orientation < 1 || h.orientation > 8 || h.samples < 64 || h.scans < 0 {
-			t.Errorf("%+v", h)
-		}
-	})
-}
-
 // FuzzGeometryBlit draws pictures of any size on screens of any layout, and
 // finds out whether a byte was written that is no visible pixel.
 func FuzzGeometryBlit(f *testing.F) {

@@ -101,6 +101,7 @@ type Screen struct {
 	fb       hw.Framebuffer // nil while there is none
 	blit     *blitter
 	canBlank bool
+	said     string         // of the screen, when it was opened last
 	timer    *time.Timer    // of the picture shown
 	pictures uint64         // counts pictures shown, so that a late timer knows it is late
 	timers   sync.WaitGroup // timers that will run or are running
@@ -134,6 +135,9 @@ func (o Opts) Validate() error {
 	return nil
 }
 
+// Device is what the board calls the framebuffer.
+func (s *Screen) Device() string { return s.device }
+
 // String names the screen for a log line.
 func (s *Screen) String() string { return "screen " + s.device }
 
@@ -150,6 +154,16 @@ func (s *Screen) Check(ctx context.Context) error {
 		return err
 	}
 	return s.failed(s.fb.Read(func([]byte) {}))
+}
+
+// Vet refuses the address of a picture that can be seen not to be fetched: by its form, or
+// by where it leads. A caller that does so before Show keeps a refused command from ending
+// the Show before it. What passes may fail all the same.
+func (s *Screen) Vet(uri string) error {
+	if uri = strings.TrimSpace(uri); uri == "" {
+		return nil
+	}
+	return s.fetch.vet(uri)
 }
 
 // Show fetches the picture that uri names, shows it, and clears it after
@@ -248,7 +262,7 @@ func (s *Screen) Close() error {
 		s.stopTimer()
 		if s.fb != nil {
 			if s.opts.PowerSave {
-				s.blank(false) // a console on a dark panel helps nobody
+				s.blank(false) // a console on a dark panel cannot be read
 			}
 			cleared := s.fb.Draw(func(pix []byte) { s.blit.clear(pix) })
 			if errors.Is(cleared, hw.ErrGone) {
@@ -280,7 +294,7 @@ func (s *Screen) begin(ctx context.Context) (context.Context, uint64, func()) {
 	return ctx, s.turn, func() { cancel(nil) }
 }
 
-// current tells whether a command is still the newest one.
+// current reports whether a command is still the newest one.
 func (s *Screen) current(turn uint64) bool {
 	s.turnMu.Lock()
 	defer s.turnMu.Unlock()
@@ -312,6 +326,7 @@ func (s *Screen) drawLocked(turn uint64, p picture) error {
 		return ErrSuperseded
 	}
 	s.blit.src.open(p.Image)
+	s.blit.src.smooth = p.decoded
 	defer s.blit.release()
 	var drawn error
 	err := s.fb.Draw(func(pix []byte) {
@@ -355,7 +370,10 @@ func (s *Screen) openLocked() error {
 		}
 		return err
 	}
-	s.log.Info("screen is ready", "device", fb.String(), "geometry", geo.String())
+	if now := fb.String() + " " + geo.String(); now != s.said { // and not each time it is opened again
+		s.said = now
+		s.log.Info("screen is ready", "device", fb.String(), "geometry", geo.String())
+	}
 	return nil
 }
 
@@ -421,7 +439,7 @@ func (s *Screen) stopTimer() {
 }
 
 // expire clears the screen at the end of a picture's time. A Show under way
-// goes on: its picture is still wanted.
+// continues: its picture is still wanted.
 func (s *Screen) expire(shown uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

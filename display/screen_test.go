@@ -144,7 +144,7 @@ func TestScreenComesAndGoes(t *testing.T) {
 		if f.closed != 1 {
 			t.Error("the old handle is still open")
 		}
-		time.Sleep(time.Minute) // the timer of the lost picture harms nobody
+		time.Sleep(time.Minute) // the timer of the lost picture has no effect
 		if err := s.Check(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +228,7 @@ func TestTheNewestCommandWins(t *testing.T) {
 			t.Errorf("show: %v", err)
 		}
 	})
-	t.Run("the caller gives up", func(t *testing.T) {
+	t.Run("the caller cancels", func(t *testing.T) {
 		s := newScreen(t, newFake(rgb565), Opts{})
 		ctx, cancel := context.WithCancel(ctx)
 		older := make(chan error, 1)

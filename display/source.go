@@ -15,6 +15,10 @@ type source struct {
 	ycc    bool // the planes are Y'CbCr
 	subX   int  // luma values for one chroma value, horizontally
 	subY   int  // and vertically
+	// smooth: chroma is interpolated also where nothing is scaled, as the codecs' own
+	// libraries do it for what they decode. An image that comes as one shows as its At
+	// says.
+	smooth bool
 
 	img  image.Image
 	min  image.Point
@@ -27,8 +31,9 @@ type source struct {
 	table [3][256]byte
 }
 
-// open makes img the picture.
+// open makes img the picture. Its smooth is false.
 func (s *source) open(img image.Image) {
+	s.smooth = false
 	b := img.Bounds()
 	s.w, s.h, s.min, s.img = b.Dx(), b.Dy(), b.Min, img
 	s.planes, s.ycc, s.subX, s.subY = 3, false, 1, 1
@@ -133,13 +138,7 @@ func (s *source) convert(out [3][]byte, y int) {
 			r[i], g[i], b[i] = s.table[0][v], s.table[1][v], s.table[2][v]
 		}
 	case *image.NYCbCrA:
-		for i := range r {
-			x := s.min.X + i
-			yo, co := m.YOffset(x, s.min.Y+y), m.COffset(x, s.min.Y+y)
-			a := uint32(m.A[m.AOffset(x, s.min.Y+y)])
-			rr, gg, bb := color.YCbCrToRGB(m.Y[yo], m.Cb[co], m.Cr[co])
-			r[i], g[i], b[i] = over255(rr, a), over255(gg, a), over255(bb, a)
-		}
+		s.convertNYCbCrA(m, out, y)
 	case *image.CMYK:
 		px := m.Pix[y*m.Stride:][:4*n]
 		for i := range r {
@@ -157,6 +156,49 @@ func (s *source) convert(out [3][]byte, y int) {
 			r[i], g[i], b[i] = byte(rr>>8), byte(gg>>8), byte(bb>>8)
 		}
 	}
+}
+
+// convertNYCbCrA is convert for a picture of planes with transparency. Chroma is
+// interpolated between its rows and columns, as it is for pictures without.
+func (s *source) convertNYCbCrA(m *image.NYCbCrA, out [3][]byte, y int) {
+	subX, subY := subsampling(m.SubsampleRatio)
+	across := nearest{subX, (s.w + s.min.X%subX + subX - 1) / subX}
+	down := nearest{subY, (s.h + s.min.Y%subY + subY - 1) / subY}
+	ya, yb, wy := down.of(y + s.min.Y%subY)
+	first := m.COffset(s.min.X, s.min.Y)
+	above, below := first+ya*m.CStride, first+yb*m.CStride
+	luma := m.Y[m.YOffset(s.min.X, s.min.Y+y):]
+	alpha := m.A[m.AOffset(s.min.X, s.min.Y+y):]
+	for i := range out[0] {
+		xa, xb, wx := across.of(i + s.min.X%subX)
+		at := func(plane []byte) byte {
+			one := int(plane[above+xa])*(4-wx) + int(plane[above+xb])*wx
+			two := int(plane[below+xa])*(4-wx) + int(plane[below+xb])*wx
+			return byte((one*(4-wy) + two*wy + 8) >> 4)
+		}
+		r, g, b := color.YCbCrToRGB(luma[i], at(m.Cb), at(m.Cr))
+		a := uint32(alpha[i])
+		out[0][i], out[1][i], out[2][i] = over255(r, a), over255(g, a), over255(b, a)
+	}
+}
+
+// nearest finds, for a sample of a plane that others are by times as large as, the
+// two values of those n that lie around it, and the weight of the second in
+// quarters. It is exact for factors of 1 and 2.
+type nearest struct{ by, n int }
+
+func (n nearest) of(i int) (a, b, weight int) {
+	a = i / n.by
+	b = a
+	switch in := i % n.by; {
+	case n.by == 1:
+		return a, b, 0
+	case 2*in < n.by:
+		b = max(a-1, 0)
+	default:
+		b = min(a+1, n.n-1)
+	}
+	return a, b, 1
 }
 
 // over255 returns v·a/255, rounded.
