@@ -11,6 +11,7 @@ import (
 
 	"pithings/camera/mjpeg"
 	"pithings/hw"
+	"pithings/pulse"
 )
 
 // Opts says how pictures are taken. The zero value is ready to use.
@@ -18,8 +19,8 @@ type Opts struct {
 	// Size wanted, in pixels; zero leaves it to the driver. The nearest that the
 	// device has is taken.
 	Size image.Point
-	// Pixel is the format to ask the device for. Zero takes MJPG, else JPEG, else
-	// YUYV, whichever comes in Size.
+	// Pixel is the format to ask the device for. Zero takes the first that comes in Size
+	// of MJPG, JPEG, YUYV, UYVY, YU12 and NV12, and GREY when there is nothing else.
 	Pixel hw.PixelFormat
 	// WarmUpFrames are thrown away after the stream has started, so that exposure
 	// and white balance can settle: 10 when zero, none when negative. Cheap
@@ -101,13 +102,15 @@ type Camera struct {
 
 	life context.Context // ends with Close
 	end  context.CancelCauseFunc
-	turn chan struct{} // holds a token while the fields below belong to somebody
+	turn chan struct{} // holds a token while a goroutine uses the fields below
 
 	session   *session
 	encoder   *mjpeg.Encoder
 	lingering *linger
 	wait      sync.WaitGroup // for goroutines that linger
-	said      image.Point    // size that was logged to differ
+	frames    mjpeg.Repairer // knows what the device's JPEG frames are like
+	said      image.Point    // size that was logged to differ from the one wanted
+	header    image.Point    // size that was logged to differ from the one agreed
 
 	mu    sync.Mutex
 	stats Stats
@@ -127,12 +130,16 @@ func New(board hw.Board, device string, opts *Opts, log *slog.Logger) *Camera {
 	return c
 }
 
+// Device is what the board calls the video device.
+func (c *Camera) Device() string { return c.device }
+
 // String names the camera by its device.
 func (c *Camera) String() string { return "camera " + c.device }
 
 // acquire waits for the camera's turn. The context that it returns also ends with
 // the camera and must be released.
 func (c *Camera) acquire(ctx context.Context) (context.Context, func(), error) {
+	defer pulse.Of(ctx).Rest()() // as long as the pictures before take
 	select {
 	case <-c.life.Done():
 		return nil, nil, c.wrap(ErrClosed)
@@ -195,7 +202,7 @@ func (c *Camera) Capture(ctx context.Context) (Picture, error) {
 	return p, nil
 }
 
-// Check tells whether the device is there and offers a picture format that this
+// Check reports whether the device is there and offers a picture format that this
 // package understands, without starting it: the light stays off. It is meant to
 // be called at start and from time to time.
 func (c *Camera) Check(ctx context.Context) error {
@@ -275,7 +282,7 @@ func (c *Camera) linger() {
 			return
 		case c.turn <- struct{}{}:
 		}
-		if c.lingering == l { // nobody was quicker
+		if c.lingering == l { // no newer one has started
 			c.lingering = nil
 			c.drop()
 		}

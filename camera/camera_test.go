@@ -74,14 +74,14 @@ func (b *bench) shot() Picture {
 }
 
 // fails takes a picture that must not come, with an error that is want and
-// tells what it has to.
-func (b *bench) fails(want error, tells ...string) {
+// reports what it has to.
+func (b *bench) fails(want error, says ...string) {
 	b.Helper()
 	_, err := b.Capture(b.Context())
 	if !errors.Is(err, want) {
 		b.Fatalf("error %v, want %v", err, want)
 	}
-	for _, s := range append(tells, node) {
+	for _, s := range append(says, node) {
 		if !strings.Contains(err.Error(), s) {
 			b.Errorf("error %q does not tell %q", err, s)
 		}
@@ -92,6 +92,83 @@ func (b *bench) fails(want error, tells ...string) {
 	if b.video.InUse() {
 		b.Error("the device stays open after an error")
 	}
+}
+
+// pages rounds a frame's length up to whole pages, with what was in the buffer before.
+func pages(frame []byte) []byte {
+	return append(frame, bytes.Repeat([]byte{0x55}, 4096-len(frame)%4096)...)
+}
+
+// deepin-camera#520: the JPEG's own header is right, and said once to differ.
+func TestTheSizeInTheJPEGIsRight(t *testing.T) {
+	other := mock.New(mock.Options{Video: mock.VideoOptions{Pixel: hw.MJPG, Sizes: []image.Point{{320, 240}}, FrameInterval: time.Nanosecond}})
+	run(t, "another size than agreed", mock.VideoOptions{}, Opts{Size: image.Pt(160, 120)}, func(b *bench) {
+		v, err := other.OpenVideo(node)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer v.Close()
+		if _, err := v.Start(hw.VideoFormat{Pixel: hw.MJPG}); err != nil {
+			b.Fatal(err)
+		}
+		b.video.Configure(mock.VideoOptions{Sizes: []image.Point{{160, 120}}, Deliver: func(frame []byte) []byte {
+			frame, err := v.Next(b.Context(), frame)
+			if err != nil {
+				b.Error(err)
+			}
+			return frame
+		}})
+		for range 3 {
+			p, err := b.Capture(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			c, err := jpeg.DecodeConfig(bytes.NewReader(p.JPEG))
+			if want := image.Pt(320, 240); err != nil || p.Size != want || image.Pt(c.Width, c.Height) != want {
+				b.Errorf("a picture of %v that says %d x %d (%v), want %v", p.Size, c.Width, c.Height, err, want)
+			}
+		}
+		if s := b.Stats(); s.Corrupt != 0 || s.Format != "MJPG 320x240" {
+			b.Errorf("%+v", s)
+		}
+		if n := strings.Count(b.log.String(), "another size"); n != 1 {
+			b.Errorf("said %d times:\n%s", n, b.log)
+		}
+	})
+}
+
+// pits#24, mjpg-streamer#236: bytes of the camera's own before the end, in every frame. The first two frames may be
+// damaged ones; from then on it is a habit, of which the next picture knows.
+func TestHabitsOfACamera(t *testing.T) {
+	for _, n := range []int{1, 16, 17, 100, 1300} {
+		stray := func(frame []byte) []byte {
+			return append(append(frame[:len(frame)-2:len(frame)-2], bytes.Repeat([]byte{0x5A}, n)...), 0xFF, 0xD9)
+		}
+		run(t, fmt.Sprintf("%d stray bytes", n), mock.VideoOptions{Deliver: stray}, Opts{WarmUpFrames: -1}, func(b *bench) {
+			for range 3 {
+				b.shot()
+			}
+			if s := b.Stats(); s.Captures != 3 || s.Failures != 0 || s.Corrupt > 2 {
+				b.Errorf("%+v", s)
+			}
+		})
+	}
+	// One frame in three is no habit.
+	count := 0
+	sometimes := func(frame []byte) []byte {
+		if count++; count%3 != 0 {
+			return frame
+		}
+		return append(append(frame[:len(frame)-2:len(frame)-2], bytes.Repeat([]byte{0x5A}, 100)...), 0xFF, 0xD9)
+	}
+	run(t, "stray bytes now and then", mock.VideoOptions{Deliver: sometimes}, Opts{WarmUpFrames: -1}, func(b *bench) {
+		for range 20 {
+			b.shot()
+		}
+		if s := b.Stats(); s.Corrupt != uint64(count/3) || s.Corrupt == 0 {
+			b.Errorf("%+v of %d frames", s, count)
+		}
+	})
 }
 
 func TestCapture(t *testing.T) {
@@ -114,6 +191,20 @@ func TestCapture(t *testing.T) {
 		{"YUYV of a size that blocks do not fill", mock.VideoOptions{Pixel: hw.YUYV, Sizes: []image.Point{{330, 250}}}, Opts{}, image.Pt(330, 250), "YUYV"},
 		{"a device that lists no sizes", mock.VideoOptions{Pixel: hw.YUYV, Sizes: []image.Point{{}}}, Opts{Size: image.Pt(400, 300)}, image.Pt(400, 300), "YUYV"},
 		{"no warm-up", mock.VideoOptions{}, Opts{WarmUpFrames: -1}, image.Pt(160, 120), "MJPG"},
+		{"UYVY only", mock.VideoOptions{Pixel: hw.UYVY}, Opts{}, image.Pt(160, 120), "UYVY"},
+		// rpicam-apps#176, #857: rpicam-vid through v4l2loopback.
+		{"YU12 only", mock.VideoOptions{Pixel: hw.YU12}, Opts{}, image.Pt(160, 120), "YU12"},
+		{"YU12 by choice, any size", mock.VideoOptions{Pixel: hw.YU12, Sizes: []image.Point{{}}}, Opts{Pixel: hw.YU12, Size: image.Pt(330, 250)}, image.Pt(330, 250), "YU12"},
+		{"YU12 in padded rows", mock.VideoOptions{Pixel: hw.YU12, Padding: 32}, Opts{}, image.Pt(160, 120), "YU12"},
+		{"NV12 only", mock.VideoOptions{Pixel: hw.NV12, FullRange: true}, Opts{}, image.Pt(160, 120), "NV12"},
+		{"GREY only", mock.VideoOptions{Pixel: hw.GREY}, Opts{}, image.Pt(160, 120), "GREY"},
+		{"JPEG when MJPG is asked for", mock.VideoOptions{Pixel: hw.JPEG}, Opts{Pixel: hw.MJPG}, image.Pt(160, 120), "JPEG"},
+		// v4l2loopback#190, #543, #206: the length rounded up to a page.
+		{"YUYV of whole pages", mock.VideoOptions{Pixel: hw.YUYV, Sizes: []image.Point{{800, 600}}, Deliver: pages}, Opts{}, image.Pt(800, 600), "YUYV"},
+		{"YU12 of whole pages", mock.VideoOptions{Pixel: hw.YU12, Sizes: []image.Point{{800, 600}}, Deliver: pages}, Opts{}, image.Pt(800, 600), "YU12"},
+		{"GREY of whole pages", mock.VideoOptions{Pixel: hw.GREY, Sizes: []image.Point{{330, 250}}, Deliver: pages}, Opts{}, image.Pt(330, 250), "GREY"},
+		// ruffle#8820, libyami#801
+		{"MJPEG without an end", mock.VideoOptions{Deliver: func(f []byte) []byte { return f[:len(f)-2] }}, Opts{}, image.Pt(160, 120), "MJPG"},
 	} {
 		run(t, tt.name, tt.video, tt.opts, func(b *bench) {
 			for range 2 {
@@ -309,7 +400,7 @@ func TestRefusals(t *testing.T) {
 		b.shot()
 	})
 	run(t, "no format understood", mock.VideoOptions{Pixel: 'H' | '2'<<8 | '6'<<16 | '4'<<24}, Opts{}, func(b *bench) {
-		b.fails(hw.ErrUnsupported, `"H264"`, "MJPG, JPEG or YUYV")
+		b.fails(hw.ErrUnsupported, `"H264"`, "MJPG, JPEG, YUYV, UYVY, YU12, NV12 or GREY")
 		if err := b.Check(b.Context()); !errors.Is(err, hw.ErrUnsupported) {
 			b.Errorf("check says %v", err)
 		}

@@ -2,7 +2,7 @@
 //
 // A [Camera] opens a video device of a board, lets the exposure settle, takes
 // the first whole frame that is younger than the request, and makes a JPEG of it:
-// Motion-JPEG is passed through and completed, YUYV is encoded (see package
+// Motion-JPEG is passed through and completed, raw formats are encoded (see package
 // camera/mjpeg). Between pictures the device is closed, so that its light is off,
 // other programs can have it, and a camera that was unplugged is found again.
 //

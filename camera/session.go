@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"slices"
 	"time"
 
 	"pithings/camera/mjpeg"
@@ -12,7 +13,7 @@ import (
 )
 
 // maxLooked is how many frames are looked at for one picture before the device is
-// given up: a second's worth at least.
+// dropped: a second's worth at least.
 const maxLooked = 30
 
 // The waits between attempts to open a device that has gone.
@@ -128,10 +129,15 @@ func (c *Camera) start(ctx context.Context) error {
 		c.said = size
 		c.log.Warn("camera does not have the size wanted", "want", sizeString(want), "got", sizeString(size))
 	}
-	c.mu.Lock()
-	c.stats.Format = stream.Pixel.String() + " " + sizeString(size)
-	c.mu.Unlock()
+	c.describe(stream.Pixel, size)
 	return nil
+}
+
+// describe sets Stats.Format.
+func (c *Camera) describe(p hw.PixelFormat, size image.Point) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Format = p.String() + " " + sizeString(size)
 }
 
 func sizeString(p image.Point) string { return fmt.Sprintf("%dx%d", p.X, p.Y) }
@@ -165,12 +171,13 @@ func (c *Camera) negotiate(v hw.Video) (hw.Stream, error) {
 // usable refuses a stream that no picture can be made of.
 func usable(s hw.Stream) error {
 	const maxSide = 16384
+	least := s.Pixel.RowBytes(s.Width)
 	switch {
-	case s.Pixel != hw.MJPG && s.Pixel != hw.JPEG && s.Pixel != hw.YUYV:
+	case !slices.Contains(understood[:], s.Pixel):
 		return fmt.Errorf("%w: the driver chose pixel format %q", hw.ErrUnsupported, s.Pixel)
 	case s.Width < 1 || s.Height < 1 || s.Width > maxSide || s.Height > maxSide:
 		return fmt.Errorf("%w: the driver chose a size of %d x %d", hw.ErrUnsupported, s.Width, s.Height)
-	case s.Pixel == hw.YUYV && (s.Stride < 2*s.Width || s.Stride > 4*maxSide):
+	case least > 0 && (s.Stride < least || s.Stride > 4*maxSide):
 		return fmt.Errorf("%w: the driver chose rows of %d bytes for %d pixels", hw.ErrUnsupported, s.Stride, s.Width)
 	}
 	return nil
@@ -243,32 +250,48 @@ func (c *Camera) next(ctx context.Context) error {
 // develop makes a picture of the frame in the session's buffer, which it may take
 // over.
 func (c *Camera) develop() ([]byte, image.Point, error) {
-	s := c.session
-	want := image.Pt(s.stream.Width, s.stream.Height)
-	if s.stream.Pixel != hw.YUYV {
-		data, size, err := mjpeg.Repair(s.buf)
-		if err != nil {
-			return nil, size, err
-		}
-		if size != want {
-			return nil, size, fmt.Errorf("the picture is %s, and %s was agreed", sizeString(size), sizeString(want))
-		}
-		s.buf = nil
-		return data, size, nil
+	if c.session.stream.Pixel.RowBytes(1) > 0 {
+		return c.encode()
 	}
-	if len(s.buf) != s.stream.Stride*s.stream.Height {
-		return nil, want, fmt.Errorf("%d bytes, and %s in YUYV are %d", len(s.buf), sizeString(want), s.stream.Stride*s.stream.Height)
+	s := c.session
+	data, size, err := c.frames.Repair(s.buf)
+	if err != nil {
+		return nil, size, err
+	}
+	// The picture's own header is right: drivers are known that deliver another size than they agreed to
+	// (linuxdeepin/deepin-camera#520).
+	if agreed := image.Pt(s.stream.Width, s.stream.Height); size != agreed {
+		if c.header != size {
+			c.header = size
+			c.log.Warn("camera delivers another size than its driver reports", "agreed", sizeString(agreed), "got", sizeString(size))
+		}
+		c.describe(s.stream.Pixel, size)
+	}
+	s.buf = nil
+	return data, size, nil
+}
+
+// encode makes a JPEG of a raw frame.
+//
+// A frame may be longer than its samples: v4l2loopback before 0.13 and GStreamer's v4l2sink round
+// its length up to a page. One that is shorter has lost a part.
+func (c *Camera) encode() ([]byte, image.Point, error) {
+	s := c.session
+	size := image.Pt(s.stream.Width, s.stream.Height)
+	whole := s.stream.Layout().Bytes
+	if len(s.buf) < whole {
+		return nil, size, fmt.Errorf("%d bytes, and %s in %v are %d", len(s.buf), sizeString(size), s.stream.Pixel, whole)
 	}
 	if c.encoder == nil {
 		c.encoder = mjpeg.NewEncoder(c.opts.Quality)
 	}
 	room := s.last + s.last/8
 	if room == 0 {
-		room = want.X * want.Y / 4
+		room = size.X * size.Y / 4
 	}
-	data, err := c.encoder.Append(make([]byte, 0, room), mjpeg.YUYV{
-		Pix: s.buf, Stride: s.stream.Stride, Width: want.X, Height: want.Y, FullRange: s.stream.FullRange,
+	data, err := c.encoder.Append(make([]byte, 0, room), mjpeg.Frame{
+		Pixel: s.stream.Pixel, Pix: s.buf[:whole], Stride: s.stream.Stride, Width: size.X, Height: size.Y, FullRange: s.stream.FullRange,
 	})
 	s.last = len(data)
-	return data, want, err
+	return data, size, err
 }

@@ -8,12 +8,16 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"pithings/hw"
 )
 
 // scene is a picture of smooth shades, edges and some noise, in full-range
 // Y'CbCr 4:2:2. It stands for what a camera sees.
-func scene(w, h int) *image.YCbCr {
-	m := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio422)
+func scene(w, h int) *image.YCbCr { return sceneIn(w, h, image.YCbCrSubsampleRatio422) }
+
+func sceneIn(w, h int, ratio image.YCbCrSubsampleRatio) *image.YCbCr {
+	m := image.NewYCbCr(image.Rect(0, 0, w, h), ratio)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	clip := func(v float64) byte { return byte(min(max(v, 0), 255)) }
 	for y := range h {
@@ -32,29 +36,7 @@ func scene(w, h int) *image.YCbCr {
 
 // pack lays a picture out as YUYV rows with some bytes between them. Limited
 // range is made the way a camera does, by rounding.
-func pack(m *image.YCbCr, padding int, full bool) YUYV {
-	w, h := m.Rect.Dx(), m.Rect.Dy()
-	f := YUYV{Stride: 2*w + padding, Width: w, Height: h, FullRange: full}
-	f.Pix = bytes.Repeat([]byte{0xAA}, f.Stride*h)
-	luma := func(v byte) byte { return v }
-	chroma := luma
-	if !full {
-		luma = func(v byte) byte { return byte(16.5 + float64(v)*219/255) }
-		chroma = func(v byte) byte { return byte(128.5 + (float64(v)-128)*224/255) }
-	}
-	for y := range h {
-		row := f.Pix[y*f.Stride:]
-		for x := range w {
-			row[2*x] = luma(m.Y[m.YOffset(x, y)])
-			if c := m.COffset(x, y); x%2 == 0 {
-				row[2*x+1] = chroma(m.Cb[c])
-			} else {
-				row[2*x+1] = chroma(m.Cr[c])
-			}
-		}
-	}
-	return f
-}
+func pack(m *image.YCbCr, padding int, full bool) Frame { return packAs(m, hw.YUYV, padding, full) }
 
 func decode(t testing.TB, data []byte) *image.YCbCr {
 	t.Helper()
@@ -156,7 +138,7 @@ func TestEncodeExtremes(t *testing.T) {
 						}
 						return 0
 					}
-					f := YUYV{Stride: 64, Width: 32, Height: 8, FullRange: full, Pix: make([]byte, 64*8)}
+					f := Frame{Pixel: hw.YUYV, Stride: 64, Width: 32, Height: 8, FullRange: full, Pix: make([]byte, 64*8)}
 					for y := range 8 {
 						for x := range 32 {
 							f.Pix[y*64+2*x] = sample(x, y) // the same pattern in each block
@@ -204,7 +186,7 @@ func TestEncodeRange(t *testing.T) {
 		{"full strong colour", true, 128, 255, 128, 255},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := YUYV{Stride: 64, Width: 32, Height: 16, FullRange: tt.full}
+			f := Frame{Pixel: hw.YUYV, Stride: 64, Width: 32, Height: 16, FullRange: tt.full}
 			f.Pix = bytes.Repeat([]byte{tt.y, tt.u}, 32*16)
 			data, err := NewEncoder(95).Append(nil, f)
 			if err != nil {
@@ -224,10 +206,10 @@ func TestEncodeRange(t *testing.T) {
 func TestEncodeNoise(t *testing.T) {
 	// Noise makes long codes, runs and stuffed bytes of all kinds.
 	rnd := rand.New(rand.NewPCG(3, 4))
-	for i := range 50 {
-		f := YUYV{Width: 1 + rnd.IntN(80), Height: 1 + rnd.IntN(40), FullRange: i%2 == 0}
-		f.Stride = 2*f.Width + rnd.IntN(9)
-		f.Pix = make([]byte, f.Stride*(f.Height-1)+2*f.Width)
+	for i := range 100 {
+		f := Frame{Pixel: rawFormats[i%len(rawFormats)], Width: 1 + rnd.IntN(80), Height: 1 + rnd.IntN(40), FullRange: i%2 == 0}
+		f.Stride = f.Pixel.RowBytes(f.Width) + rnd.IntN(9)
+		f.Pix = make([]byte, hw.LayoutOf(f.Pixel, f.Width, f.Height, f.Stride).Least())
 		for j := range f.Pix {
 			f.Pix[j] = byte(rnd.Uint32())
 		}
@@ -235,8 +217,9 @@ func TestEncodeNoise(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := decode(t, data); got.Rect.Dx() != f.Width || got.Rect.Dy() != f.Height {
-			t.Fatalf("got %v, want %dx%d", got.Rect, f.Width, f.Height)
+		got, err := jpeg.Decode(bytes.NewReader(data))
+		if err != nil || got.Bounds().Dx() != f.Width || got.Bounds().Dy() != f.Height {
+			t.Fatalf("%v: got %v (%v), want %dx%d", f.Pixel, got, err, f.Width, f.Height)
 		}
 	}
 }
@@ -244,13 +227,13 @@ func TestEncodeNoise(t *testing.T) {
 func TestEncodeRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		f    YUYV
+		f    Frame
 	}{
-		{"no pixels", YUYV{Stride: 16}},
-		{"rows too short", YUYV{Pix: make([]byte, 800), Stride: 15, Width: 8, Height: 4}},
-		{"frame cut short", YUYV{Pix: make([]byte, 63), Stride: 16, Width: 8, Height: 4}},
-		{"too wide", YUYV{Pix: make([]byte, 1<<18), Stride: 1 << 18, Width: 1 << 16, Height: 1}},
-		{"negative", YUYV{Pix: make([]byte, 64), Stride: 16, Width: 8, Height: -4}},
+		{"no pixels", Frame{Pixel: hw.YUYV, Stride: 16}},
+		{"rows too short", Frame{Pixel: hw.YUYV, Pix: make([]byte, 800), Stride: 15, Width: 8, Height: 4}},
+		{"frame cut short", Frame{Pixel: hw.YUYV, Pix: make([]byte, 63), Stride: 16, Width: 8, Height: 4}},
+		{"too wide", Frame{Pixel: hw.YUYV, Pix: make([]byte, 1<<18), Stride: 1 << 18, Width: 1 << 16, Height: 1}},
+		{"negative", Frame{Pixel: hw.YUYV, Pix: make([]byte, 64), Stride: 16, Width: 8, Height: -4}},
 	} {
 		if out, err := NewEncoder(85).Append([]byte("x"), tt.f); err == nil || len(out) != 1 {
 			t.Errorf("%s: %d bytes, error %v", tt.name, len(out), err)

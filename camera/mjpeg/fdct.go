@@ -1,6 +1,10 @@
 package mjpeg
 
-import "math"
+import (
+	"math"
+
+	"pithings/picture/jpeg"
+)
 
 // The forward transform is that of Arai, Agui and Nakajima ("A fast DCT-SQ
 // scheme for images", Trans. IEICE E-71, 1988): five multiplications for eight
@@ -89,7 +93,7 @@ type place struct {
 
 // places is the inverse of zigzag, column by column.
 var places = func() (p [8][8]place) {
-	for k, at := range zigzag {
+	for k, at := range jpeg.Zigzag {
 		p[at%8][at/8] = place{1 << k, uint8(k)}
 	}
 	return p

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+
+	"pithings/picture/jpeg"
 )
 
 // maxBlockBytes bounds what one block can take: 64 coefficients of at most 16
@@ -16,12 +18,12 @@ type code uint32
 func (c code) bits() uint64 { return uint64(c & 0xFFFF) }
 func (c code) length() uint { return uint(c >> 16) }
 
-// codes returns the code of each value (T.81 annex C).
-func (s *huffmanSpec) codes() (c [256]code) {
+// codesOf returns the code of each value of a table (T.81 annex C).
+func codesOf(s jpeg.HuffmanSpec) (c [256]code) {
 	next, i := uint32(0), 0
-	for length, n := range s.counts {
+	for length, n := range s.Counts {
 		for range n {
-			c[s.values[i]] = code(uint32(length+1)<<16 | next)
+			c[s.Values[i]] = code(uint32(length+1)<<16 | next)
 			next++
 			i++
 		}
@@ -36,10 +38,10 @@ type blockCodes struct {
 	ac [256]code // by run of zeroes (high half) and size of value (low half)
 }
 
-func (b *blockCodes) set(dc, ac *huffmanSpec) {
-	all := dc.codes()
+func (b *blockCodes) set(kind int) {
+	all := codesOf(jpeg.StandardHuffman(jpeg.DC, kind))
 	copy(b.dc[:], all[:])
-	b.ac = ac.codes()
+	b.ac = codesOf(jpeg.StandardHuffman(jpeg.AC, kind))
 }
 
 // write writes one block (T.81 F.1.2): diff is its first coefficient less that

@@ -8,7 +8,11 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math/rand/v2"
+	"os"
 	"testing"
+
+	"pithings/hw"
+	t81 "pithings/picture/jpeg"
 )
 
 // segments splits a JPEG before its first scan and calls keep for each segment;
@@ -16,7 +20,7 @@ import (
 func segments(data []byte, keep func(marker byte, body []byte) bool) []byte {
 	out := bytes.Clone(data[:2])
 	at := 2
-	for data[at+1] != sos {
+	for data[at+1] != t81.SOS {
 		length := int(data[at+2])<<8 | int(data[at+3])
 		if keep(data[at+1], data[at+4:at+2+length]) {
 			out = append(out, data[at:at+2+length]...)
@@ -57,7 +61,7 @@ func TestTablesAreTheTypicalOnes(t *testing.T) {
 	ref := stdlibJPEG(t, scene(16, 16))
 	var refDHT, ownDHT []byte
 	segments(ref, func(m byte, body []byte) bool {
-		if m == dht {
+		if m == t81.DHT {
 			refDHT = append(refDHT, body...)
 		}
 		return true
@@ -69,7 +73,7 @@ func TestTablesAreTheTypicalOnes(t *testing.T) {
 	refDQT, ownDQT := []byte(nil), []byte(nil)
 	collect := func(to *[]byte) func(byte, []byte) bool {
 		return func(m byte, body []byte) bool {
-			if m == dqt {
+			if m == t81.DQT {
 				*to = append(*to, body...)
 			}
 			return true
@@ -91,7 +95,7 @@ func TestRepair(t *testing.T) {
 	}
 	// Only the chroma tables are missing: image/jpeg writes all in one segment.
 	someTables := append(bytes.Clone(own[:2]), appendDHT(nil, [2][2]bool{{true, false}, {true, false}})...)
-	someTables = append(someTables, without(own, dht)[2:]...)
+	someTables = append(someTables, without(own, t81.DHT)[2:]...)
 
 	for _, tt := range []struct {
 		name  string
@@ -101,17 +105,23 @@ func TestRepair(t *testing.T) {
 	}{
 		{"whole picture", own, own, 0},
 		{"whole picture of another encoder, 4:2:0", std, std, 0},
-		{"tables missing", without(own, dht), own, 420},
-		{"tables missing, 4:2:0", without(std, dht), std, 420},
+		{"tables missing", without(own, t81.DHT), own, 420},
+		{"tables missing, 4:2:0", without(std, t81.DHT), std, 420},
 		{"only chroma tables missing", someTables, own, 212},
-		{"grey picture without tables", without(stdlibJPEG(t, grey), dht), stdlibJPEG(t, grey), 212},
+		{"grey picture without tables", without(stdlibJPEG(t, grey), t81.DHT), stdlibJPEG(t, grey), 212},
 		{"zeroes after the end", append(bytes.Clone(own), make([]byte, 1000)...), own, -1000},
 		{"another picture after the end", append(bytes.Clone(own), own...), own, -len(own)},
-		{"AVI1 segment is kept", insert(without(own, dht), app0, "AVI1\x00\x00\x00\x00\x00\x00\x00\x00"), own, 420},
-		{"Exif segment with a thumbnail is kept", insert(own, app0+1, "Exif\x00\x00\xff\xd8\xff\xd9"), own, 0},
-		{"fill bytes before a marker", append([]byte{0xFF, soi, 0xFF, 0xFF}, own[2:]...), own, 0},
-		{"padding before the end", append(append(bytes.Clone(own[:len(own)-2]), make([]byte, 30)...), 0xFF, 0xFF, eoi), own, 0},
-		{"no JFIF header", without(own, app0), own, 0},
+		{"AVI1 segment is kept", insert(without(own, t81.DHT), t81.APP0, "AVI1\x00\x00\x00\x00\x00\x00\x00\x00"), own, 420},
+		{"Exif segment with a thumbnail is kept", insert(own, t81.APP0+1, "Exif\x00\x00\xff\xd8\xff\xd9"), own, 0},
+		{"fill bytes before a marker", append([]byte{0xFF, t81.SOI, 0xFF, 0xFF}, own[2:]...), own, 0},
+		{"padding before the end", append(append(bytes.Clone(own[:len(own)-2]), make([]byte, 30)...), 0xFF, 0xFF, t81.EOI), own, 0},
+		{"no JFIF header", without(own, t81.APP0), own, 0},
+		{"end marker missing", own[:len(own)-2], own, 2},
+		{"half of the end marker missing", own[:len(own)-1], own, 1},
+		{"end marker missing, zeroes behind", append(bytes.Clone(own[:len(own)-2]), make([]byte, 1000)...), own, 2 - 1000},
+		{"end marker and tables missing", without(own, t81.DHT)[:len(without(own, t81.DHT))-2], own, 422},
+		{"end marker missing, 4:2:0", std[:len(std)-2], std, 2},
+		{"a few stray bytes before the end", stray(own, len(own)-2, maxStray), own, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := bytes.Clone(tt.frame)
@@ -143,6 +153,113 @@ func TestRepair(t *testing.T) {
 	}
 }
 
+// stray puts n bytes that belong to nothing before the marker at an offset.
+func stray(data []byte, at, n int) []byte {
+	out := append(bytes.Clone(data[:at]), bytes.Repeat([]byte{0x5A}, n)...)
+	return append(out, data[at:]...)
+}
+
+// ruffle#8820, libyami#801: all of the picture is there but its EOI.
+func TestRepairAddsTheEnd(t *testing.T) {
+	frame, err := os.ReadFile("testdata/no-eoi.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile("testdata/whole.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := Repair(frame); err != nil || !bytes.Equal(got, whole) {
+		t.Errorf("%d bytes (%v), want the %d of whole.jpg", len(got), err, len(whole))
+	}
+}
+
+// Wherever a frame without an end is cut, it is refused, or it shows what it showed.
+func TestRepairRefusesEveryCut(t *testing.T) {
+	own := ownJPEG(t, 64, 40)
+	want := decode(t, own)
+	for n := range len(own) - 2 {
+		got, _, err := Repair(own[:n])
+		if err == nil && !same(decode(t, got), want) {
+			t.Errorf("cut to %d of %d bytes, it is another picture", n, len(own))
+		}
+	}
+}
+
+// pits#24, mjpg-streamer#236: what every frame of a camera has before a marker is no corruption.
+func TestRepairerLearnsHabits(t *testing.T) {
+	own := ownJPEG(t, 97, 50)
+	scanAt := bytes.Index(own, []byte{0xFF, t81.SOS})
+	withRST := withRestarts(2, 12, -1, false)
+	rst := bytes.Index(withRST, []byte{0xFF, t81.RST0 + 2})
+	for _, tt := range []struct {
+		name  string
+		clean []byte
+		frame []byte
+	}{
+		{"before the end", own, stray(own, len(own)-2, 17)},
+		{"1300 before the end", own, stray(own, len(own)-2, 1300)},
+		{"before the first segment", own, stray(own, 2, 1)},
+		{"before the scan", own, stray(own, scanAt, 40)},
+		{"before the scan, and tables missing", own, stray(without(own, t81.DHT), bytes.Index(without(own, t81.DHT), []byte{0xFF, t81.SOS}), 40)},
+		{"before a restart marker", withRST, stray(withRST, rst, 100)},
+		{"in three places", own, stray(stray(stray(own, len(own)-2, 500), scanAt, 3), 2, 9)},
+		{"before an end that is missing is nothing", own, append(bytes.Clone(own[:len(own)-2]), bytes.Repeat([]byte{0x5A}, 10)...)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			clean, _, err := Repair(tt.clean)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r Repairer
+			good := 0
+			for i := range 10 {
+				got, _, err := r.Repair(tt.frame)
+				if err != nil {
+					if !errors.Is(err, ErrCorrupt) || i >= 2 {
+						t.Errorf("frame %d: %v", i, err)
+					}
+					continue
+				}
+				good++
+				if !bytes.Equal(got, clean) && !same(mustDecode(t, got), mustDecode(t, clean)) {
+					t.Errorf("frame %d shows another picture", i)
+				}
+				if again, _, err := Repair(got); err != nil || !bytes.Equal(again, got) {
+					t.Errorf("frame %d is not clean: %v", i, err)
+				}
+			}
+			if good < 8 {
+				t.Errorf("%d of 10 frames taken", good)
+			}
+		})
+	}
+	var r Repairer
+	for i := range 30 { // now and then is no habit
+		frame := own
+		if i%3 == 0 {
+			frame = stray(own, len(own)-2, 100)
+		}
+		if _, _, err := r.Repair(frame); (err != nil) != (i%3 == 0) {
+			t.Errorf("frame %d: %v", i, err)
+		}
+	}
+	for range 5 { // too much is none either
+		if _, _, err := r.Repair(stray(own, len(own)-2, maxHabit+1)); err == nil {
+			t.Error("a frame that continues after its end is accepted")
+		}
+	}
+}
+
+func mustDecode(t *testing.T, data []byte) image.Image {
+	t.Helper()
+	m, err := jpeg.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func same(a, b image.Image) bool {
 	if a.Bounds() != b.Bounds() {
 		return false
@@ -159,8 +276,8 @@ func same(a, b image.Image) bool {
 
 func TestRepairRefuses(t *testing.T) {
 	own := ownJPEG(t, 320, 240)
-	bare := without(own, dht)
-	scanAt := bytes.Index(own, []byte{0xFF, sos})
+	bare := without(own, t81.DHT)
+	scanAt := bytes.Index(own, []byte{0xFF, t81.SOS})
 	cut := func(from, n int) []byte {
 		return append(bytes.Clone(own[:from]), own[from+n:]...)
 	}
@@ -183,33 +300,35 @@ func TestRepairRefuses(t *testing.T) {
 	}{
 		{"nothing", nil},
 		{"one byte", []byte{0xFF}},
-		{"start and end only", []byte{0xFF, soi, 0xFF, eoi}},
+		{"start and end only", []byte{0xFF, t81.SOI, 0xFF, t81.EOI}},
 		{"zeroes", make([]byte, 5000)},
 		{"a web page", []byte("<html><body>Not found</body></html>")},
 		{"a picture without its first byte", own[1:]},
 		{"first half", own[:len(own)/2]},
 		{"header only", own[:scanAt]},
-		{"end marker missing", own[:len(own)-2]},
-		{"half of the end marker missing", own[:len(own)-1]},
-		{"first half with an end marker", append(bytes.Clone(own[:len(own)/2]), 0xFF, eoi)},
-		{"first half without tables, with an end marker", append(bytes.Clone(bare[:len(bare)/2]), 0xFF, eoi)},
+		{"last byte of the data and the end marker missing", own[:len(own)-3]},
+		{"a buffer filled up with zeroes, without an end marker", append(bytes.Clone(own[:len(own)/2]), make([]byte, 200_000)...)},
+		{"a hundred stray bytes before the end", stray(own, len(own)-2, 100)},
+		{"stray bytes before a segment", stray(own, 2, 1)},
+		{"first half with an end marker", append(bytes.Clone(own[:len(own)/2]), 0xFF, t81.EOI)},
+		{"first half without tables, with an end marker", append(bytes.Clone(bare[:len(bare)/2]), 0xFF, t81.EOI)},
 		{"a bus packet missing", cut(scanAt+900, 512)},
 		{"a bus packet of noise", noise},
 		{"a page of zeroes", zeroes},
-		{"no data between header and end", append(bytes.Clone(own[:scanAt+14]), 0xFF, eoi)},
-		{"no quantisation tables", without(own, dqt)},
-		{"no frame header", without(own, sof0)},
-		{"twelve bits a sample", change(sof0, 0, 12)},
-		{"no lines", change(sof0, 2, 0)},
-		{"four components claimed", change(sof0, 5, 4)},
-		{"sampling of 0", change(sof0, 7, 0x01)},
-		{"larger than its data", change(sof0, 1, 2)},
-		{"smaller than its data", change(sof0, 2, 120)},
-		{"segment longer than the frame", change(app0, -2, 0xFF)},
-		{"segment without its own length", change(app0, -1, 1)},
-		{"Huffman table with too many codes", change(dht, 1, 3)},
+		{"no data between header and end", append(bytes.Clone(own[:scanAt+14]), 0xFF, t81.EOI)},
+		{"no quantisation tables", without(own, t81.DQT)},
+		{"no frame header", without(own, t81.SOF0)},
+		{"twelve bits a sample", change(t81.SOF0, 0, 12)},
+		{"no lines", change(t81.SOF0, 2, 0)},
+		{"four components claimed", change(t81.SOF0, 5, 4)},
+		{"sampling of 0", change(t81.SOF0, 7, 0x01)},
+		{"larger than its data", change(t81.SOF0, 1, 2)},
+		{"smaller than its data", change(t81.SOF0, 2, 120)},
+		{"segment longer than the frame", change(t81.APP0, -2, 0xFF)},
+		{"segment without its own length", change(t81.APP0, -1, 1)},
+		{"Huffman table with too many codes", change(t81.DHT, 1, 3)},
 		{"two frames run into each other", append(bytes.Clone(own[:len(own)/2]), own...)},
-		{"lossless", bytes.Replace(own, []byte{0xFF, sof0}, []byte{0xFF, 0xC3}, 1)},
+		{"lossless", bytes.Replace(own, []byte{0xFF, t81.SOF0}, []byte{0xFF, 0xC3}, 1)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, _, err := Repair(tt.frame)
@@ -224,21 +343,21 @@ func TestRepairRefuses(t *testing.T) {
 // withRestarts codes a grey picture with restart markers, by hand: every MCU is
 // one block of nothing but a first coefficient.
 func withRestarts(interval, mcus, skip int, final bool) []byte {
-	b := []byte{0xFF, soi, 0xFF, dqt, 0, 67, 0}
+	b := []byte{0xFF, t81.SOI, 0xFF, t81.DQT, 0, 67, 0}
 	b = append(b, bytes.Repeat([]byte{16}, 64)...)
-	b = append(b, 0xFF, sof0, 0, 11, 8, 0, 8, byte(mcus*8>>8), byte(mcus*8), 1, 1, 0x11, 0,
-		0xFF, dri, 0, 4, byte(interval>>8), byte(interval),
-		0xFF, sos, 0, 8, 1, 1, 0, 0, 63, 0)
+	b = append(b, 0xFF, t81.SOF0, 0, 11, 8, 0, 8, byte(mcus*8>>8), byte(mcus*8), 1, 1, 0x11, 0,
+		0xFF, t81.DRI, 0, 4, byte(interval>>8), byte(interval),
+		0xFF, t81.SOS, 0, 8, 1, 1, 0, 0, 63, 0)
 	w := bitWriter{buf: b}
 	var codes blockCodes
-	codes.set(&huffmanTables[dcTable][luma], &huffmanTables[acTable][luma])
+	codes.set(luma)
 	restarts := 0
 	for i := range mcus {
 		if i > 0 && i%interval == 0 {
 			buf := w.finish()
 			w = bitWriter{buf: buf}
 			if restarts != skip {
-				w.buf = append(w.buf, 0xFF, rst0+byte(restarts%8))
+				w.buf = append(w.buf, 0xFF, t81.RST0+byte(restarts%8))
 			}
 			restarts++
 		}
@@ -247,9 +366,9 @@ func withRestarts(interval, mcus, skip int, final bool) []byte {
 	}
 	b = w.finish()
 	if final {
-		b = append(b, 0xFF, rst0+byte(restarts%8))
+		b = append(b, 0xFF, t81.RST0+byte(restarts%8))
 	}
-	return append(b, 0xFF, eoi)
+	return append(b, 0xFF, t81.EOI)
 }
 
 func TestRepairRestarts(t *testing.T) {
@@ -282,7 +401,7 @@ func TestRepairRestarts(t *testing.T) {
 
 func TestRepairAgreesWithADecoder(t *testing.T) {
 	// Broken anywhere, a frame that image/jpeg cannot read must not pass.
-	own := without(ownJPEG(t, 100, 60), dht)
+	own := without(ownJPEG(t, 100, 60), t81.DHT)
 	rnd := rand.New(rand.NewPCG(7, 8))
 	passed := 0
 	for range 3000 {
@@ -302,7 +421,7 @@ func TestRepairAgreesWithADecoder(t *testing.T) {
 	t.Logf("%d of 3000 broken frames still decode", passed)
 }
 
-// limit tells that image/jpeg does not claim to read such a picture.
+// limit reports that image/jpeg does not claim to read such a picture.
 func limit(err error) bool {
 	var unsupported jpeg.UnsupportedError
 	return errors.As(err, &unsupported)
@@ -311,20 +430,28 @@ func limit(err error) bool {
 func FuzzRepair(f *testing.F) {
 	own := ownJPEG(f, 33, 18)
 	f.Add(own)
-	f.Add(without(own, dht))
+	f.Add(without(own, t81.DHT))
 	f.Add(own[:len(own)/2])
+	f.Add(own[:len(own)-2])
+	f.Add(stray(stray(own, len(own)-2, 50), 2, 3))
 	f.Add(stdlibJPEG(f, scene(20, 20)))
 	f.Add(withRestarts(2, 6, -1, true))
-	f.Add([]byte{0xFF, soi, 0xFF, eoi})
+	f.Add([]byte{0xFF, t81.SOI, 0xFF, t81.EOI})
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		got, size, err := Repair(frame)
+		var r Repairer
+		got, size, err := r.Repair(frame)
+		for range habit - 1 {
+			if err != nil {
+				got, size, err = r.Repair(frame)
+			}
+		}
 		if err != nil {
 			if !errors.Is(err, ErrCorrupt) || got != nil {
 				t.Fatalf("%d bytes with error %v", len(got), err)
 			}
 			return
 		}
-		if len(got) > len(frame)+424 {
+		if len(got) > len(frame)+426 {
 			t.Fatalf("%d bytes grew to %d", len(frame), len(got))
 		}
 		c, err := jpeg.DecodeConfig(bytes.NewReader(got))
@@ -342,14 +469,17 @@ func FuzzRepair(f *testing.F) {
 }
 
 func FuzzEncode(f *testing.F) {
-	f.Add(uint8(85), uint8(20), uint8(10), uint8(3), true, []byte("noise"))
-	f.Add(uint8(100), uint8(1), uint8(1), uint8(0), false, []byte{255})
-	f.Fuzz(func(t *testing.T, quality, w, h, padding uint8, full bool, seed []byte) {
+	for i := range rawFormats {
+		f.Add(uint8(85), uint8(20), uint8(10), uint8(3), uint8(i), true, []byte("noise"))
+		f.Add(uint8(100), uint8(1), uint8(1), uint8(0), uint8(i), false, []byte{255})
+	}
+	f.Fuzz(func(t *testing.T, quality, w, h, padding, format uint8, full bool, seed []byte) {
 		if w == 0 || h == 0 || len(seed) == 0 {
 			return
 		}
-		p := YUYV{Width: int(w), Height: int(h), Stride: 2*int(w) + int(padding), FullRange: full}
-		p.Pix = make([]byte, p.Stride*p.Height)
+		p := Frame{Pixel: rawFormats[int(format)%len(rawFormats)], Width: int(w), Height: int(h), FullRange: full}
+		p.Stride = p.Pixel.RowBytes(p.Width) + int(padding)
+		p.Pix = make([]byte, hw.LayoutOf(p.Pixel, p.Width, p.Height, p.Stride).Least())
 		for i := range p.Pix {
 			p.Pix[i] = seed[i*i%len(seed)]
 		}
@@ -365,7 +495,7 @@ func FuzzEncode(f *testing.F) {
 
 func BenchmarkRepair(b *testing.B) {
 	for _, size := range []image.Point{{640, 480}, {1280, 720}} {
-		frame := without(ownJPEG(b, size.X, size.Y), dht)
+		frame := without(ownJPEG(b, size.X, size.Y), t81.DHT)
 		b.Run(fmt.Sprintf("%dx%d", size.X, size.Y), func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(frame)))

@@ -1,5 +1,11 @@
 package mjpeg
 
+import (
+	"bytes"
+
+	"pithings/picture/jpeg"
+)
+
 // A huffmanTable finds the value of a code (T.81 annex F.2.2.3).
 type huffmanTable struct {
 	defined bool
@@ -16,18 +22,18 @@ type huffmanTable struct {
 }
 
 // set builds the table. It reports false for lengths that no prefix code has.
-func (t *huffmanTable) set(s *huffmanSpec) bool {
-	*t = huffmanTable{defined: true, n: len(s.values)}
-	copy(t.values[:], s.values)
+func (t *huffmanTable) set(s jpeg.HuffmanSpec) bool {
+	*t = huffmanTable{defined: true, n: len(s.Values)}
+	copy(t.values[:], s.Values)
 	next, i := int32(0), 0
-	for l, count := range s.counts {
+	for l, count := range s.Counts {
 		n := int(count)
 		t.offset[l] = int32(i) - next
 		for j := range n {
 			if l < 8 && next+int32(j) < 1<<(l+1) {
 				first := int(next+int32(j)) << (7 - l)
 				for k := range 1 << (7 - l) {
-					t.short[first+k] = uint16(l+1)<<8 | uint16(s.values[i+j])
+					t.short[first+k] = uint16(l+1)<<8 | uint16(s.Values[i+j])
 				}
 			}
 		}
@@ -64,6 +70,17 @@ func (r *bitReader) fill() {
 		r.acc |= uint64(b) << (56 - uint(r.n))
 		r.n += 8
 	}
+}
+
+// end returns the offset after the last byte of which a bit was taken.
+func (r *bitReader) end() int {
+	at := r.at
+	for n := r.n; n >= 8; n -= 8 {
+		if at--; r.data[at] == 0 && at > 0 && r.data[at-1] == 0xFF {
+			at-- // a stuffed byte
+		}
+	}
+	return at
 }
 
 // symbol takes the next code and n further bits, as many as the lower half of its
@@ -108,34 +125,37 @@ func (p *parser) sequential(list []scanComponent, at int) (int, error) {
 	if len(list) == 1 {
 		// A component alone has no padding to whole MCUs (T.81 A.2.2).
 		c := list[0]
-		mcus = ceil(ceil(p.width*c.h, p.hMax), 8) * ceil(ceil(p.height*c.v, p.vMax), 8)
+		mcus = ceil(ceil(p.Width*c.H, p.MaxH), 8) * ceil(ceil(p.Height*c.V, p.MaxV), 8)
 	} else {
 		total := 0
 		for i, c := range list {
-			perMCU[i] = c.h * c.v
+			perMCU[i] = c.H * c.V
 			total += perMCU[i]
 		}
 		if total > 10 {
 			return 0, corrupt("%d blocks in an MCU", total)
 		}
-		mcus = ceil(p.width, 8*p.hMax) * ceil(p.height, 8*p.vMax)
+		mcus = ceil(p.Width, 8*p.MaxH) * ceil(p.Height, 8*p.MaxV)
 	}
 	r := bitReader{data: p.data, at: at}
 	var restarts byte
 	for mcu := range mcus {
 		if p.interval > 0 && mcu > 0 && mcu%p.interval == 0 {
-			end, err := p.skipToMarker(r.at)
+			end, err := p.skipToMarker(r.end(), maxStray)
 			if err != nil {
 				return 0, err
 			}
-			if p.data[end+1] != rst0+restarts%8 {
+			if end == noMarker {
+				return 0, corrupt("cut short at MCU %d of %d", mcu, mcus)
+			}
+			if p.data[end+1] != jpeg.RST0+restarts%8 {
 				return 0, corrupt("marker %#02x at %d, where restart %d has to be", p.data[end+1], end, restarts%8)
 			}
 			restarts++
 			r = bitReader{data: p.data, at: end + 2}
 		}
 		for i, c := range list {
-			dc, ac := &p.huffman[dcTable][c.dc&3], &p.huffman[acTable][c.ac&3]
+			dc, ac := &p.huffman[jpeg.DC][c.dc&3], &p.huffman[jpeg.AC][c.ac&3]
 			for range perMCU[i] {
 				if !r.block(dc, ac) {
 					return 0, corrupt("data stop making sense in MCU %d of %d", mcu, mcus)
@@ -143,15 +163,32 @@ func (p *parser) sequential(list []scanComponent, at int) (int, error) {
 			}
 		}
 	}
-	end, err := p.skipToMarker(r.at)
+	end, err := p.skipToMarker(r.end(), maxStray)
 	if err != nil {
 		return 0, err
 	}
 	// One more restart marker at the very end is a known habit.
-	if m := p.data[end+1]; p.interval > 0 && m >= rst0 && m <= rst7 {
-		end, err = p.skipToMarker(end + 2)
+	if end != noMarker && p.interval > 0 && p.data[end+1] >= jpeg.RST0 && p.data[end+1] <= jpeg.RST7 {
+		end, err = p.skipToMarker(end+2, maxStray)
+	}
+	if err == nil && end == noMarker {
+		return p.endWithoutMarker(r.end())
 	}
 	return end, err
+}
+
+// zeroes is how many bytes of 0 do not occur in entropy-coded data: they would be more
+// coefficients of -1 in a row than any picture has.
+const zeroes = 16
+
+// endWithoutMarker ends a picture whose blocks are all there and whose EOI is not.
+func (p *parser) endWithoutMarker(at int) (int, error) {
+	if last := p.data[max(at-zeroes, 0):at]; len(bytes.Trim(last, "\x00")) == 0 {
+		// They pass for blocks, but a buffer was not filled to its end.
+		return 0, corrupt("zeroes instead of data before %d", at)
+	}
+	p.endless = true
+	return at, nil
 }
 
 // block takes the coefficients of one block.
@@ -180,23 +217,36 @@ func (r *bitReader) block(dc, ac *huffmanTable) bool {
 	return true
 }
 
-// maxStray is how many bytes may be left over between the last block and the
-// marker, beside zeroes and fill bytes: what the reader had not looked at, and a
-// little that some cameras leave behind.
-const maxStray = 16
+// What may be left over before a marker, beside zeroes and fill bytes. Up to maxStray bytes after a
+// block are a little that some encoders leave behind. More, and any between segments, are cut out: they may be a habit
+// of the camera (see Repairer), of which up to some 1,300 bytes are known.
+const (
+	maxStray = 16
+	maxHabit = 2048
+	maxCuts  = 64 // places in one frame
+)
 
-// skipToMarker returns the offset of the next marker after at.
-func (p *parser) skipToMarker(at int) (int, error) {
+// noMarker is an offset where none is.
+const noMarker = -1
+
+// skipToMarker returns the offset of the next marker after at, or noMarker. More stray bytes than may be are cut out.
+func (p *parser) skipToMarker(at, may int) (int, error) {
 	stray := 0
-	for ; at+1 < len(p.data); at++ {
-		switch b, next := p.data[at], p.data[at+1]; {
+	for i := at; i+1 < len(p.data); i++ {
+		switch b, next := p.data[i], p.data[i+1]; {
 		case b == 0xFF && next != 0 && next != 0xFF:
-			return at, nil
+			if stray > may || may == 0 {
+				if len(p.cuts) == maxCuts {
+					return 0, corrupt("bytes that belong to nothing before more than %d markers", maxCuts)
+				}
+				p.cuts = append(p.cuts, span{at, i})
+			}
+			return i, nil
 		case b != 0 && b != 0xFF:
-			if stray++; stray > maxStray {
-				return 0, corrupt("data go on after the last block, at %d", at)
+			if stray++; stray > maxHabit {
+				return 0, corrupt("data after the last block, at %d", i)
 			}
 		}
 	}
-	return 0, corrupt("no end of image in %d bytes", len(p.data))
+	return noMarker, nil
 }

@@ -10,9 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
+
+	"pithings/mqttlink/durable"
 )
 
 // Opts bounds what a [Disk] keeps. The zero value is ready to use.
@@ -94,7 +97,7 @@ func (d *Disk) wrap(err error) error { return fmt.Errorf("picture store: %w", er
 
 // load reads the folder.
 func (d *Disk) load() error {
-	if err := os.MkdirAll(d.dir, 0o700); isUnwritable(err) {
+	if err := durable.MakeFolder(d.dir); isUnwritable(err) {
 		return nil
 	} else if err != nil {
 		return err
@@ -105,7 +108,7 @@ func (d *Disk) load() error {
 	}
 	for _, e := range entries {
 		name, unfinished := strings.CutSuffix(e.Name(), unfinishedSuffix)
-		if !isName(name) || !e.Type().IsRegular() {
+		if !IsName(name) || !e.Type().IsRegular() {
 			continue // not ours
 		}
 		info, err := e.Info()
@@ -125,8 +128,9 @@ func (d *Disk) load() error {
 		d.index[name] = info.Size()
 		d.bytes += info.Size()
 	}
-	slices.SortFunc(d.files, func(a, b file) int {
-		return cmp.Or(a.time.Compare(b.time), strings.Compare(a.name, b.name))
+	sort.Slice(d.files, func(i, j int) bool {
+		a, b := d.files[i], d.files[j]
+		return cmp.Or(a.time.Compare(b.time), strings.Compare(a.name, b.name)) < 0
 	})
 	return nil
 }
@@ -192,11 +196,11 @@ func (d *Disk) Put(ctx context.Context, jpeg []byte, taken time.Time) (string, e
 func (d *Disk) createFile(name string, data []byte, t time.Time) (err error) {
 	unfinished := d.path(name + unfinishedSuffix)
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	f, err := os.OpenFile(unfinished, flags, 0o600)
+	f, err := durable.OpenFile(unfinished, flags, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
-		// Somebody removed the folder.
-		if err = os.MkdirAll(d.dir, 0o700); err == nil {
-			f, err = os.OpenFile(unfinished, flags, 0o600)
+		// Another program removed the folder.
+		if err = durable.MakeFolder(d.dir); err == nil {
+			f, err = durable.OpenFile(unfinished, flags, 0o600)
 		}
 	}
 	if err != nil {
@@ -251,7 +255,7 @@ func (d *Disk) evict(room int) error {
 	}
 }
 
-// Usage tells how many pictures there are, and how many bytes they have.
+// Usage returns how many pictures there are, and how many bytes they have.
 func (d *Disk) Usage() (count int, bytes int64) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -267,7 +271,7 @@ func (d *Disk) newest() time.Time {
 	return d.files[len(d.files)-1].time
 }
 
-// has tells whether a picture of that name is kept.
+// has reports whether a picture of that name is kept.
 func (d *Disk) has(name string) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

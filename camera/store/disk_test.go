@@ -42,7 +42,7 @@ func put(t *testing.T, d *Disk, b []byte, taken time.Time) (name string) {
 		t.Fatal(err)
 	}
 	name, ok := strings.CutPrefix(uri, "http://pi:8080/pictures/")
-	if !ok || !isName(name) {
+	if !ok || !IsName(name) {
 		t.Fatalf("URI %q", uri)
 	}
 	return name
@@ -375,7 +375,7 @@ func TestPutAgainstGet(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for range 100 {
-		if n := newName(); !isName(n) {
+		if n := newName(); !IsName(n) {
 			t.Fatalf("%q is not a name", n)
 		}
 	}

@@ -2,7 +2,7 @@
 //
 // [Store] is the seam: it takes a picture and answers with a URI. [Disk] keeps
 // the newest pictures in a folder and serves them over HTTP, under names that
-// cannot be guessed; whoever has the URI may look, and nobody else. Package
+// cannot be guessed; only a client that has the URI can get the picture. Package
 // storetest has the suite that every implementation has to pass.
 package store
 

@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-// isFull tells whether a file could not be written for want of room.
+// isFull reports whether a file could not be written for want of room.
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// isUnwritable tells whether a disk can be read but not written.
+// isUnwritable reports whether a disk can be read but not written.
 func isUnwritable(err error) bool { return isFull(err) || errors.Is(err, syscall.EROFS) }
 
 // syncDir makes a rename in dir survive a power cut.

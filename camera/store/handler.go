@@ -21,7 +21,7 @@ func (d *Disk) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, ok := strings.CutPrefix(r.URL.Path, "/")
-	if !ok || !isName(name) || !d.has(name) {
+	if !ok || !IsName(name) || !d.has(name) {
 		notFound(w)
 		return
 	}
@@ -38,7 +38,7 @@ func (d *Disk) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "image/jpeg")
 	h.Set("Cache-Control", "private, max-age=31536000, immutable")
 	h.Set("ETag", `"`+name+`"`)
-	// The time of a file tells its order and not always when it was taken.
+	// The time of a file gives its order and not always when it was taken.
 	http.ServeContent(w, r, "", time.Time{}, f)
 }
 

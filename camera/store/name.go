@@ -22,8 +22,9 @@ func newName() string {
 	return letters.EncodeToString(b[:]) + nameSuffix
 }
 
-// isName tells whether s is such as newName makes. Nothing else becomes a path.
-func isName(s string) bool {
+// IsName reports whether s is the name of a picture, such as newName makes: the last
+// part of its URI. Nothing else becomes a path.
+func IsName(s string) bool {
 	stem, ok := strings.CutSuffix(s, nameSuffix)
 	if !ok || len(stem) != nameLetters {
 		return false
