@@ -15,11 +15,11 @@ import (
 
 // Errors that callers may want to tell apart, wrapped by what Sense returns.
 var (
-	// ErrNoData: the chip answers, but did not finish a measurement in time.
-	// The next Sense resets it first.
+	// ErrNoData: the chip answers, but did not finish a measurement in time, or
+	// skipped one of its conversions. The next Sense resets it first.
 	ErrNoData = errors.New("no new data")
-	// ErrImplausible: the chip's values lead to a temperature or pressure that
-	// cannot be. The next Sense resets it first and reads its calibration again.
+	// ErrImplausible: the chip's values are beyond what it can measure. The next
+	// Sense resets it first and reads its calibration again.
 	ErrImplausible = errors.New("implausible measurement")
 	// ErrHalted: Halt was called while Sense waited.
 	ErrHalted = errors.New("halted")
@@ -31,9 +31,9 @@ type Measurement struct {
 	// Gas is the resistance of the gas sensor. Use it only when GasValid and
 	// HeaterStable are both set.
 	Gas physic.ElectricResistance
-	// GasValid tells that Gas stems from a real conversion in this measurement.
+	// GasValid reports that Gas stems from a real conversion in this measurement.
 	GasValid bool
-	// HeaterStable tells that the heater had reached its temperature.
+	// HeaterStable reports that the heater had reached its temperature.
 	HeaterStable bool
 }
 
@@ -90,9 +90,10 @@ func (d *Dev) String() string {
 // Sense makes one measurement: tens of milliseconds, depending on the
 // oversampling, plus Opts.HeaterDuration. m is only changed on success.
 //
-// Transfers that fail are repeated up to three times. If that does not help,
-// the chip is reset and set up anew, and the measurement tried once more. After
-// an error, Sense can be called again: it heals when the chip comes back.
+// Transfers that fail are repeated up to three times. If that does not help, or
+// if the chip lost its settings or answers what it cannot have measured, it is
+// reset and set up anew, and the measurement tried once more. After an error,
+// Sense can be called again: it heals when the chip comes back.
 func (d *Dev) Sense(m *Measurement) error {
 	halt := d.halted()
 	select {
@@ -108,17 +109,24 @@ func (d *Dev) Sense(m *Measurement) error {
 	return nil
 }
 
-// sense measures, with a second attempt after a reset when the bus failed.
+// attempts is how often a measurement is tried in one Sense.
+const attempts = 2
+
+// sense measures, with a second attempt after a reset when the first one failed
+// in a way that a reset may mend.
 func (d *Dev) sense(m *Measurement, halt <-chan struct{}) error {
-	if d.ready {
-		if err := d.measure(m, halt); !retryable(err) {
+	for i := 1; ; i++ {
+		if !d.ready {
+			if err := d.setUp(halt); err != nil {
+				return err
+			}
+		}
+		err := d.measure(m, halt)
+		if i == attempts || !retryable(err) {
 			return err
 		}
+		d.ready = false
 	}
-	if err := d.setUp(halt); err != nil {
-		return err
-	}
-	return d.measure(m, halt)
 }
 
 // Halt ends a Sense that waits, which then returns ErrHalted, and puts the chip
@@ -215,6 +223,9 @@ const (
 
 // measure starts a forced measurement, waits for its end and stores it in m.
 func (d *Dev) measure(m *Measurement, halt <-chan struct{}) error {
+	if err := d.cal.check(); err != nil {
+		return err
+	}
 	if err := d.configure(halt); err != nil {
 		return err
 	}
@@ -233,7 +244,11 @@ func (d *Dev) measure(m *Measurement, halt <-chan struct{}) error {
 			return d.decode(m, &d.buf)
 		}
 		if i == polls {
-			return fmt.Errorf("%w %s after the start of a measurement", ErrNoData, d.opts.duration()+polls*pollPause)
+			err := fmt.Errorf("%w %s after the start of a measurement", ErrNoData, d.opts.duration()+polls*pollPause)
+			if field[0]&statusMeasuring == 0 {
+				err = &lostError{fmt.Errorf("%w: the chip sleeps", err)}
+			}
+			return err
 		}
 		if err := wait(halt, pollPause); err != nil {
 			return err
@@ -273,26 +288,30 @@ func (d *Dev) ctrlMeas() byte {
 func (d *Dev) decode(m *Measurement, f *[lenField]byte) error {
 	var out Measurement
 	o := &d.opts
+	adc, err := readField(f, o)
+	if err != nil {
+		return err
+	}
 	tFine, ambient := 0.0, d.ambient
 	if o.Temperature != Off {
-		tFine = d.cal.tFine(uint32(f[5])<<12 | uint32(f[6])<<4 | uint32(f[7])>>4)
+		tFine = d.cal.tFine(adc.temperature)
 		ambient = tFine / finePerCelsius
+		if !(ambient >= minTemperature && ambient <= maxTemperature) {
+			return implausible("%.4g °C", ambient)
+		}
 		tFine += float64(o.TemperatureOffset) / float64(physic.Kelvin) * finePerCelsius
 		t := tFine / finePerCelsius
-		if !(t > -200 && t < 300) {
-			return fmt.Errorf("%w: %.4g °C", ErrImplausible, t)
-		}
 		out.Temperature = physic.ZeroCelsius + physic.Temperature(math.Round(t*float64(physic.Celsius)))
 	}
 	if o.Pressure != Off {
-		p := d.cal.pressure(uint32(f[2])<<12|uint32(f[3])<<4|uint32(f[4])>>4, tFine)
-		if !(p >= 0 && p < 1e6) {
-			return fmt.Errorf("%w: %.4g Pa", ErrImplausible, p)
+		p := d.cal.pressure(adc.pressure, tFine)
+		if !(p >= minPressure && p <= maxPressure) {
+			return implausible("%.4g Pa", p)
 		}
 		out.Pressure = physic.Pressure(math.Round(p * float64(physic.Pascal)))
 	}
 	if o.Humidity != Off {
-		h := d.cal.humidity(uint16(f[8])<<8|uint16(f[9]), tFine)
+		h := d.cal.humidity(adc.humidity, tFine)
 		out.Humidity = physic.RelativeHumidity(math.Round(h * float64(physic.PercentRH)))
 	}
 	if o.gas() {
@@ -300,12 +319,12 @@ func (d *Dev) decode(m *Measurement, f *[lenField]byte) error {
 		if d.high.Load() {
 			g = f[15:17]
 		}
-		adc := uint16(g[0])<<2 | uint16(g[1])>>6
+		gas := uint16(g[0])<<2 | uint16(g[1])>>6
 		var r float64
 		if d.high.Load() {
-			r = gasHigh(adc, g[1]&gasRange)
+			r = gasHigh(gas, g[1]&gasRange)
 		} else {
-			r = d.cal.gasLow(adc, g[1]&gasRange)
+			r = d.cal.gasLow(gas, g[1]&gasRange)
 		}
 		out.Gas = physic.ElectricResistance(math.Round(r * float64(physic.Ohm)))
 		out.GasValid = g[1]&gasValid != 0

@@ -1,8 +1,11 @@
 package bme680
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"math"
+	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -43,9 +46,9 @@ func TestNewI2C_finds(t *testing.T) {
 		want string
 	}{
 		{"BME680 at 0x76, found by itself", indoors(), 0, "BME680{fake, 0x76}"},
-		{"BME680 at 0x76, told so", indoors(), 0x76, "BME680{fake, 0x76}"},
+		{"BME680 at 0x76, configured", indoors(), 0x76, "BME680{fake, 0x76}"},
 		{"BME688 at 0x77, found by itself", bme688(), 0, "BME688{fake, 0x77}"},
-		{"BME688 at 0x77, told so", bme688(), 0x77, "BME688{fake, 0x77}"},
+		{"BME688 at 0x77, configured", bme688(), 0x77, "BME688{fake, 0x77}"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -394,6 +397,204 @@ func TestSense_implausible(t *testing.T) {
 			t.Errorf("got %v, want ErrImplausible", err)
 		}
 	})
+}
+
+// afterReset is a field of the values after power-on, flagged as new: what a chip that
+// skipped its conversions answers (§5.3.2).
+var afterReset = [lenField]byte{statusNewData, 0, 0x80, 0, 0, 0x80, 0, 0, 0x80, 0}
+
+// TestSense_notMeasured is Adafruit_BME680#57, Bosch-BME68x-Library#7 and esphome/issues#15: 33.15 °C and 100 %,
+// as new data. And esphome/issues#741, sensors-software#926, bme680-raspberry#7: fields of zeroes, shifted bytes.
+func TestSense_notMeasured(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		field func(f *[lenField]byte)
+		want  error
+	}{
+		{"everything skipped", func(f *[lenField]byte) { *f = afterReset }, ErrNoData},
+		{"temperature skipped", func(f *[lenField]byte) { copy(f[5:8], afterReset[5:]) }, ErrNoData},
+		{"pressure skipped", func(f *[lenField]byte) { copy(f[2:5], afterReset[2:]) }, ErrNoData},
+		{"humidity skipped", func(f *[lenField]byte) { copy(f[8:10], afterReset[8:]) }, ErrNoData},
+		{"zeroes", func(f *[lenField]byte) { clear(f[2:]) }, ErrImplausible},
+		{"ones", func(f *[lenField]byte) { copy(f[2:], "\xFF\xFF\xF0\xFF\xFF\xF0\xFF\xFF") }, ErrImplausible},
+		{"humidity of zeroes", func(f *[lenField]byte) { f[8], f[9] = 0, 0 }, ErrImplausible},
+		{"humidity of ones", func(f *[lenField]byte) { f[8], f[9] = 0xFF, 0xFF }, ErrImplausible},
+		{"a byte left out", func(f *[lenField]byte) { copy(f[2:], f[3:]) }, ErrImplausible},
+		{"two bytes left out", func(f *[lenField]byte) { copy(f[2:], f[4:]) }, ErrImplausible},
+		{"a byte twice", func(f *[lenField]byte) { copy(f[3:], bytes.Clone(f[2:])) }, ErrImplausible},
+		{"a byte of the temperature twice", func(f *[lenField]byte) { copy(f[6:], bytes.Clone(f[5:])); f[7] |= 1 }, ErrImplausible},
+		{"low bytes first", func(f *[lenField]byte) { f[5], f[6] = 0x01, 0xF5 }, ErrImplausible},
+		{"pressure of a misread byte", func(f *[lenField]byte) { f[2], f[3] = 0x05, 0 }, ErrImplausible},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				chip := indoors()
+				d := open(t, chip, nil)
+				var want Measurement
+				if err := d.Sense(&want); err != nil {
+					t.Fatal(err)
+				}
+				bad := chip.field
+				c.field(&bad)
+				if bad == chip.field {
+					t.Fatal("this case changes nothing")
+				}
+
+				// Once: measured again, with all settings written again.
+				chip.once = &bad
+				clear(chip.written)
+				var m Measurement
+				if err := d.Sense(&m); err != nil || m != want {
+					t.Errorf("once: %+v (%v), want %+v", m, err, want)
+				}
+				if chip.resets != 2 || chip.written[regCtrlHum] != byte(O2x) || chip.written[regConfig] != byte(F3)<<2 {
+					t.Errorf("%d soft resets, settings %v", chip.resets, chip.written)
+				}
+
+				// Always: an error, and no measurement.
+				good := chip.field
+				chip.field = bad
+				m = Measurement{Gas: 7}
+				err := d.Sense(&m)
+				if !errors.Is(err, c.want) || m != (Measurement{Gas: 7}) {
+					t.Errorf("always: %+v, error %v, want %v", m, err, c.want)
+				}
+				if err != nil && !strings.Contains(err.Error(), "check the sensor's supply") {
+					t.Errorf("%v: does not say what to check", err)
+				}
+				chip.field = good
+				if err := d.Sense(&m); err != nil || m != want {
+					t.Errorf("healed: %+v (%v), want %+v", m, err, want)
+				}
+				checkRules(t, chip)
+			})
+		})
+	}
+}
+
+// A quantity that is off reads as skipped: that is no fault.
+func TestSense_offIsNotSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := noGas()
+		o.Pressure, o.Humidity = Off, Off
+		c := indoors()
+		copy(c.field[2:5], afterReset[2:])
+		copy(c.field[8:10], afterReset[8:])
+		if err := open(t, c, o).Sense(&Measurement{}); err != nil || c.resets != 1 {
+			t.Errorf("%d resets: %v", c.resets, err)
+		}
+	})
+}
+
+// A chip that lost its supply during the measurement sleeps: it is started again.
+func TestSense_lostDuringTheMeasurement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := indoors()
+		d := open(t, c, nil)
+		c.forget = 1
+		var m Measurement
+		if err := d.Sense(&m); err != nil || c.resets != 2 {
+			t.Errorf("%d resets: %v", c.resets, err)
+		}
+		c.forget = -1
+		if err := d.Sense(&m); !errors.Is(err, ErrNoData) {
+			t.Errorf("got %v, want ErrNoData", err)
+		}
+		checkRules(t, c)
+	})
+}
+
+// TestSense_range: what the chip may work at is more than the datasheet promises, and less than the formulas give.
+func TestSense_range(t *testing.T) {
+	field := func(t, p float64) (f [lenField]byte) {
+		adc := func(want float64, of func(uint32) float64) uint32 {
+			best := sort.Search(1<<20, func(i int) bool { return (of(uint32(i)) >= want) == (of(1<<20-1) > of(0)) })
+			return uint32(best)
+		}
+		a := adc(t, func(a uint32) float64 { return golden.tFine(a) / finePerCelsius })
+		b := adc(p, func(a uint32) float64 {
+			return golden.pressure(a, golden.tFine(adc(t, func(a uint32) float64 { return golden.tFine(a) / finePerCelsius })))
+		})
+		f = [lenField]byte{statusNewData, 0, byte(b >> 12), byte(b >> 4), byte(b << 4), byte(a >> 12), byte(a >> 4), byte(a << 4), 0x4A, 0x4B}
+		return f
+	}
+	for _, c := range []struct {
+		name  string
+		t, p  float64 // °C, Pa
+		wrong bool
+	}{
+		{"indoors", 21, 101325, false},
+		{"a balloon at 20 km", -56, 5000, false},
+		{"a balloon at 30 km", -46, 1200, false},
+		{"the Dead Sea", 45, 106500, false},
+		{"the coldest that the chip measures", -40, 30000, false},
+		{"the hottest that the chip measures", 85, 110000, false},
+		{"colder than anywhere", -95, 101325, true},
+		{"boiling", 120, 101325, true},
+		{"vacuum", 21, 500, true},
+		{"under water", 21, 140000, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := &Dev{opts: *noGas(), cal: golden, ambient: 25}
+			f := field(c.t, c.p)
+			var m Measurement
+			err := d.decode(&m, &f)
+			if c.wrong {
+				if !errors.Is(err, ErrImplausible) {
+					t.Errorf("got %v and %v (%v), want ErrImplausible", m.Temperature, m.Pressure, err)
+				}
+				return
+			}
+			if err != nil || math.Abs(m.Temperature.Celsius()-c.t) > 0.01 || math.Abs(float64(m.Pressure)/float64(physic.Pascal)-c.p) > 2 {
+				t.Errorf("got %v and %v (%v), want %g °C and %g Pa", m.Temperature, m.Pressure, err, c.t, c.p)
+			}
+		})
+	}
+}
+
+// The offset is the user's: it does not make a measurement implausible.
+func TestSense_rangeWithoutTheOffset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, offset := range []physic.Temperature{-maxOffset, maxOffset} {
+			o := noGas()
+			o.TemperatureOffset = offset
+			if err := open(t, indoors(), o).Sense(&Measurement{}); err != nil {
+				t.Errorf("%v: %v", offset, err)
+			}
+		}
+	})
+}
+
+// TestSense_partlyBlankCalibration: one word of zeroes or ones makes a quantity constant, 0 °C or 0 %, and plausible.
+func TestSense_partlyBlankCalibration(t *testing.T) {
+	for name, at := range map[string][]int{
+		"par_t1": {0xE9, 0xEA}, "par_t2": {0x8A, 0x8B}, "par_p1": {0x8E, 0x8F}, "par_h1": {0xE2, 0xE3}, "par_h2": {0xE1, 0xE2},
+		"everything about temperature": {0xE9, 0xEA, 0x8A, 0x8B, 0x8C},
+		"everything about humidity":    {0xE1, 0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8},
+	} {
+		for _, v := range []byte{0x00, 0xFF} {
+			t.Run(fmt.Sprintf("%s is %#02x", name, v), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					chip := indoors()
+					good := chip.reset
+					for _, reg := range at {
+						chip.reset[reg] = v
+					}
+					d := open(t, chip, nil)
+					if err := d.Sense(&Measurement{}); !errors.Is(err, ErrImplausible) || !strings.Contains(err.Error(), "calibration") {
+						t.Errorf("got %v, want ErrImplausible for the calibration", err)
+					}
+					if chip.starts != 0 {
+						t.Error("measured, and heated, by a calibration that makes no sense")
+					}
+					chip.reset = good // the next Sense reads it again
+					if err := d.Sense(&Measurement{}); err != nil {
+						t.Error(err)
+					}
+				})
+			})
+		}
+	}
 }
 
 // TestSense_busErrors: a measurement has 3 transfers; how many in a row may fail?

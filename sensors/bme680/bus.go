@@ -26,10 +26,17 @@ type busError struct {
 func (e *busError) Error() string { return fmt.Sprintf("%s: %v", e.op, e.err) }
 func (e *busError) Unwrap() error { return e.err }
 
-// retryable tells whether err may go away when the chip is set up anew.
-func retryable(err error) bool {
+// retryable reports whether err may go away when the chip is set up anew.
+func retryable(err error) bool { return isBus(err) || isLost(err) }
+
+func isBus(err error) bool {
 	var b *busError
 	return errors.As(err, &b)
+}
+
+func isLost(err error) bool {
+	var l *lostError
+	return errors.As(err, &l)
 }
 
 // read reads consecutive registers from reg on.
@@ -81,15 +88,18 @@ func wait(halt <-chan struct{}, t time.Duration) error {
 	}
 }
 
-// wrap names the chip's place and, for a transfer that failed, what to look at.
+// wrap names the chip's place and what to look at.
 func (d *Dev) wrap(err error) error {
 	return wrap(d.conn, err)
 }
 
 func wrap(c i2c.Dev, err error) error {
 	hint := ""
-	if retryable(err) {
+	switch {
+	case isBus(err):
 		hint = "; check the sensor's wires and supply, and that `i2cdetect` shows it"
+	case isLost(err):
+		hint = "; check the sensor's supply (3.3 V without dips) and its wires, and that no other program uses it"
 	}
 	return fmt.Errorf("bme680: %s at %#02x: %w%s", c.Bus, c.Addr, err, hint)
 }

@@ -69,7 +69,7 @@ func newCalibration(a *[lenCalib1]byte, b *[lenCalib2]byte, c *[lenCalib3]byte) 
 	}, nil
 }
 
-// blank tells whether nothing but a bus that idles answered.
+// blank reports whether the bus was idle: no chip answered.
 func blank(b []byte) bool {
 	for _, v := range b {
 		if v != b[0] {

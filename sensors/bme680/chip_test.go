@@ -16,16 +16,18 @@ var errNACK = errors.New("remote I/O error")
 // measurement that takes as long as the datasheet says. It keeps its own
 // account of the rules, to find a driver that breaks them.
 type chip struct {
-	mu    sync.Mutex
-	addr  uint16
-	regs  [256]byte // now
-	reset [256]byte // after power-up
-	field [lenField]byte
-	slow  time.Duration // how much longer than typical a measurement takes
-	never bool          // measurements do not end
-	gone  bool          // nothing answers
-	nack  int           // so many transfers fail
-	hang  time.Duration // a failing transfer takes so long
+	mu     sync.Mutex
+	addr   uint16
+	regs   [256]byte // now
+	reset  [256]byte // after power-up
+	field  [lenField]byte
+	slow   time.Duration   // how much longer than typical a measurement takes
+	never  bool            // measurements do not end
+	gone   bool            // nothing answers
+	nack   int             // so many transfers fail
+	once   *[lenField]byte // what the next measurement ends with
+	forget int             // so many starts are forgotten, as when the supply dips after them; all when negative
+	hang   time.Duration   // a failing transfer takes so long
 
 	busyUntil time.Time
 	written   map[byte]byte // last value written to each register
@@ -113,6 +115,12 @@ func (c *chip) write(reg, v byte) {
 		c.starts++
 		c.regs[regField] = c.regs[regField]&^statusNewData | 0x20
 		c.busyUntil = time.Now().Add(c.duration() + c.slow)
+		if c.forget != 0 {
+			c.forget--
+			c.regs, c.busyUntil = c.reset, time.Time{}
+			copy(c.regs[regField:], afterReset[:])
+			c.regs[regField] = 0
+		}
 	}
 }
 
@@ -123,6 +131,10 @@ func (c *chip) finish() {
 	}
 	c.busyUntil = time.Time{}
 	copy(c.regs[regField:], c.field[:])
+	if c.once != nil {
+		copy(c.regs[regField:], c.once[:])
+		c.once = nil
+	}
 	c.regs[regCtrlMeas] &^= 3
 }
 

@@ -100,7 +100,7 @@ const (
 	maxOffset         = 50 * physic.Kelvin
 )
 
-// gas tells whether the gas sensor is used.
+// gas reports whether the gas sensor is used.
 func (o *Opts) gas() bool {
 	return o.HeaterTemperature != 0 && o.HeaterDuration != 0
 }

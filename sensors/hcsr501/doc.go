@@ -14,11 +14,13 @@
 //     every Opts.Poll.
 //   - Until Opts.WarmUp after New, nothing is reported. If the line is high when
 //     the warm-up ends, motion begins at that moment: with the jumper at H
-//     somebody who stays would otherwise never be noticed.
+//     a person who stays would otherwise never be noticed.
 //   - Motion ends when the line has been low for Opts.Hold. If it goes high
-//     again before, the motion goes on.
-//   - A line that is high for Opts.StuckHigh without a break is reported as a
-//     fault: a sensor that faces a heater, a wire that touches the supply.
+//     again before, the motion continues.
+//   - Motion that has not ended Opts.StuckHigh after it began is reported as a
+//     fault: a sensor that faces a heater, a wire that touches the supply, a
+//     sensor that goes high again and again before the hold time is over. The
+//     fault ends with the motion.
 //   - A line that has gone, for example with the USB adapter that it is on,
 //     ends Watch with an error within seconds.
 //

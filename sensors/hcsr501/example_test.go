@@ -16,9 +16,9 @@ import (
 )
 
 func Example() {
-	// A line that rises after 20 ms and falls after 60 ms, so that this example
-	// runs anywhere. On a board it comes from gpioreg.ByName.
-	line := &pulse{PinIn: gpio.INVALID, start: time.Now()}
+	// A line that is high until it is noticed, so that this example runs anywhere. On a
+	// board it comes from gpioreg.ByName.
+	line := &pulse{PinIn: gpio.INVALID, level: gpio.High}
 
 	d, err := hcsr501.New(line, &hcsr501.Opts{Debounce: 5 * time.Millisecond})
 	if err != nil {
@@ -29,7 +29,10 @@ func Example() {
 	defer cancel()
 	_ = d.Watch(ctx, func(e hcsr501.Event) {
 		fmt.Println(e.Kind)
-		if e.Kind == hcsr501.Ended {
+		switch e.Kind {
+		case hcsr501.Began:
+			line.level = gpio.Low
+		case hcsr501.Ended:
 			cancel()
 		}
 	})
@@ -60,19 +63,15 @@ func ExampleDev_Watch() {
 	log.Print(err)
 }
 
-// pulse is a line with one pulse.
+// pulse is a line with a level.
 type pulse struct {
 	gpio.PinIn
-	start time.Time
+	level gpio.Level
 }
 
 func (p *pulse) In(gpio.Pull, gpio.Edge) error { return nil }
 func (p *pulse) Halt() error                   { return nil }
-
-func (p *pulse) Read() gpio.Level {
-	t := time.Since(p.start)
-	return t >= 20*time.Millisecond && t < 60*time.Millisecond
-}
+func (p *pulse) Read() gpio.Level              { return p.level }
 
 func (p *pulse) WaitForEdge(timeout time.Duration) bool {
 	time.Sleep(min(timeout, 2*time.Millisecond))

@@ -32,6 +32,14 @@ func bounces(t, long time.Duration, l gpio.Level) (out []at) {
 	return append(out, at{t + long, l})
 }
 
+// pulses is a line that is high and low in turn from a time to another, and then low.
+func pulses(from, to, high, low time.Duration) (out []at) {
+	for t := from; t < to; t += high + low {
+		out = append(out, at{t, true}, at{t + high, false})
+	}
+	return out
+}
+
 func with(o Opts, change func(*Opts)) *Opts {
 	change(&o)
 	return &o
@@ -104,7 +112,7 @@ func TestWatch(t *testing.T) {
 			want: []string{"1s motion began", "9s motion ended"},
 		},
 		{
-			name: "a pulse that begins within the hold goes on", opts: with(plain, func(o *Opts) { o.Hold = 5 * time.Second }), until: time.Minute,
+			name: "a pulse that begins within the hold continues", opts: with(plain, func(o *Opts) { o.Hold = 5 * time.Second }), until: time.Minute,
 			line: []at{{time.Second, true}, {4 * time.Second, false}, {8980 * ms, true}, {12 * time.Second, false}},
 			want: []string{"1s motion began", "17s motion ended"},
 		},
@@ -139,11 +147,44 @@ func TestWatch(t *testing.T) {
 			want: []string{"0s warming up, 1m0s left", "1m0s ready", "1m0s motion began", "1m0s stuck high"},
 		},
 		{
-			name: "stuck is told once a time", opts: with(plain, func(o *Opts) { o.StuckHigh = time.Minute }), until: time.Hour,
+			name: "stuck is reported once a time", opts: with(plain, func(o *Opts) { o.StuckHigh = time.Minute }), until: time.Hour,
 			line: []at{{time.Second, true}, {5 * time.Minute, false}, {6 * time.Minute, true}, {6*time.Minute + 30*time.Second, false}, {10 * time.Minute, true}},
 			want: []string{
 				"1s motion began", "1m1s stuck high", "5m0s no longer stuck", "5m0s motion ended",
 				"6m0s motion began", "6m30s motion ended", "10m0s motion began", "11m0s stuck high"},
+		},
+		{
+			// home-assistant-config#750: high 5.8 s, low 0.6 s, for days.
+			name: "a sensor that never stays quiet is stuck", opts: with(plain, func(o *Opts) { o.Hold, o.StuckHigh = 8*time.Second, 20*time.Second }), until: 90 * time.Second,
+			line: pulses(0, time.Minute, 5800*ms, 600*ms),
+			want: []string{"0s motion began", "20s stuck high", "1m11.4s no longer stuck", "1m11.4s motion ended"},
+		},
+		{
+			name: "stuck counts from the motion and not from the last rise", opts: with(plain, func(o *Opts) { o.Hold, o.StuckHigh = 5*time.Second, time.Minute }), until: 5 * time.Minute,
+			line: []at{{0, true}, {50 * time.Second, false}, {52 * time.Second, true}, {70 * time.Second, false}},
+			want: []string{"0s motion began", "1m0s stuck high", "1m15s no longer stuck", "1m15s motion ended"},
+		},
+		{
+			name: "stuck while the line is low", opts: with(plain, func(o *Opts) { o.Hold, o.StuckHigh = 8*time.Second, 20*time.Second }), until: 5 * time.Minute,
+			line: []at{{0, true}, {15 * time.Second, false}},
+			want: []string{"0s motion began", "20s stuck high", "23s no longer stuck", "23s motion ended"},
+		},
+		{
+			name: "motion that ends in time is not stuck", opts: with(plain, func(o *Opts) { o.Hold, o.StuckHigh = 8*time.Second, 20*time.Second }), until: 5 * time.Minute,
+			line: []at{{0, true}, {11 * time.Second, false}},
+			want: []string{"0s motion began", "19s motion ended"},
+		},
+		{
+			name: "a spike before the end does not make motion stuck", opts: with(plain, func(o *Opts) { o.Hold, o.StuckHigh = 8*time.Second, 20*time.Second }), until: 5 * time.Minute,
+			line: []at{{0, true}, {11 * time.Second, false}, {18980 * ms, true}, {19010 * ms, false}},
+			want: []string{"0s motion began", "19s motion ended"},
+		},
+		{
+			name: "stuck again after it healed", opts: with(plain, func(o *Opts) { o.Hold, o.StuckHigh = time.Second, 10*time.Second }), until: 5 * time.Minute,
+			line: append(pulses(0, 15*time.Second, 5800*ms, 600*ms), pulses(time.Minute, 75*time.Second, 5800*ms, 600*ms)...),
+			want: []string{
+				"0s motion began", "10s stuck high", "19.6s no longer stuck", "19.6s motion ended",
+				"1m0s motion began", "1m10s stuck high", "1m19.6s no longer stuck", "1m19.6s motion ended"},
 		},
 		{
 			name: "stuck is not asked for", opts: with(plain, func(o *Opts) { o.StuckHigh = 0 }), until: 10 * time.Hour,
@@ -323,7 +364,7 @@ func TestWatch_cancelled(t *testing.T) {
 		if err := d.Watch(ctx, func(Event) {}); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
-		// Afterwards it can be watched again; the warm-up goes on meanwhile.
+		// Afterwards it can be watched again; the warm-up continues meanwhile.
 		time.Sleep(20 * time.Second)
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

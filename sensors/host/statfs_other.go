@@ -1,0 +1,7 @@
+//go:build !linux
+
+package host
+
+import "errors"
+
+func statfs(string) (Space, error) { return Space{}, errors.ErrUnsupported }
