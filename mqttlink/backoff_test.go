@@ -3,9 +3,7 @@ package mqttlink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -132,41 +130,6 @@ func TestAnHourOffline(t *testing.T) {
 		}
 		if !strings.Contains(lines[len(lines)-1], "repeated=") {
 			t.Errorf("the last line does not count: %s", lines[len(lines)-1])
-		}
-	})
-}
-
-func TestQuietLog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log logBuffer
-		q := newQuietLog(log.logger())
-		for range 60 {
-			q.say(slog.LevelWarn, "a", "again")
-			time.Sleep(time.Second)
-		}
-		if n := len(log.lines()); n != 1 {
-			t.Errorf("%d lines in a minute, want 1", n)
-		}
-		q.say(slog.LevelWarn, "b", "other") // is not held back by the first
-		time.Sleep(11 * time.Minute)
-		q.say(slog.LevelWarn, "a", "news after a pause")
-		q.say(slog.LevelWarn, "a", "held back again")
-		if n := len(log.lines()); n != 3 {
-			t.Errorf("%d lines, want 3:\n%s", n, strings.Join(log.lines(), "\n"))
-		}
-		for i := range 10 * quietLines {
-			q.say(slog.LevelInfo, fmt.Sprint(i), "many")
-		}
-		if len(q.lines) > quietLines {
-			t.Errorf("%d lines remembered, at most %d", len(q.lines), quietLines)
-		}
-		if n := len(log.lines()); n > 4+quietBurst {
-			t.Errorf("%d lines of different kinds at once", n)
-		}
-		time.Sleep(quietEvery)
-		q.say(slog.LevelInfo, "another", "tells how many were held back")
-		if lines := log.lines(); !strings.Contains(lines[len(lines)-1], "held_back=6") {
-			t.Errorf("the last line: %s", lines[len(lines)-1])
 		}
 	})
 }

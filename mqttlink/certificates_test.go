@@ -132,6 +132,13 @@ func TestConnectionFailures(t *testing.T) {
 		return l.Addr().String()
 	}()
 	mutual := tls.RequireAndVerifyClientCert
+	// old is a broker of that version at most, whose only cipher wants an RSA key.
+	old := func(version uint16) *tls.Config {
+		c := ca.server("127.0.0.1", -time.Hour, year, tls.NoClientCert)
+		c.MinVersion, c.MaxVersion = tls.VersionTLS10, version
+		c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
+		return c
+	}
 	for _, tt := range []struct {
 		name   string
 		s      *script
@@ -142,9 +149,11 @@ func TestConnectionFailures(t *testing.T) {
 		words  []string
 	}{
 		{"nobody listens", nil, nil, "mqtt", nil, Refused, []string{"connection refused", "start it"}},
+		// Koenkk/zigbee2mqtt#3068: the other scheme is offered where it may be meant.
+		{"nobody listens for TLS", nil, nil, "mqtts", nil, Refused, []string{"connection refused", "if the broker does not encrypt, write mqtt://127.0.0.1:"}},
 		{"no such host", &script{}, nil, "mqtt", func(o *Options) { o.Endpoint = "mqtt://host.invalid" }, NoSuchHost, []string{"host.invalid"}},
-		{"accepts and never answers", &script{silent: true}, nil, "mqtt", nil, Timeout, []string{"gave no answer within 200ms", "CONNECT"}},
-		{"accepts and never shakes hands", &script{silent: true}, nil, "mqtts", func(o *Options) { o.CA = ca.file }, Timeout, []string{"encryption"}},
+		{"accepts and never answers", &script{silent: true}, nil, "mqtt", nil, Timeout, []string{"gave no answer within 200ms", "CONNECT", "if this port is encrypted, write mqtts://127.0.0.1:"}},
+		{"accepts and never shakes hands", &script{silent: true}, nil, "mqtts", func(o *Options) { o.CA = ca.file }, Timeout, []string{"encryption", "if the broker does not encrypt, write mqtt://127.0.0.1:"}},
 		{"protocol version", &script{connack: 1}, nil, "mqtt", nil, ConnectRefused, []string{"MQTT 3.1.1", "code 1"}},
 		{"client id", &script{connack: 2}, nil, "mqtt", nil, ConnectRefused, []string{`client id "test"`}},
 		{"unavailable", &script{connack: 3}, nil, "mqtt", nil, ConnectRefused, []string{"code 3"}},
@@ -153,9 +162,15 @@ func TestConnectionFailures(t *testing.T) {
 		{"not authorised, as AWS says it", &script{connack: 7}, ca.server("127.0.0.1", -time.Hour, year, mutual), "mqtts",
 			func(o *Options) { o.CA, o.Cert, o.Key = ca.file, cert, key }, ConnectRefused, []string{"not authorised (code 7)", "policy"}},
 		{"unknown code", &script{connack: 99}, nil, "mqtt", nil, ConnectRefused, []string{"return code 99"}},
-		{"closes upon CONNECT", &script{hangUp: true}, nil, "mqtt", nil, ClosedEarly, []string{"without an answer to CONNECT"}},
+		{"closes upon CONNECT", &script{hangUp: true}, nil, "mqtt", nil, ClosedEarly, []string{"without an answer to CONNECT", "if this port is encrypted, write mqtts://127.0.0.1:"}},
+		{"closes upon CONNECT, without having asked for a certificate", &script{hangUp: true}, ca.server("127.0.0.1", -time.Hour, year, tls.NoClientCert), "mqtts",
+			func(o *Options) { o.CA = ca.file }, ClosedEarly, []string{"its log for"}},
+		{"closes upon CONNECT, having asked for a certificate", &script{hangUp: true}, ca.server("127.0.0.1", -time.Hour, year, tls.RequestClientCert), "mqtts",
+			func(o *Options) { o.CA = ca.file }, ClientRefused, []string{"give cert and key"}},
+		{"old TLS", &script{}, old(tls.VersionTLS10), "mqtts", func(o *Options) { o.CA = ca.file }, BadTLS, []string{"before 1.2", "update the broker"}},
+		{"no common cipher", &script{}, old(tls.VersionTLS12), "mqtts", func(o *Options) { o.CA = ca.file }, BadTLS, []string{"no cipher in common", "ECDHE"}},
 		{"closes upon CONNECT, with certificate", &script{hangUp: true}, ca.server("127.0.0.1", -time.Hour, year, mutual), "mqtts",
-			func(o *Options) { o.CA, o.Cert, o.Key = ca.file, cert, key }, ClosedEarly, []string{"iot:Connect", `"test"`}},
+			func(o *Options) { o.CA, o.Cert, o.Key = ca.file, cert, key }, ClosedEarly, []string{"it does not accept the certificate", `"test"`}},
 		{"web server", &script{greeting: []byte("HTTP/1.1 400 Bad Request\r\n\r\n")}, nil, "mqtt", nil, NotMQTT, []string{"web server"}},
 		{"something else", &script{greeting: []byte("220 mail.example ESMTP\r\n")}, nil, "mqtt", nil, NotMQTT, []string{"does not answer in MQTT"}},
 		{"plain client, TLS port", &script{greeting: []byte{0x15, 3, 1, 0, 2, 2, 70}}, nil, "mqtt", nil, NotMQTT, []string{"use mqtts://"}},
@@ -171,6 +186,8 @@ func TestConnectionFailures(t *testing.T) {
 		{"clock of 1970", &script{}, ca.server("127.0.0.1", -time.Hour, year, tls.NoClientCert), "mqtts",
 			func(o *Options) { o.CA = ca.file; o.now = func() time.Time { return time.Unix(100, 0) } }, NotYetValid, []string{"clock reads 1970-01-01 00:01", "timedatectl"}},
 		{"client certificate missing", &script{}, ca.server("127.0.0.1", -time.Hour, year, mutual), "mqtts",
+			func(o *Options) { o.CA = ca.file }, ClientRefused, []string{"give cert and key"}},
+		{"client certificate missing, TLS 1.2", &script{}, capped(ca.server("127.0.0.1", -time.Hour, year, mutual)), "mqtts",
 			func(o *Options) { o.CA = ca.file }, ClientRefused, []string{"give cert and key"}},
 		{"client certificate of another authority", &script{}, ca.server("127.0.0.1", -time.Hour, year, mutual), "mqtts",
 			func(o *Options) { o.CA, o.Cert, o.Key = ca.file, foreign, foreignKey }, ClientRefused, []string{foreign}},
@@ -201,10 +218,16 @@ func TestConnectionFailures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = l.connect(t.Context())
+			_, err = connect(t.Context(), l.parts)
 			wantFault(t, err, tt.kind, tt.words...)
 		})
 	}
+}
+
+// capped limits a broker to TLS 1.2.
+func capped(c *tls.Config) *tls.Config {
+	c.MaxVersion = tls.VersionTLS12
+	return c
 }
 
 // A certificate is read again at each attempt, so renewing it heals the link.
@@ -238,11 +261,8 @@ func TestALPNAndSNI(t *testing.T) {
 		alpn   []string
 		sni    string
 	}{
-		{"port 443 with certificate", func(o *Options) { o.Cert, o.Key = cert, key }, []string{"x-amzn-mqtt-ca"}, "broker.example"},
-		{"port 443 with user name", func(o *Options) { o.Username = "u" }, []string{"mqtt"}, "broker.example"},
-		{"port 443 with neither", func(o *Options) {}, nil, "broker.example"},
-		{"port 8883", func(o *Options) { o.Endpoint = "mqtts://broker.example"; o.Cert, o.Key = cert, key }, nil, "broker.example"},
-		{"overridden", func(o *Options) {
+		{"none", func(o *Options) { o.Cert, o.Key = cert, key }, nil, "broker.example"},
+		{"given", func(o *Options) {
 			o.ALPN = []string{"special"}
 			o.ServerName = "broker.example"
 			o.Endpoint = "mqtts://192.0.2.1:443"
@@ -307,7 +327,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		{"CA missing", func(o *Options) { o.CA = "/nowhere/ca.pem" }, BadCA, []string{"/nowhere/ca.pem", "check the path"}},
 		{"CA not PEM", func(o *Options) { o.CA = junk }, BadCA, []string{junk, "BEGIN CERTIFICATE"}},
 		{"CA damaged", func(o *Options) { o.CA = damagedCert }, BadCA, []string{damagedCert}},
-		{"CA folder empty", func(o *Options) { o.CA = empty }, BadCA, []string{empty, "no PEM certificate"}},
+		{"CA folder empty", func(o *Options) { o.CA = empty }, BadCA, []string{empty, "no certificate"}},
 		{"certificate missing", func(o *Options) { o.Cert = "/nowhere/c.pem" }, BadCertificate, []string{"/nowhere/c.pem"}},
 		{"certificate is a folder", func(o *Options) { o.Cert = empty }, BadCertificate, []string{"not a regular file"}},
 		{"certificate not PEM", func(o *Options) { o.Cert = junk }, BadCertificate, []string{junk}},
@@ -351,14 +371,65 @@ func TestCheckCertificates(t *testing.T) {
 	cert, key := ca.issue("client", "", -time.Hour, time.Hour)
 	o := DefaultOptions()
 	o.Endpoint, o.CA, o.Cert, o.Key = "mqtts://broker.example", ca.file, cert, key
-	if err := CheckCertificates(o, time.Now()); err != nil {
+	check := func(at time.Time) error {
+		warnings, problems := CheckCertificates(o, at)
+		if len(warnings) > 0 || len(problems) > 1 {
+			t.Error(warnings, problems)
+		}
+		if len(problems) == 0 {
+			return nil
+		}
+		return problems[0]
+	}
+	if err := check(time.Now()); err != nil {
 		t.Error(err)
 	}
-	wantFault(t, CheckCertificates(o, time.Now().Add(2*time.Hour)), Expired, "clock reads", "renew")
-	wantFault(t, CheckCertificates(o, time.Unix(0, 0)), NotYetValid, "1970-01-01")
+	wantFault(t, check(time.Now().Add(2*time.Hour)), Expired, "clock reads", "renew")
+	wantFault(t, check(time.Unix(0, 0)), NotYetValid, "1970-01-01")
 	// New takes it: the clock may be set before it counts.
 	o.now = func() time.Time { return time.Unix(0, 0) }
 	if _, err := New(o); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is left out of a bundle is warned of; it is no reason to refuse the rest.
+func TestOddCertificateInBundleIsWarnedOf(t *testing.T) {
+	ca := newAuthority(t, "test")
+	good, err := os.ReadFile(ca.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle := filepath.Join(ca.dir, "bundle")
+	if err := os.WriteFile(bundle, append([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), good...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := DefaultOptions()
+	o.Endpoint, o.CA = "mqtts://broker.example", bundle
+	warnings, problems := CheckCertificates(o, time.Now())
+	if len(problems) > 0 || len(warnings) != 1 || !strings.Contains(warnings[0], bundle+": 1 certificate cannot be read and is left out") {
+		t.Errorf("%v %v", warnings, problems)
+	}
+}
+
+// Whoever has a certificate is not asked to do without encryption.
+func TestClearTextIsNotOfferedBesideACertificate(t *testing.T) {
+	ca := newAuthority(t, "test")
+	cert, key := ca.issue("client", "", -time.Hour, time.Hour)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	o := DefaultOptions()
+	o.Endpoint, o.CA, o.Cert, o.Key = "mqtts://"+l.Addr().String(), ca.file, cert, key
+	link, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = connect(t.Context(), link.parts)
+	wantFault(t, err, Refused, "check host and port")
+	if strings.Contains(Explain(err), "mqtt://") {
 		t.Error(err)
 	}
 }

@@ -14,8 +14,8 @@ import (
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
-	"pithings/mqttlink/internal/prompt"
 	"pithings/mqttlink/outbox"
+	"pithings/mqttlink/wire"
 )
 
 // slowBox is an outbox on a disk that takes its time, or fails.
@@ -185,11 +185,77 @@ func TestHandedOver(t *testing.T) {
 		}
 		fails.Store(false)
 		flush(t, l)
+		synctest.Wait() // until the other end has read it
 		if got := s.payloads(); fmt.Sprint(got) != "[0 1 2 3 4 5 6 7]" {
 			t.Errorf("%q", got)
 		}
 		if st := l.Stats(); st.Accepted != 8 || st.Acked != 8 || st.Connects != 2 {
 			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// What is not to be queued is sent at once or not at all, and never touches the disk.
+func TestUnqueuedIsNeverWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, err := outbox.Open(t.TempDir(), outbox.DiskOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer disk.Close()
+		s := &script{}
+		o := options("broker:1883")
+		o.Outbox = disk
+		l, stop := s.on(t, o)
+		publish(t, l, 1, "a")
+		flush(t, l)
+		time.Sleep(time.Second)
+		m := Message{Topic: "t", Payload: []byte("now"), Unqueued: true}
+		if err := l.Publish(t.Context(), m); err != nil {
+			t.Error(err)
+		}
+		flush(t, l)
+		if got := s.payloads(); fmt.Sprint(got) != "[a now]" {
+			t.Errorf("%q", got)
+		}
+		stop()
+		idle, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := idle.Publish(t.Context(), m); !errors.Is(err, ErrUnqueued) {
+			t.Errorf("without a connection: %v", err)
+		}
+		if n := disk.NextSeq() - 1; n != 1 {
+			t.Errorf("%d messages were in the outbox", n)
+		}
+	})
+}
+
+// What is not to be queued needs no queued message before it in its session: nor the first
+// one on a fresh disk, nor one after a restart with an empty outbox.
+func TestUnqueuedIsTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, err := outbox.Open(t.TempDir(), outbox.DiskOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer disk.Close()
+		for _, before := range []string{"", "a"} {
+			s := &script{}
+			o := options("broker:1883")
+			o.Outbox = disk
+			l, stop := s.on(t, o)
+			time.Sleep(time.Second)
+			if err := l.Publish(t.Context(), Message{Topic: "t", Payload: []byte("now"), Unqueued: true}); err != nil {
+				t.Errorf("after %q: %v", before, err)
+			}
+			publish(t, l, 1, "a") // is in the outbox of the next session, sent and done
+			flush(t, l)
+			if got := s.payloads(); fmt.Sprint(got) != "[now a]" {
+				t.Errorf("after %q: %q", before, got)
+			}
+			stop()
 		}
 	})
 }
@@ -243,7 +309,7 @@ func TestWrittenLater(t *testing.T) {
 				time.Sleep(time.Second) // the sender rests
 				away.Store(test.cut)
 				written.Store(0)
-				if err := l.Publish(t.Context(), Message{Topic: "t", Payload: []byte("2"), QoS: 1, Life: test.life}); err != nil {
+				if err := l.Publish(t.Context(), Message{Topic: "t", Payload: []byte("2"), QoS: 1, Expiry: test.life}); err != nil {
 					t.Fatal(err)
 				}
 				if later := written.Load() == 0; later != test.later && !test.cut { // that happens at once
@@ -277,7 +343,7 @@ type failing struct {
 	fails *atomic.Bool
 }
 
-var _ prompt.Gauge = failing{}
+var _ wire.Gauge = failing{}
 
 func (c failing) Unsent() (n int, ok bool) { return 0, true }
 

@@ -19,7 +19,7 @@ func TestDurable(t *testing.T) {
 	published := 0
 	life := func(l *Link, life time.Duration) {
 		t.Helper()
-		if err := l.Publish(t.Context(), Message{Topic: "command", Payload: []byte("late"), QoS: 1, Life: life}); err != nil {
+		if err := l.Publish(t.Context(), Message{Topic: "command", Payload: []byte("late"), QoS: 1, Expiry: life}); err != nil {
 			t.Fatal(err)
 		}
 	}

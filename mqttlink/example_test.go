@@ -7,6 +7,7 @@ import (
 
 	"pithings/mqttlink"
 	"pithings/mqttlink/broker"
+	"pithings/mqttlink/topic"
 )
 
 func Example() {
@@ -46,8 +47,8 @@ func Example() {
 }
 
 func ExampleMatch() {
-	fmt.Println(mqttlink.Match("+/capture/#", "TG_Camera/capture/finished"))
-	fmt.Println(mqttlink.Match("#", "$SYS/broker/uptime"))
+	fmt.Println(topic.Match("+/capture/#", "TG_Camera/capture/finished"))
+	fmt.Println(topic.Match("#", "$SYS/broker/uptime"))
 	// Output:
 	// true
 	// false

@@ -3,8 +3,8 @@ package mqttlink
 import (
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
+
+	"pithings/quietlog"
 )
 
 // Kind names what went wrong with a connection, for tests and metrics.
@@ -25,7 +25,7 @@ const (
 	ClientRefused  Kind = "client-refused" // the server sent a TLS alert about our certificate
 	BadTLS         Kind = "tls"            // any other failure of the handshake
 	NoSuchHost     Kind = "dns"            // name resolution failed
-	Refused        Kind = "refused"        // nobody listens on the port
+	Refused        Kind = "refused"        // no program listens on the port
 	Unreachable    Kind = "unreachable"    // no route
 	Timeout        Kind = "timeout"        // no answer in time
 	NotMQTT        Kind = "not-mqtt"       // something else answers on the port
@@ -54,7 +54,7 @@ func (f *Fault) Unwrap() error { return f.Err }
 
 // fault makes a Fault with a formatted line.
 func fault(kind Kind, cause error, format string, args ...any) *Fault {
-	return &Fault{Kind: kind, Line: oneLine(fmt.Sprintf(format, args...)), Err: cause}
+	return &Fault{Kind: kind, Line: quietlog.OneLine(fmt.Sprintf(format, args...)), Err: cause}
 }
 
 // kindOf returns the kind of a Fault, or "".
@@ -76,19 +76,8 @@ func Explain(err error) string {
 	if errors.As(err, &f) {
 		return f.Line
 	}
-	return oneLine(err.Error())
+	return quietlog.OneLine(err.Error())
 }
 
-// oneLine makes text that may come from the other end fit for a log.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > 600 {
-		s = strings.ToValidUTF8(s[:600], "") + "…"
-	}
-	return strings.TrimSpace(s)
-}
+// short cuts a value to what a line can hold.
+func short(s string) string { return quietlog.Short(s) }

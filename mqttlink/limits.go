@@ -11,7 +11,7 @@ import (
 // answer a breach by closing the connection, or by discarding the message,
 // without a word. A zero value means MQTT's own limit.
 type Limits struct {
-	By     string // whose limits these are, for messages: "AWS IoT Core"
+	By     string // whose limits these are, for messages
 	Source string // where they are written, for messages
 
 	MaxPayload       int // bytes of a payload
@@ -20,7 +20,7 @@ type Limits struct {
 	MaxClientID      int // bytes of a client id
 	MaxSubscriptions int // different filters at a time
 	MaxFilters       int // filters in one SUBSCRIBE; 8 when zero, which every broker takes
-	MaxUnacked       int // messages on their way at a time: the largest Options.Window
+	MaxUnacked       int // messages in flight at a time: the largest Options.Window
 	MaxKeepAlive     time.Duration
 
 	// What is published faster than this waits for its turn, in order.
@@ -30,7 +30,7 @@ type Limits struct {
 	// ConnectEvery is the least time between two attempts to connect.
 	ConnectEvery time.Duration
 
-	Rules Rules // what else is to be heeded; nil: nothing
+	Rules Rules // what else it asks for; nil: nothing
 }
 
 // Rules are what a broker forbids beyond sizes and numbers. The methods are called
@@ -75,9 +75,9 @@ func (e *LimitError) Error() string {
 // RuleError says that a message, filter or client id was refused before it was
 // sent because of a rule of the broker's.
 type RuleError struct {
-	What   string // "publish to $aws/x"
+	What   string // "publish to $SYS/x"
 	Why    string // "the topic is not one of those reserved for clients"
-	By     string // "AWS IoT Core"
+	By     string // whose rule it is
 	Source string
 }
 
@@ -97,68 +97,7 @@ func (l Limits) exceeded(what, unit string, got, max int) *LimitError {
 }
 
 // ErrQoS is wrapped when a quality of service other than 0 or 1 is asked for.
-var ErrQoS = errors.New("only QoS 0 and 1 are supported (2 is left unanswered by AWS IoT Core): use 1")
-
-// check says why m cannot be published under the limits, or returns nil.
-func (l Limits) check(m Message) error {
-	if err := ValidTopic(m.Topic); err != nil {
-		return err
-	}
-	if m.QoS > 1 {
-		return fmt.Errorf("publish to %s with QoS %d: %w", m.Topic, m.QoS, ErrQoS)
-	}
-	if m.Life < 0 {
-		return fmt.Errorf("publish to %s: its life is %s: give a positive time, or 0 for ever", clip(m.Topic), m.Life)
-	}
-	if err := l.checkTopic("topic", m.Topic); err != nil {
-		return err
-	}
-	if err := m.TimeField.Check(m.Payload); err != nil {
-		return fmt.Errorf("publish to %s: %w", clip(m.Topic), err)
-	}
-	n := len(m.Payload) + m.TimeField.grows()
-	if l.MaxPayload > 0 && n > l.MaxPayload {
-		return l.exceeded("payload of "+clip(m.Topic), "bytes", n, l.MaxPayload)
-	}
-	if max := maxPacket - len(m.Topic) - 4; n > max {
-		return &LimitError{What: "payload of " + clip(m.Topic), Unit: "bytes", Got: n, Max: max}
-	}
-	if l.Rules != nil {
-		return l.Rules.CheckPublish(m)
-	}
-	return nil
-}
-
-// checkFilter says why filter cannot be subscribed to, or returns nil.
-func (l Limits) checkFilter(filter string, qos byte) error {
-	if err := ValidFilter(filter); err != nil {
-		return err
-	}
-	if qos > 1 {
-		return fmt.Errorf("subscribe to %s with QoS %d: %w", filter, qos, ErrQoS)
-	}
-	if err := l.checkTopic("filter", filter); err != nil {
-		return err
-	}
-	if l.Rules != nil {
-		return l.Rules.CheckFilter(filter)
-	}
-	return nil
-}
-
-func (l Limits) checkTopic(what, topic string) error {
-	counts := topic
-	if l.Rules != nil {
-		counts = topic[l.Rules.FreePrefix(topic):]
-	}
-	if l.MaxTopicBytes > 0 && len(counts) > l.MaxTopicBytes {
-		return l.exceeded(what+" "+clip(topic), "bytes", len(counts), l.MaxTopicBytes)
-	}
-	if slashes := strings.Count(counts, "/"); l.MaxTopicLevels > 0 && slashes >= l.MaxTopicLevels {
-		return l.exceeded(what+" "+clip(topic), "slashes", slashes, l.MaxTopicLevels-1)
-	}
-	return nil
-}
+var ErrQoS = errors.New("only QoS 0 and 1 are supported: use 1")
 
 // filters returns how many filters may go in one SUBSCRIBE.
 func (l Limits) filters() int {
@@ -168,6 +107,30 @@ func (l Limits) filters() int {
 	return l.MaxFilters
 }
 
+// Below these no broker that we know of has a limit: they are not suspected. Some
+// take 8 levels, mosquitto 200, EMQX 128; small brokers on microcontrollers 1 KiB.
+const (
+	unsuspectedBytes  = 1 << 10
+	unsuspectedLevels = 8
+)
+
+// orTooMuch names size and depth as reasons for which a broker whose limits are not known
+// may have closed the connection: emqx#7179 (packets over 1 MiB), owntracks/recorder#524
+// (200 levels).
+func (l Limits) orTooMuch(topic string, bytes int) string {
+	var much []string
+	if bytes > unsuspectedBytes && l.MaxPayload == 0 {
+		much = append(much, fmt.Sprintf("a packet of %d bytes", bytes))
+	}
+	if levels := strings.Count(topic, "/") + 1; levels > unsuspectedLevels && l.MaxTopicLevels == 0 {
+		much = append(much, fmt.Sprintf("a topic of %d levels", levels))
+	}
+	if len(much) == 0 {
+		return ""
+	}
+	return "; or " + strings.Join(much, " and ") + " is more than this broker takes"
+}
+
 // permission is what the broker must allow for a topic to be published to, in
 // its own words if they are known.
 func (l Limits) permission(topic string, subscribe bool) string {
@@ -175,7 +138,7 @@ func (l Limits) permission(topic string, subscribe bool) string {
 		return l.Rules.Permission(topic, subscribe)
 	}
 	if subscribe {
-		return "subscribing to " + clip(topic)
+		return "subscribing to " + short(topic)
 	}
-	return "publishing to " + clip(topic)
+	return "publishing to " + short(topic)
 }

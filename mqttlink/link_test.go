@@ -16,6 +16,7 @@ import (
 
 	"pithings/mqttlink/broker"
 	"pithings/mqttlink/outbox"
+	"pithings/mqttlink/topic"
 )
 
 // numbers returns "0" … "n-1".
@@ -382,8 +383,8 @@ func TestRefusedBeforeSending(t *testing.T) {
 		{"payload", Message{Topic: "t", Payload: make([]byte, 11)}, true, nil},
 		{"long topic", Message{Topic: strings.Repeat("x", 21)}, true, nil},
 		{"deep topic", Message{Topic: "a/b/c/d"}, true, nil},
-		{"wildcard", Message{Topic: "a/#"}, false, ErrTopic},
-		{"empty", Message{}, false, ErrTopic},
+		{"wildcard", Message{Topic: "a/#"}, false, topic.ErrInvalid},
+		{"empty", Message{}, false, topic.ErrInvalid},
 		{"QoS 2", Message{Topic: "t", QoS: 2}, false, ErrQoS},
 	} {
 		err := l.Publish(t.Context(), tt.m)
@@ -403,7 +404,7 @@ func TestRefusedBeforeSending(t *testing.T) {
 	if _, err := l.Subscribe("a", 2, none); !errors.Is(err, ErrQoS) {
 		t.Errorf("QoS 2: %v", err)
 	}
-	if _, err := l.Subscribe("a/#/b", 1, none); !errors.Is(err, ErrTopic) {
+	if _, err := l.Subscribe("a/#/b", 1, none); !errors.Is(err, topic.ErrInvalid) {
 		t.Errorf("bad filter: %v", err)
 	}
 	if l.Queued() != 0 {

@@ -1,36 +1,37 @@
 package mqttlink
 
 import (
-	"strings"
-	"time"
-
 	"pithings/mqttlink/outbox"
+	"pithings/mqttlink/topic"
 )
 
-// order says which message of the outbox a session sends next. Usually that is the
-// next one. With Options.LiveFirst what is published while the session lasts is
-// ahead of what waited when it began, the backlog, which is sent in between.
+// order finds the message of the outbox that a session sends next. Usually that is the next
+// one. With Options.LiveFirst what is published while the session lasts is ahead of what was
+// queued when it began, the backlog, which is sent in between.
 type order struct {
-	l        *Link
+	box      outbox.Box
 	pos      uint64 // of what comes in order: of the backlog as long as ahead is true
-	ahead    bool   // there is a backlog, and what is live is ahead of it
+	ahead    bool   // there is a backlog, and live messages are ahead of it
 	boundary uint64 // of the backlog: the first number behind it
-	live     uint64 // of what is live
-	suspect  uint64 // to be tried before all else; 0: none
+	live     uint64 // of the live messages
+	suspect  uint64 // to be probed before all else; 0: none
 }
 
-// newOrder begins a session.
-func (l *Link) newOrder() order {
-	o, next := order{l: l}, l.box.NextSeq()
-	if box, ok := l.box.(stagedBox); ok && next > 1 {
+// newOrder begins a session. suspect is the message to be probed; 0: none.
+func newOrder(box outbox.Box, liveFirst bool, suspect uint64) order {
+	o, next := order{box: box}, box.NextSeq()
+	if next > 1 {
 		// What was being published as the last session ended cannot be read before, and
 		// would be passed over.
 		_ = box.Settle(next - 1)
 	}
-	if l.o.LiveFirst {
+	if box.Len() == 0 {
+		o.pos = next // nothing is before what is published now, which may be sent at once
+	}
+	if liveFirst {
 		o.boundary = next
 		o.ahead, o.live = true, o.boundary
-		o.suspect = l.trial.message.seq // otherwise it would come up when all else has been sent
+		o.suspect = suspect // otherwise it would come up when all else has been sent
 	}
 	return o
 }
@@ -45,31 +46,31 @@ type turn struct {
 // next returns what comes next. It moves on when passed is called.
 func (o *order) next() (t turn, ok bool, err error) {
 	if o.suspect != 0 {
-		if t.Record, ok, err = o.l.box.Next(o.suspect); err != nil || ok && t.Seq == o.suspect {
+		if t.Record, ok, err = o.box.Next(o.suspect); err != nil || ok && t.Seq == o.suspect {
 			t.ahead, t.history = true, o.history(&t.Record)
 			return t, ok, err
 		}
 		o.suspect = 0 // it has left the box
 	}
 	if o.ahead {
-		if t.Record, ok, err = o.l.box.Next(o.live); ok || err != nil {
+		if t.Record, ok, err = o.box.Next(o.live); ok || err != nil {
 			t.ahead = true
 			return t, ok, err
 		}
 	}
-	t.Record, ok, err = o.l.box.Next(o.pos)
+	t.Record, ok, err = o.box.Next(o.pos)
 	if o.ahead && err == nil && (!ok || t.Seq >= o.boundary) {
-		// The backlog has been sent. What is live goes on in order.
+		// The backlog has been sent. Live messages continue in order.
 		o.ahead, o.pos = false, o.live
-		t.Record, ok, err = o.l.box.Next(o.pos)
+		t.Record, ok, err = o.box.Next(o.pos)
 	}
 	t.history = ok && o.history(&t.Record)
 	return t, ok, err
 }
 
-// history reports whether r goes to the topic for what is late: a command goes where
-// it has always gone, or nowhere.
-func (o *order) history(r *outbox.Record) bool { return r.Seq < o.boundary && r.Life == 0 }
+// history reports whether r goes to the topic for what is late: a command goes where it has
+// always gone, or is dropped.
+func (o *order) history(r *outbox.Record) bool { return r.Seq < o.boundary && r.Expiry == 0 }
 
 // passed notes that t has been dealt with.
 func (o *order) passed(t *turn) {
@@ -83,76 +84,76 @@ func (o *order) passed(t *turn) {
 	}
 }
 
-// historyTopic is where a message of the backlog goes.
-func (o *Options) historyTopic(topic string) string {
-	return strings.ReplaceAll(o.HistoryTopic, "{topic}", topic)
+// backlog reports whether t is of the backlog while live messages are ahead of it.
+func (o *order) backlog(t *turn) bool { return o.ahead && !t.ahead }
+
+// isLast reports whether seq is the next number in order, and nothing is ahead of it or in
+// between.
+func (o *order) isLast(seq uint64) bool { return !o.ahead && o.suspect == 0 && o.pos == seq }
+
+// With Options.LiveFirst a message that is late goes to the topic of history, and is not
+// kept by the broker there. A state would then stay as it was before the connection was
+// lost until it changes again. So the newest retained message of each topic goes to its own
+// topic, retained, late or not.
+
+// maxStates is how many topics with retained messages are tracked. On a link with more,
+// those of the others are history.
+const maxStates = 4096
+
+// states knows the newest retained message of each topic, and where late messages go. It
+// belongs to the sender.
+type states struct {
+	box       outbox.Box
+	liveFirst bool
+	history   string // the topic of history, a template; "": none
+
+	newest map[string]uint64 // record, by topic
+	seen   uint64            // records of the outbox before it have been looked at
 }
 
-// rename gives a message of the backlog its topic. A state that was to be kept by the
-// broker is not any more: it is history.
-func (l *Link) rename(t *turn) {
-	if t.history && l.o.HistoryTopic != "" {
-		t.Topic, t.Retain = l.o.historyTopic(t.Topic), false
+// place gives a message of the backlog its topic. A state that the broker was to keep is
+// kept no more: it is history, unless it is the newest.
+func (n *states) place(t *turn) {
+	if !t.history || n.history == "" {
+		n.sent(&t.Record, t.Seq)
+		return
+	}
+	if t.Retain && n.isNewest(&t.Record) {
+		return
+	}
+	t.Topic, t.Retain = topic.ExpandOwn(n.history, t.Topic), false
+}
+
+// sent notes what is sent, if it is a state: it may have left the outbox when that is
+// looked through.
+func (n *states) sent(r *outbox.Record, seq uint64) {
+	if r.Retain && n.liveFirst {
+		n.note(r.Topic, seq)
 	}
 }
 
-// next waits for the message whose turn it is, and for the subscriptions made before
-// it. While there is none, others may send: the slot and s.sending, which are held
-// when it is called, are given up meanwhile.
-func (s *session) next() (t turn, ok bool) {
-	o, pace := &s.order, &s.pace
-	for {
-		t, ok, err := o.next()
-		switch {
-		case err != nil:
-			s.end(fault(Lost, err, "the outbox cannot be read (%v): the connection is opened again", err))
-			return t, false
-		case ok && o.ahead && !t.ahead && s.l.o.Drain > 0 && !pace.caught:
-			// While the backlog waits for its turn something may come that is ahead of it.
-			if wait := pace.due(); wait > 0 {
-				select {
-				case <-time.After(wait):
-				case <-s.l.kick:
-				case <-s.ended:
-					return t, false
-				}
-				continue
-			}
-		case !ok:
-			pace.rest()
-			if !s.rest() {
-				return t, false
-			}
-			continue
+// note notes a retained message. That of a later record counts.
+func (n *states) note(topic string, seq uint64) {
+	if n.newest == nil {
+		n.newest = map[string]uint64{}
+	}
+	if was, known := n.newest[topic]; seq > was && (known || len(n.newest) < maxStates) {
+		n.newest[topic] = seq
+	}
+}
+
+// isNewest reports whether r is the newest retained message of its topic. The outbox is
+// looked through for that, once, when the first of a backlog comes up.
+func (n *states) isNewest(r *outbox.Record) bool {
+	for end := n.box.NextSeq(); n.seen < end; {
+		x, ok, err := n.box.Next(n.seen)
+		if err != nil || !ok {
+			break
 		}
-		if !s.awaitTime(t.Record, o.ahead && !t.ahead) {
-			select {
-			case <-s.ended:
-				return t, false
-			default:
-				continue // in the meantime the box may have dropped it
-			}
+		if x.Retain {
+			n.note(x.Topic, x.Seq)
 		}
-		s.l.rename(&t)
-		return t, s.waitSettled()
+		n.seen = x.Seq + 1
 	}
-}
-
-// rest waits until something is to be sent, and lets others send meanwhile. It
-// returns false if the session ends first.
-func (s *session) rest() bool {
-	<-s.slots
-	s.sending.Unlock()
-	defer s.sending.Lock()
-	select {
-	case <-s.l.kick:
-	case <-s.ended:
-		return false
-	}
-	select {
-	case s.slots <- struct{}{}:
-	case <-s.ended:
-		return false
-	}
-	return true
+	return n.newest[r.Topic] == r.Seq
 }

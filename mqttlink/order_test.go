@@ -48,7 +48,7 @@ func TestLiveFirst(t *testing.T) {
 	for i := range 10 {
 		publish(t, l, byte(i%2), fmt.Sprint(i))
 	}
-	if err := l.Publish(t.Context(), Message{Topic: "command", QoS: 1, Life: time.Hour, Retain: true}); err != nil {
+	if err := l.Publish(t.Context(), Message{Topic: "command", QoS: 1, Expiry: time.Hour, Retain: true}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -179,7 +179,7 @@ func TestLiveFirstPoison(t *testing.T) {
 			publish(t, l, 1, fmt.Sprint(100+i))
 		}
 		flush(t, l)
-		if a := l.Asides(); len(a) != 1 || string(a[0].Message.Payload) != "bad" {
+		if a := l.DeadLetters(); len(a) != 1 || string(a[0].Message.Payload) != "bad" {
 			t.Errorf("set aside: %+v", a)
 		}
 		times := map[string]int{}

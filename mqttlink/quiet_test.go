@@ -71,7 +71,7 @@ func TestLinesInAnHour(t *testing.T) {
 				return every(time.Second, func(i int) {
 					_ = l.Publish(context.Background(), Message{Topic: fmt.Sprint("t", i)})
 				})
-			}, "oldest messages up",
+			}, "drops the oldest messages",
 		},
 		{
 			"messages grow too old", &script{}, func(o *Options) {
@@ -82,7 +82,7 @@ func TestLinesInAnHour(t *testing.T) {
 				return every(time.Second, func(i int) {
 					_ = l.Publish(context.Background(), Message{Topic: fmt.Sprint("t", i)})
 				})
-			}, "oldest messages up",
+			}, "drops the oldest messages",
 		},
 		{
 			"no queue", &script{}, func(o *Options) { o.Dial, o.MaxQueued = refused, 0 },
@@ -102,7 +102,7 @@ func TestLinesInAnHour(t *testing.T) {
 				return every(time.Minute, func(i int) {
 					_ = l.Publish(context.Background(), Message{Topic: fmt.Sprint("f", i), QoS: 1})
 				})
-			}, "message set aside",
+			}, "kept as a dead letter",
 		},
 		{
 			"forbidden subscriptions", &script{suback: 0x80}, nil,
@@ -127,7 +127,7 @@ func TestLinesInAnHour(t *testing.T) {
 			"lives that pass", &script{connack: 5}, nil,
 			func(l *Link) func() {
 				return every(time.Second, func(i int) {
-					_ = l.Publish(context.Background(), Message{Topic: fmt.Sprint("t", i), QoS: 1, Life: time.Second})
+					_ = l.Publish(context.Background(), Message{Topic: fmt.Sprint("t", i), QoS: 1, Expiry: time.Second})
 				})
 			}, "not authorised",
 		},

@@ -13,24 +13,25 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
+	"pithings/mqttlink/wire"
 
-	"pithings/mqttlink/internal/prompt"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// script is a broker that does what a test tells it, on a real loopback socket or
+// script is a broker that does what a test scripts, on a real loopback socket or
 // on pipes, packet by packet. Zero values make it behave.
 type script struct {
-	silent    bool                                  // never answers anything
-	connack   byte                                  // return code
-	hangUp    bool                                  // closes instead of a CONNACK
-	suback    byte                                  // added to the granted QoS
-	noSuback  bool                                  // leaves SUBSCRIBE unanswered
-	answer    func(session, n int) bool             // whether to acknowledge the n-th PUBLISH of a session
-	drop      func(session, n int) bool             // whether to close upon it, without acknowledging
-	greeting  []byte                                // sent to each new connection before anything is read
-	onConnect func(session int, c net.Conn)         // called after CONNACK
-	onPacket  func(packets.ControlPacket, net.Conn) // called for each packet
+	silent     bool                                  // never answers anything
+	connack    byte                                  // return code
+	hangUp     bool                                  // closes instead of a CONNACK
+	suback     byte                                  // added to the granted QoS
+	noSuback   bool                                  // leaves SUBSCRIBE unanswered
+	noUnsuback bool                                  // leaves UNSUBSCRIBE unanswered
+	answer     func(session, n int) bool             // whether to acknowledge the n-th PUBLISH of a session
+	drop       func(session, n int) bool             // whether to close upon it, without acknowledging
+	greeting   []byte                                // sent to each new connection before anything is read
+	onConnect  func(session int, c net.Conn)         // called after CONNACK
+	onPacket   func(packets.ControlPacket, net.Conn) // called for each packet
 
 	mu       sync.Mutex
 	sessions int
@@ -89,7 +90,7 @@ func (s *script) pipe(_ context.Context, _, _ string) (net.Conn, error) {
 // readPipe is a pipe whose other end has read what was written.
 type readPipe struct{ net.Conn }
 
-var _ prompt.Gauge = readPipe{}
+var _ wire.Gauge = readPipe{}
 
 func (readPipe) Unsent() (n int, ok bool) { return 0, true }
 
@@ -141,6 +142,9 @@ func (s *script) serve(c net.Conn) {
 			}
 			a.Write(c)
 		case *packets.UnsubscribePacket:
+			if s.noUnsuback {
+				continue
+			}
 			a := packets.NewControlPacket(packets.Unsuback).(*packets.UnsubackPacket)
 			a.MessageID = p.MessageID
 			a.Write(c)

@@ -150,7 +150,7 @@ type bench struct {
 	s      *script
 	l      *Link
 	start  time.Time
-	refuse int             // attempts that meet nobody
+	refuse int             // attempts without a listener
 	hold   []time.Duration // how long the connections after these hold; for ever when it ends
 
 	published int

@@ -121,7 +121,7 @@ func TestRefusedSubscription(t *testing.T) {
 	l := run(t, o)
 	listen(t, l, "secret/#")
 	publish(t, l, 1, "x")
-	flush(t, l) // the connection goes on
+	flush(t, l) // the connection continues
 	if r := l.Stats().Refusals; !slices.Equal(r, []string{"secret/#"}) {
 		t.Errorf("refusals %v", r)
 	}
@@ -205,7 +205,7 @@ func TestHandlerMayPublishSubscribeAndCancel(t *testing.T) {
 	ready := make(chan struct{})
 	cancel, err := l.Subscribe("t", 1, func(ctx context.Context, m Message) {
 		<-ready
-		cancel() // from the handler itself: must not wait for itself
+		go cancel() // it waits for this handler
 		if _, err := l.Subscribe("inner", 1, func(_ context.Context, m Message) { inner <- string(m.Payload) }); err != nil {
 			t.Error(err)
 		}
@@ -236,7 +236,7 @@ func publishPacket(topic string, qos byte, id uint16, n int) []byte {
 		body = binary.BigEndian.AppendUint16(body, id)
 	}
 	body = append(body, make([]byte, n)...)
-	head := []byte{typePublish<<4 | qos<<1}
+	head := []byte{3<<4 | qos<<1}
 	for rest := len(body); ; {
 		b := byte(rest & 0x7f)
 		if rest >>= 7; rest > 0 {
@@ -287,11 +287,11 @@ func TestBrokenBroker(t *testing.T) {
 		send []byte // after CONNACK
 		want string
 	}{
-		{"SUBACK for nothing", []byte{typeSuback << 4, 3, 0, 1, 0}, "SUBACK does not fit"},
-		{"SUBACK with too many codes", []byte{typeSuback << 4, 20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, "SUBACK does not fit"},
-		{"impossible length", []byte{typePuback << 4, 0xff, 0xff, 0xff, 0xff}, "impossible length"},
-		{"large PUBACK", []byte{typePuback << 4, 0xff, 0xff, 0xff, 0x7f}, "no broker sends"},
-		{"PUBLISH shorter than its topic", []byte{typePublish << 4, 4, 0xff, 0xff, 'a', 'b'}, "the connection"},
+		{"SUBACK for nothing", []byte{9 << 4, 3, 0, 1, 0}, "SUBACK does not fit"},
+		{"SUBACK with too many codes", []byte{9 << 4, 20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, "SUBACK does not fit"},
+		{"impossible length", []byte{4 << 4, 0xff, 0xff, 0xff, 0xff}, "impossible length"},
+		{"large PUBACK", []byte{4 << 4, 0xff, 0xff, 0xff, 0x7f}, "no broker sends"},
+		{"PUBLISH shorter than its topic", []byte{3 << 4, 4, 0xff, 0xff, 'a', 'b'}, "the connection"},
 		{"packet type 15", []byte{0xf0, 0}, "the connection"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -306,23 +306,23 @@ func TestBrokenBroker(t *testing.T) {
 	}
 }
 
-// TestPrompt: a prompt handler gets what a queued one gets, in order, its fault takes
-// nobody along, and it is not called again when it has been cancelled.
+// TestPrompt: a prompt handler gets what a queued one gets, in order, its panic ends
+// no other handler, and it is not called again when it has been cancelled.
 func TestPrompt(t *testing.T) {
 	s := &script{}
-	o := options(s.listen(t, nil))
 	conns := make(chan net.Conn, 1)
 	s.onPacket = func(p packets.ControlPacket, c net.Conn) {
 		if _, ok := p.(*packets.UnsubscribePacket); ok {
 			conns <- c
 		}
 	}
+	o := options(s.listen(t, nil))
 	l := run(t, o)
-	if _, err := l.SubscribePrompt("a/#/b", 1, nil); err == nil {
+	if _, err := l.SubscribeInline("a/#/b", 1, nil); err == nil {
 		t.Error("a filter that is none is taken")
 	}
 	prompt, queued := make(chan int, 10), make(chan int, 10)
-	cancel, err := l.SubscribePrompt("t", 1, func(_ context.Context, m Message) {
+	cancel, err := l.SubscribeInline("t", 1, func(_ context.Context, m Message) {
 		prompt <- len(m.Payload)
 		m.Payload[0] = 'X' // it belongs to this handler
 		if len(m.Payload) == 2 {
@@ -335,7 +335,7 @@ func TestPrompt(t *testing.T) {
 	if _, err := l.Subscribe("t", 1, func(_ context.Context, m Message) { queued <- len(m.Payload) + int(m.Payload[0]) }); err != nil {
 		t.Fatal(err)
 	}
-	stop, err := l.SubscribePrompt("other", 1, func(context.Context, Message) {})
+	stop, err := l.SubscribeInline("other", 1, func(context.Context, Message) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -349,7 +349,7 @@ func TestSteppingClock(t *testing.T) {
 				}
 				command := func(payload string, life time.Duration) {
 					t.Helper()
-					if err := p.link.Publish(t.Context(), Message{Topic: "t", Payload: []byte(payload), QoS: 1, Life: life}); err != nil {
+					if err := p.link.Publish(t.Context(), Message{Topic: "t", Payload: []byte(payload), QoS: 1, Expiry: life}); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -399,7 +399,7 @@ func TestLifeOverACorrection(t *testing.T) {
 		p.off.Store(true)
 		p.start()
 		for _, life := range []time.Duration{10 * time.Minute, time.Minute} {
-			if err := p.link.Publish(t.Context(), Message{Topic: "t", Payload: []byte(life.String()), QoS: 1, Life: life}); err != nil {
+			if err := p.link.Publish(t.Context(), Message{Topic: "t", Payload: []byte(life.String()), QoS: 1, Expiry: life}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -472,7 +472,7 @@ func TestUndatedWithoutQueue(t *testing.T) {
 	})
 }
 
-// A full outbox that drops the oldest goes on doing so while messages wait.
+// A full outbox that drops the oldest continues doing so while messages wait.
 func TestUndatedMessagesGiveWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPi(t)
@@ -521,7 +521,7 @@ func (b *buffered) Close() error {
 	return nil
 }
 
-// Before the clock is set nothing encrypted is attempted, which is told once, and
+// Before the clock is set nothing encrypted is attempted, which is reported once, and
 // when it is there is a connection at once.
 func TestTLSWaitsForTheClock(t *testing.T) {
 	now := time.Now()

@@ -2,6 +2,7 @@ package mqttlink
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -28,7 +29,7 @@ func serveWebSocket(t *testing.T, s *script, c *tls.Config) string {
 		}
 		s.wg.Add(1)
 		defer s.wg.Done()
-		s.serve(&webSocket{Conn: ws.NetConn(), ws: ws})
+		s.serve(&binaryFrames{Conn: ws.NetConn(), ws: ws})
 	}))
 	if c != nil {
 		srv.TLS = c
@@ -85,4 +86,27 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
-var _ net.Conn = (*webSocket)(nil)
+// binaryFrames is the server's end of a WebSocket.
+type binaryFrames struct {
+	net.Conn
+	ws    *websocket.Conn
+	frame io.Reader // what is left of the one being read
+}
+
+func (f *binaryFrames) Read(p []byte) (n int, err error) {
+	for n == 0 && err == nil {
+		if f.frame == nil {
+			if _, f.frame, err = f.ws.NextReader(); err != nil {
+				return 0, err
+			}
+		}
+		if n, err = f.frame.Read(p); err == io.EOF {
+			f.frame, err = nil, nil
+		}
+	}
+	return n, err
+}
+
+func (f *binaryFrames) Write(p []byte) (int, error) {
+	return len(p), f.ws.WriteMessage(websocket.BinaryMessage, p)
+}

@@ -1,6 +1,3 @@
-// Package broker runs a small MQTT broker inside the process, so that a laptop
-// or a single Pi needs no other. It keeps everything in memory, knows no users,
-// and therefore listens on the loopback interface unless it is told otherwise.
 package broker
 
 import (
@@ -8,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"strconv"
@@ -17,35 +15,43 @@ import (
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
-	"github.com/mochi-mqtt/server/v2/packets"
+
+	"pithings/mqttlink/broker/internal/access"
+	"pithings/mqttlink/broker/internal/store"
+	"pithings/quietlog"
 )
 
-// ErrNotLoopback is wrapped when an address is reachable from the network and
-// Options.AllowNetwork is not set.
-var ErrNotLoopback = errors.New("the embedded broker asks nobody for a password: it listens on 127.0.0.1 or [::1], unless the network is allowed explicitly")
-
-// Options bound what clients can make the broker do. Zero values mean the
-// defaults given.
-type Options struct {
-	AllowNetwork bool // listen on addresses that other machines can reach
-	MaxPacket    int  // bytes of the largest packet, 1 MiB
-	MaxClients   int  // connections at a time, 256
-}
+// window is the number of messages that are sent to a client before it has
+// acknowledged the first.
+const window = 256
 
 // Broker is a running broker.
 type Broker struct {
+	o        Options
+	log      *slog.Logger
 	server   *mqtt.Server
 	listener *listener
+	store    *store.Store
+	gate     *access.Gate
+	wills    *wills
+	endLog   func()
+	buffers  sync.Pool       // of *[store.Buffer]byte, for writers
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
 	once     sync.Once
 	err      error
 }
 
 // Start listens on addr ("127.0.0.1:1883"; port 0: any free one) and serves
-// until Close. A nil log is quiet; the broker's own messages are at debug level.
+// until Close. A nil log is quiet; the library's own messages are at debug level.
 func Start(addr string, o Options, log *slog.Logger) (*Broker, error) {
-	if err := checkAddr(addr, o); err != nil {
-		return nil, err
+	if err := o.Check(addr); err != nil {
+		return nil, fmt.Errorf("embedded broker on %s: %w", addr, err)
+	}
+	o = o.withDefaults()
+	gate, err := o.gate(addr)
+	if err != nil {
+		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
 	nl, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -54,212 +60,149 @@ func Start(addr string, o Options, log *slog.Logger) (*Broker, error) {
 		}
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
-	return serve(nl, o, log)
-}
-
-// checkAddr refuses addresses that others can reach. A host name is refused as
-// well: what it stands for may change.
-func checkAddr(addr string, o Options) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("embedded broker: address %q: write it like 127.0.0.1:1883: %w", addr, err)
-	}
-	if o.AllowNetwork || host == "localhost" {
-		return nil
-	}
-	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
-		return fmt.Errorf("embedded broker on %q: %w", addr, ErrNotLoopback)
-	}
-	return nil
-}
-
-// Taken tells whether a listener failed because somebody listens on the address
-// already.
-func Taken(err error) bool {
-	return err != nil && (errors.Is(err, syscall.EADDRINUSE) ||
-		strings.Contains(err.Error(), "Only one usage of each socket address")) // Windows
-}
-
-func serve(nl net.Listener, o Options, log *slog.Logger) (*Broker, error) {
-	if o.MaxPacket <= 0 {
-		o.MaxPacket = 1 << 20
-	}
-	if o.MaxClients <= 0 {
-		o.MaxClients = 256
-	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := mqtt.NewDefaultServerCapabilities()
-	c.MaximumPacketSize = uint32(o.MaxPacket)
-	c.MaximumClients = int64(o.MaxClients)
-	c.MaximumMessageExpiryInterval = 0         // else retained messages vanish after a day
-	c.MaximumSessionExpiryInterval = 24 * 3600 // sessions left behind, in seconds
-	c.MaximumClientWritesPending = 4096        // messages; a channel of that size for each client
-	c.TopicAliasMaximum = 0
-	s := mqtt.New(&mqtt.Options{
-		Capabilities:           c,
-		Logger:                 slog.New(quieter{log.Handler()}),
-		SysTopicResendInterval: 60, // seconds; the default of 1 keeps a Pi busy
-	})
-	l := newListener(nl, o.MaxClients)
-	b := &Broker{server: s, listener: l}
-	if err := errors.Join(s.AddHook(new(allowAll), nil), s.AddListener(l)); err != nil {
+	log, end := quietlog.Limit(log) // clients can cause most of the lines
+	b := &Broker{o: o, log: log, endLog: end, gate: gate}
+	b.buffers.New = func() any { return new([store.Buffer]byte) }
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	if err := b.serve(nl); err != nil {
+		b.cancel()
 		nl.Close()
-		return nil, fmt.Errorf("embedded broker: %w", err)
-	}
-	if err := s.Serve(); err != nil {
-		b.Close()
+		end()
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
 	return b, nil
 }
 
+// Taken reports whether a listener failed because another program listens on the
+// address already.
+func Taken(err error) bool {
+	return err != nil && (errors.Is(err, syscall.EADDRINUSE) ||
+		strings.Contains(err.Error(), "Only one usage of each socket address")) // Windows
+}
+
+func (b *Broker) serve(nl net.Listener) error {
+	c := mqtt.NewDefaultServerCapabilities()
+	c.MaximumPacketSize = uint32(b.o.MaxPacket)
+	c.MaximumClients = math.MaxInt64   // the listener counts them
+	c.MaximumMessageExpiryInterval = 0 // else retained messages vanish after a day
+	c.MaximumClientWritesPending = 32  // of $SYS topics; all others are queued by the store
+	c.TopicAliasMaximum = 0            // a table for each client
+	c.MaximumSessionExpiryInterval = uint32(b.o.SessionExpiry / time.Second)
+	c.Compatibilities.NoInheritedPropertiesOnAck = true // they are the publisher's, and large
+	b.server = mqtt.New(&mqtt.Options{
+		Capabilities:           c,
+		Logger:                 slog.New(quieter{b.log.Handler()}),
+		SysTopicResendInterval: 60, // seconds; the default of 1 keeps a Pi busy
+	})
+	b.store = store.New(store.Options{Max: b.o.MaxMemory, Window: window, Now: time.Now,
+		Forget: b.expelled, Evicted: b.evicted})
+	b.wills = newWills(b.o.MaxMemory, b.publish)
+	b.listener = newListener(b, nl)
+	if err := errors.Join(b.server.AddHook(&hooks{b: b}, nil), b.server.AddListener(b.listener)); err != nil {
+		return err
+	}
+	return b.server.Serve()
+}
+
 // Addr returns the address listened on, with the port that was chosen.
 func (b *Broker) Addr() string { return b.listener.Address() }
 
-// Endpoint returns mqtt://host:port for clients on this machine.
+// Endpoint returns mqtt://host:port, or mqtts://, for clients on this machine.
 func (b *Broker) Endpoint() string {
 	addr := b.Addr()
 	if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Addr().IsUnspecified() {
 		addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(ap.Port())))
 	}
+	if b.o.TLS != nil {
+		return "mqtts://" + addr
+	}
 	return "mqtt://" + addr
+}
+
+// Dial returns a connection for a client of this process. It needs no login, may do
+// everything, is never refused or disconnected to make room, and others cannot take
+// its client id. It speaks plain MQTT.
+func (b *Broker) Dial(ctx context.Context) (net.Conn, error) {
+	client, server, err := pair(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("embedded broker: %w", err)
+	}
+	if !b.listener.admit(server, true) {
+		client.Close()
+		return nil, fmt.Errorf("embedded broker: %w", net.ErrClosed)
+	}
+	return client, nil
+}
+
+// pair returns the two ends of a connection over the loopback interface, which only
+// this process can have: the listener is there for a moment, and what others connect
+// to it is closed.
+func pair(ctx context.Context) (client, server net.Conn, err error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	if client, err = (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String()); err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		if server, err = l.Accept(); err != nil {
+			client.Close()
+			return nil, nil, err
+		}
+		if server.RemoteAddr().String() == client.LocalAddr().String() {
+			return client, server, nil
+		}
+		server.Close()
+	}
 }
 
 // Close disconnects all clients and waits for them to be gone.
 func (b *Broker) Close() error {
-	b.once.Do(func() { b.err = b.server.Close() })
+	b.once.Do(func() {
+		b.cancel()
+		b.wills.stop()
+		b.err = b.server.Close()
+		b.endLog()
+	})
 	return b.err
 }
 
-// connectTime is what a client has for its CONNECT.
-const connectTime = 10 * time.Second
+// Stats are a broker's figures.
+type Stats = store.Stats
 
-// listener accepts connections for the broker. It has the broker's own listener's
-// task, and two more: a client that never sends CONNECT is closed after a time,
-// and at the end all connections are, which the broker does only for those whose
-// CONNECT has come, while it waits for every one.
-type listener struct {
-	net  net.Listener
-	most int
-	wg   sync.WaitGroup // of connections, and of Serve
+// Stats returns the present figures.
+func (b *Broker) Stats() Stats { return b.store.Stats() }
 
-	mu    sync.Mutex
-	conns map[net.Conn]bool // nil when closed
-}
-
-func newListener(l net.Listener, most int) *listener {
-	return &listener{net: l, most: most, conns: make(map[net.Conn]bool)}
-}
-
-// ID implements the library's Listener, as do the following.
-func (l *listener) ID() string { return "tcp" }
-
-// Address returns host:port.
-func (l *listener) Address() string { return l.net.Addr().String() }
-
-// Protocol returns "tcp".
-func (l *listener) Protocol() string { return l.net.Addr().Network() }
-
-// Init does nothing: the socket is open already, so that a taken port is told
-// before anything else is set up.
-func (l *listener) Init(*slog.Logger) error { return nil }
-
-// Serve accepts until Close.
-func (l *listener) Serve(establish listeners.EstablishFn) {
-	for {
-		c, err := l.net.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil { // out of file descriptors, most likely: it passes
-			time.Sleep(100 * time.Millisecond)
-			continue
-		}
-		if !l.add(c) {
-			c.Close()
-			continue
-		}
-		go func() {
-			defer l.wg.Done()
-			defer l.remove(c)
-			_ = c.SetDeadline(time.Now().Add(connectTime)) // the broker sets its own after CONNECT
-			_ = establish(l.ID(), c)                       // logged by the broker
-		}()
+// expelled makes the library forget what a client has. A connected client's goroutine
+// finds its connection closed, and does the rest (ended).
+func (b *Broker) expelled(client any, connected bool) {
+	cl := client.(*mqtt.Client)
+	if connected {
+		b.server.UnsubscribeClient(cl)
+		return
 	}
+	b.forget(cl)
 }
 
-// add takes a connection on the books, unless there are too many or the listener
-// is closed.
-func (l *listener) add(c net.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conns == nil || len(l.conns) >= l.most {
-		return false
+// forget makes the library forget a client that is not connected.
+func (b *Broker) forget(cl *mqtt.Client) {
+	b.server.UnsubscribeClient(cl)
+	cl.ClearInflights()
+	b.server.Clients.Delete(cl.ID)
+}
+
+// evicted logs that a client was dropped to make room.
+func (b *Broker) evicted(e store.Eviction) {
+	what := "client disconnected: the broker's memory is spent, and this client costs most"
+	if e.Absent {
+		what = "session of an absent client dropped: the broker's memory is spent, and it costs most"
 	}
-	l.conns[c] = true
-	l.wg.Add(1)
-	return true
+	b.log.Warn("broker: "+what, "client", short(e.Client), "of", short(e.Group), "bytes", e.Cost, "max_memory", b.o.MaxMemory)
 }
-
-func (l *listener) remove(c net.Conn) {
-	c.Close()
-	l.mu.Lock()
-	delete(l.conns, c)
-	l.mu.Unlock()
-}
-
-// Close ends all connections, those with a client through the broker, and waits.
-func (l *listener) Close(closeClients listeners.CloseFn) {
-	l.net.Close()
-	closeClients(l.ID())
-	l.mu.Lock()
-	conns := l.conns
-	l.conns = nil
-	for c := range conns {
-		c.Close()
-	}
-	l.mu.Unlock()
-	l.wg.Wait()
-}
-
-// allowAll lets every client do everything. (The library's own such hook would
-// bring a second YAML package into the program.)
-type allowAll struct{ mqtt.HookBase }
-
-// ID names the hook.
-func (*allowAll) ID() string { return "allow-all" }
-
-// Provides says which questions the hook answers.
-func (*allowAll) Provides(b byte) bool {
-	return b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck
-}
-
-// OnConnectAuthenticate lets a client connect.
-func (*allowAll) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool { return true }
-
-// OnACLCheck lets a client publish and subscribe.
-func (*allowAll) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
-
-// quieter lowers the library's messages to debug: that a client left without a
-// goodbye is no news to the user of this program.
-type quieter struct{ slog.Handler }
-
-// Enabled reports whether debug messages are wanted.
-func (q quieter) Enabled(ctx context.Context, _ slog.Level) bool {
-	return q.Handler.Enabled(ctx, slog.LevelDebug)
-}
-
-// Handle passes a record on at debug level.
-func (q quieter) Handle(ctx context.Context, r slog.Record) error {
-	d := slog.NewRecord(r.Time, slog.LevelDebug, "broker: "+r.Message, r.PC)
-	r.Attrs(func(a slog.Attr) bool { d.AddAttrs(a); return true })
-	return q.Handler.Handle(ctx, d)
-}
-
-// WithAttrs implements slog.Handler.
-func (q quieter) WithAttrs(a []slog.Attr) slog.Handler { return quieter{q.Handler.WithAttrs(a)} }
-
-// WithGroup implements slog.Handler.
-func (q quieter) WithGroup(name string) slog.Handler { return quieter{q.Handler.WithGroup(name)} }

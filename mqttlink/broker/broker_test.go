@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -8,11 +10,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pithings/mqttlink/broker/passwd"
 )
 
-func start(t *testing.T) *Broker {
+func start(t testing.TB) *Broker {
 	t.Helper()
-	b, err := Start("127.0.0.1:0", Options{}, nil)
+	return startWith(t, Options{})
+}
+
+func startWith(t testing.TB, o Options) *Broker {
+	t.Helper()
+	b, err := Start("127.0.0.1:0", o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,31 +29,47 @@ func start(t *testing.T) *Broker {
 	return b
 }
 
-func TestAddresses(t *testing.T) {
+// A network address without a login is refused; each line of the message corrects it.
+func TestNetworkAddressWithoutLoginIsRefused(t *testing.T) {
+	ann := []User{{Name: "ann", Hash: hashOf(t, "secret")}}
 	for _, tt := range []struct {
-		addr    string
-		network bool
-		want    error
+		addr string
+		o    Options
+		want error
 	}{
-		{"127.0.0.1:0", false, nil},
-		{"localhost:0", false, nil},
-		{"0.0.0.0:0", false, ErrNotLoopback},
-		{":0", false, ErrNotLoopback},
-		{"192.0.2.1:0", false, ErrNotLoopback},
-		{"example.com:0", false, ErrNotLoopback},
-		{"0.0.0.0:0", true, nil},
+		{"127.0.0.1:0", Options{}, nil},
+		{"localhost:0", Options{}, nil},
+		{"[::1]:0", Options{}, nil},
+		{"0.0.0.0:0", Options{}, ErrNoLogin},
+		{":0", Options{}, ErrNoLogin},
+		{"[::]:0", Options{}, ErrNoLogin},
+		{"192.0.2.1:0", Options{}, ErrNoLogin},
+		{"example.com:0", Options{}, ErrNoLogin},
+		{"0.0.0.0:0", Options{TLS: &tls.Config{}}, ErrNoLogin}, // encrypted, but open to every client
+		{"0.0.0.0:0", Options{AllowAnonymous: true}, nil},
+		{"0.0.0.0:0", Options{Users: ann}, nil},
+		{"0.0.0.0:0", Options{TLS: &tls.Config{ClientCAs: x509.NewCertPool()}}, nil},
 	} {
-		b, err := Start(tt.addr, Options{AllowNetwork: tt.network}, nil)
-		if !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v, want %v", tt.addr, err, tt.want)
+		if err := tt.o.Check(tt.addr); !errors.Is(err, tt.want) {
+			t.Errorf("%s %+v: %v, want %v", tt.addr, tt.o, err, tt.want)
 		}
-		if b != nil {
-			b.Close()
-		}
+	}
+	b, err := Start("0.0.0.0:0", Options{}, nil)
+	if !errors.Is(err, ErrNoLogin) || b != nil {
+		t.Errorf("Start: %v", err)
 	}
 	if _, err := Start("nonsense", Options{}, nil); err == nil {
 		t.Error("an address without port was accepted")
 	}
+}
+
+func hashOf(t *testing.T, password string) string {
+	t.Helper()
+	h, err := passwd.New(password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 func TestTakenPort(t *testing.T) {
@@ -107,7 +132,7 @@ func TestTooLargePacketEndsTheConnection(t *testing.T) {
 }
 
 func TestEndpoint(t *testing.T) {
-	b, err := Start("0.0.0.0:0", Options{AllowNetwork: true}, nil)
+	b, err := Start("0.0.0.0:0", Options{AllowAnonymous: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ var (
 	latest   = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// maxUptime bounds what is believed of a stamp that was on a disk.
+// maxUptime bounds what is trusted of a stamp that was on a disk.
 const maxUptime = 100 * 365 * 24 * time.Hour
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -127,7 +127,7 @@ func formatBoots(all []boot) string {
 // fail; it is tried again.
 func writeBoots(dir string, all []boot) (err error) {
 	temporary := filepath.Join(dir, bootsName+"."+strconv.Itoa(os.Getpid())+".tmp")
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := durable.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

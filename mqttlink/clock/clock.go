@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Options say how a clock is judged.
+// Options say how a clock is checked.
 type Options struct {
 	// Trust makes the clock known whatever the machine says.
 	Trust bool
@@ -32,7 +32,7 @@ type Stamp struct {
 	Mono time.Duration // since then (CLOCK_BOOTTIME)
 }
 
-// Clock knows whether this machine's clock can be believed. Its methods may be
+// Clock knows whether this machine's clock can be trusted. Its methods may be
 // called from several goroutines at once. A nil Clock is always known, and dates
 // no stamps.
 type Clock struct {
@@ -73,7 +73,7 @@ func New(o Options) *Clock {
 	}
 	var ok bool
 	if c.boot, ok = c.m.boot(); !ok {
-		rand.Read(c.boot[:]) // never fails; nobody else will know this boot
+		rand.Read(c.boot[:]) // never fails; no other process will know this boot
 	}
 	if o.Dir != "" && c.m.Root != nil {
 		c.boots = readBoots(o.Dir)
@@ -84,7 +84,7 @@ func New(o Options) *Clock {
 	case v.State != Known:
 		c.log.Info("this machine's clock is not known to be right yet: what is measured is dated later", "why", v.String())
 	case v.Reason == Alone:
-		c.log.Warn("this machine's clock is believed, because no time service was found that could set it; install one (systemd-timesyncd, chrony), or say clock: trust",
+		c.log.Warn("this machine's clock is trusted, because no time service was found that could set it; install one (systemd-timesyncd, chrony), or say clock: trust",
 			"reads", v.Reads.UTC().Format(time.RFC3339))
 	}
 	return c
@@ -109,8 +109,8 @@ func (c *Clock) Run(ctx context.Context) error {
 				return nil
 			}
 			if retry == saveRetry {
-				c.log.Warn("when this machine was started cannot be written down: messages of before the clock was known that are still queued after the next start will have no time. It is tried again",
-					"folder", c.o.Dir, "err", reason(err))
+				c.log.Warn("boot time cannot be saved: messages from before the clock was known that are still queued after the next start will have no time; it is tried again",
+					"dir", c.o.Dir, "err", reason(err))
 			}
 			wait, retry = retry, min(2*retry, saveRetryMost)
 		}
@@ -122,7 +122,7 @@ func (c *Clock) Run(ctx context.Context) error {
 	return nil
 }
 
-// look judges the clock and notes what came of it.
+// look checks the clock and notes the result.
 func (c *Clock) look() State {
 	var v Verdict
 	if c.o.Trust {
@@ -148,7 +148,7 @@ func (c *Clock) look() State {
 			c.began = entry.began
 		default:
 			c.began = c.m.began()
-			// A clock that is believed only on somebody's word may still be 1970's.
+			// A clock that is trusted only because the user says so may still be 1970's.
 			if plausible(v.Reads, c.o.Built) {
 				c.boots = putBoot(c.boots, boot{id: c.boot, began: c.began, by: v.Reason})
 			}
@@ -202,7 +202,7 @@ func (c *Clock) save() error {
 	return writeBoots(c.o.Dir, putBoot(readBoots(c.o.Dir), b))
 }
 
-// State returns how far the clock can be believed.
+// State returns how far the clock can be trusted.
 func (c *Clock) State() State {
 	if c == nil {
 		return Known
@@ -324,7 +324,7 @@ func (c *Clock) Age(s Stamp) (time.Duration, bool) {
 	return now.Sub(made), true
 }
 
-// String tells the state and why.
+// String returns the state and why.
 func (c *Clock) String() string {
 	if c == nil {
 		return "known"

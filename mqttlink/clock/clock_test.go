@@ -239,7 +239,7 @@ func TestLearning(t *testing.T) {
 	})
 }
 
-// A clock that somebody sets to a plausible time is believed as far as that.
+// A clock that a user sets to a plausible time is trusted as far as that.
 func TestSetByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := clocktest.New()
@@ -260,7 +260,7 @@ func TestSetByHand(t *testing.T) {
 	})
 }
 
-// What one boot has learnt, later ones know; what it has not, nobody ever does.
+// What one boot has learnt, later ones know; what it has not learnt stays unknown.
 func TestBoots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, dir := clocktest.New(), t.TempDir()
@@ -325,7 +325,7 @@ func TestBoots(t *testing.T) {
 	})
 }
 
-// The clock of a boot that was believed on somebody's word is known better when
+// The clock of a boot that was trusted because a user set it is known better when
 // the kernel says so, and 1970 is never written down.
 func TestWeakBoots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -378,7 +378,7 @@ func TestReadOnly(t *testing.T) {
 		}
 		time.Sleep(2 * time.Hour)
 		stop()
-		if n := strings.Count(log.String(), "cannot be written down"); n != 1 {
+		if n := strings.Count(log.String(), "boot time cannot be saved"); n != 1 {
 			t.Errorf("told %d times:\n%s", n, log.String())
 		}
 		m.Boot()

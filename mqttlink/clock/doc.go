@@ -1,4 +1,4 @@
-// Package clock tells whether this machine's clock can be believed, and dates
+// Package clock finds out whether this machine's clock can be trusted, and dates
 // what was made before it could.
 //
 // A Raspberry Pi has no clock that runs while it is off. It boots in 1970, or at
@@ -15,7 +15,7 @@
 //   - the kernel says that its clock is synchronised: adjtimex(2) without
 //     STA_UNSYNC, or systemd-timesyncd does: /run/systemd/timesync/synchronized
 //     is there;
-//   - it was synchronised earlier in this boot, as the file of the boots tells,
+//   - it was synchronised earlier in this boot, as the file of the boots shows,
 //     and does not read earlier than this program was built;
 //   - a real-time clock set it at boot: /sys/class/rtc/*/hctosys is 1, and
 //     neither of the two reads earlier than this program was built;
@@ -31,7 +31,7 @@
 // the links of systemd, System V init and OpenRC). In a container links do not
 // count: the time is the host's there, and those services refuse to start. A
 // place that may not be looked into counts as a service: to wait too long can be
-// mended with a setting, a wrong date cannot. A service under another name is not
+// corrected with a setting, a wrong date cannot. A service under another name is not
 // seen.
 //
 // # Traps

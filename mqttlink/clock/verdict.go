@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// State is how far the clock can be believed.
+// State is how far the clock can be trusted.
 type State int32
 
 // The states of a clock.
@@ -44,7 +44,7 @@ const (
 	ByRTC       Reason = "rtc"       // set at boot from a real-time clock
 	ByTrust     Reason = "trust"     // to be trusted, say the options
 	BySystem    Reason = "system"    // the system keeps it by itself
-	Alone       Reason = "alone"     // plausible, and nothing will ever tell better
+	Alone       Reason = "alone"     // plausible, and there is no better source
 )
 
 // strong reports whether the time came from a time service.
@@ -136,7 +136,7 @@ func (m *Machine) setByRTC(built time.Time) bool {
 }
 
 // what to do about a clock that is not known.
-const advice = "see timedatectl; a clock that is right all the same is believed with clock: trust"
+const advice = "see timedatectl; a clock that is right all the same is trusted with clock: trust"
 
 // String is the verdict in one line; for a clock that is not known with what to do.
 func (v Verdict) String() string {
@@ -160,7 +160,7 @@ func (v Verdict) String() string {
 	case ByTrust:
 		return "it is to be trusted (clock: trust, or simulated parts)"
 	case Alone:
-		return "no time service was found that could set it, so it is believed although nothing vouches for it"
+		return "no time service was found that could set it, so it is trusted although nothing vouches for it"
 	}
 	return "the system keeps it"
 }

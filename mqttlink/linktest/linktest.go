@@ -15,6 +15,7 @@ import (
 
 	"pithings/mqttlink"
 	"pithings/mqttlink/internal/inbox"
+	"pithings/mqttlink/topic"
 )
 
 // Client is an in-memory mqttlink.Client with a broker inside.
@@ -72,6 +73,9 @@ func (c *Client) Publish(ctx context.Context, m mqttlink.Message) error {
 	m.Payload = slices.Clone(m.Payload)
 	c.published = append(c.published, m)
 	c.deliver(m)
+	if m.Delivered != nil {
+		m.Delivered()
+	}
 	close(c.changed)
 	c.changed = make(chan struct{})
 	return nil
@@ -103,7 +107,7 @@ func check(m mqttlink.Message) error {
 	if err := m.TimeField.Check(m.Payload); err != nil {
 		return fmt.Errorf("publish to %s: %w", m.Topic, err)
 	}
-	return mqttlink.ValidTopic(m.Topic)
+	return topic.Check(m.Topic)
 }
 
 // deliver does what a broker does with a message. c.mu is held.
@@ -137,7 +141,7 @@ func (c *Client) Subscribe(filter string, qos byte, h mqttlink.Handler) (cancel 
 // SubscribeAll implements mqttlink.Client.
 func (c *Client) SubscribeAll(filters []string, qos byte, h mqttlink.Handler) (cancel func(), err error) {
 	for _, f := range filters {
-		if err := mqttlink.ValidFilter(f); err != nil {
+		if err := topic.CheckFilter(f); err != nil {
 			return nil, err
 		}
 		if qos > 1 {
@@ -165,8 +169,8 @@ func (c *Client) SubscribeAll(filters []string, qos byte, h mqttlink.Handler) (c
 	}), nil
 }
 
-func (s *subscription) matches(topic string) bool {
-	return slices.ContainsFunc(s.filters, func(f string) bool { return mqttlink.Match(f, topic) })
+func (s *subscription) matches(name string) bool {
+	return slices.ContainsFunc(s.filters, func(f string) bool { return topic.Match(f, name) })
 }
 
 // Published returns what was published on topics that match filter, in order.
@@ -179,7 +183,7 @@ func (c *Client) Published(filter string) []mqttlink.Message {
 func (c *Client) match(filter string) []mqttlink.Message {
 	var found []mqttlink.Message
 	for _, m := range c.published {
-		if mqttlink.Match(filter, m.Topic) {
+		if topic.Match(filter, m.Topic) {
 			m.Payload = slices.Clone(m.Payload)
 			found = append(found, m)
 		}
@@ -212,7 +216,7 @@ func (c *Client) Forget() {
 	c.mu.Unlock()
 }
 
-// Subscribed reports whether somebody is subscribed to exactly this filter.
+// Subscribed reports whether a subscriber is subscribed to exactly this filter.
 func (c *Client) Subscribed(filter string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 
 	"pithings/mqttlink"
 	"pithings/mqttlink/linktest"
+	"pithings/mqttlink/topic"
 )
 
 func TestClient(t *testing.T) {
@@ -83,7 +84,7 @@ func TestClient(t *testing.T) {
 		if err := c.Publish(ctx, mqttlink.Message{Topic: "t"}); !errors.Is(err, mqttlink.ErrFull) {
 			t.Errorf("failing publish: %v", err)
 		}
-		if err := c.Publish(ctx, mqttlink.Message{Topic: "a/#"}); !errors.Is(err, mqttlink.ErrTopic) {
+		if err := c.Publish(ctx, mqttlink.Message{Topic: "a/#"}); !errors.Is(err, topic.ErrInvalid) {
 			t.Errorf("wildcard: %v", err)
 		}
 	})

@@ -13,9 +13,11 @@ func prepared(b testing.TB, d *Disk) {
 	b.Helper()
 	for range 2 {
 		for {
-			d.mu.Lock()
-			n, whole := len(d.spares), d.tail != nil && d.tail.size == d.o.segment
-			d.mu.Unlock()
+			d.unsaved.mu.Lock()
+			d.log.mu.Lock()
+			n, whole := len(d.log.spares), d.unsaved.enc != nil && d.unsaved.enc.size == d.o.segment
+			d.log.mu.Unlock()
+			d.unsaved.mu.Unlock()
 			if whole {
 				return
 			}
@@ -23,14 +25,14 @@ func prepared(b testing.TB, d *Disk) {
 				b.Fatal(err)
 			}
 			if n > 0 {
-				d.mu.Lock()
-				d.busy = true
-				d.commit(false)
-				if err := d.roll(1000); err != nil {
+				d.unsaved.mu.Lock()
+				d.unsaved.busy = true
+				d.committer.commit(false)
+				if err := d.committer.roll(1000); err != nil {
 					b.Fatal(err)
 				}
-				d.release()
-				d.mu.Unlock()
+				d.unsaved.release()
+				d.unsaved.mu.Unlock()
 				break
 			}
 			time.Sleep(time.Millisecond)

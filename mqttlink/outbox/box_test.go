@@ -152,7 +152,7 @@ func TestClasses(t *testing.T) {
 func TestFields(t *testing.T) {
 	want := Record{
 		Topic: "a/b", Payload: []byte(`{"time":null}`), QoS: 2, Retain: true, Class: Alarm,
-		Time: time.UnixMilli(1786000000123), Life: 90 * time.Second,
+		Time: time.UnixMilli(1786000000123), Expiry: 90 * time.Second,
 		Stamp: Stamp{Boot: [16]byte{1, 2, 3}, Mono: 17 * time.Second},
 		Field: TimeField{Offset: 8, Length: 4, Format: 2},
 	}
@@ -181,7 +181,7 @@ func TestTooLarge(t *testing.T) {
 	})
 }
 
-// What is too old gives way, with the clock that a test moves.
+// Messages that are too old are dropped, with the clock that a test moves.
 func TestAge(t *testing.T) {
 	for name := range open {
 		t.Run(name, func(t *testing.T) {
@@ -224,11 +224,111 @@ func TestClosed(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
-		_, err := b.Append(Record{Topic: "t"})
-		_, _, err2 := b.Next(0)
-		for _, err := range []error{err, err2, b.Ack(1), b.AckOne(1)} {
+		calls := map[string]error{
+			"Ack": b.Ack(1), "AckOne": b.AckOne(1), "AckLater": b.AckLater(1), "AckOneLater": b.AckOneLater(1), "Sync": b.Sync(),
+		}
+		_, calls["Append"] = b.Append(Record{Topic: "t"})
+		_, calls["AppendAll"] = b.AppendAll([]Record{{Topic: "t"}})
+		_, calls["Stage"] = b.Stage(Record{Topic: "t"})
+		_, _, calls["Next"] = b.Next(0)
+		for name, err := range calls {
 			if !errors.Is(err, ErrClosed) {
-				t.Errorf("after Close: %v", err)
+				t.Errorf("%s after Close: %v", name, err)
+			}
+		}
+		b.Save()
+		b.SetHanded(1)
+		if err := b.Close(); err != nil {
+			t.Errorf("Close after Close: %v", err)
+		}
+	})
+}
+
+// What Safety says is what DiskOptions.Sync asks for.
+func TestSafety(t *testing.T) {
+	want := map[string]Safety{"memory": InMemory, "disk": InKernel, "disk, always": OnDisk}
+	for name, o := range open {
+		if got := o(t, Limits{}).Safety(); got != want[name] {
+			t.Errorf("%s: %d, want %d", name, got, want[name])
+		}
+	}
+}
+
+// Stage gives the place, Settle makes it safe, and one that came later settles all
+// before it.
+func TestStage(t *testing.T) {
+	each(t, Limits{}, func(t *testing.T, b Box) {
+		for i := range 3 {
+			seq, err := b.Stage(Record{Topic: "t", Payload: fmt.Append(nil, i), QoS: 1})
+			if err != nil || seq != uint64(i+1) || b.NextSeq() != seq+1 {
+				t.Fatalf("stage: %d, %v; next %d", seq, err, b.NextSeq())
+			}
+		}
+		if b.Len() != 3 {
+			t.Errorf("length %d", b.Len())
+		}
+		for _, seq := range []uint64{3, 1, 3} {
+			if err := b.Settle(seq); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := contents(t, b); got != "012" {
+			t.Errorf("contents %s", got)
+		}
+		if err := errors.Join(b.Safe(t.Context(), 3), b.Sync()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// AppendAll takes what fits, and says why it has not taken the rest.
+func TestAppendAll(t *testing.T) {
+	each(t, Limits{Messages: 5}, func(t *testing.T, b Box) {
+		put(t, b, "0")
+		rs := make([]Record, 6)
+		for i := range rs {
+			rs[i] = Record{Topic: "t", Payload: fmt.Append(nil, i+1)}
+		}
+		a, err := b.AppendAll(rs)
+		if a != (Appended{2, 5, 4}) || !errors.Is(err, ErrFull) {
+			t.Errorf("%+v, %v", a, err)
+		}
+		if a, err := b.AppendAll(nil); a != (Appended{}) || err != nil {
+			t.Errorf("nothing: %+v, %v", a, err)
+		}
+		if got := contents(t, b); got != "01234" {
+			t.Errorf("contents %s", got)
+		}
+	})
+}
+
+// An acknowledgement counts at once, whether it is saved or not.
+func TestAckLater(t *testing.T) {
+	each(t, Limits{}, func(t *testing.T, b Box) {
+		for i := range 5 {
+			put(t, b, fmt.Sprint(i))
+		}
+		if err := errors.Join(b.AckLater(1), b.AckOneLater(4)); err != nil {
+			t.Fatal(err)
+		}
+		if got := contents(t, b); got != "124" || b.Len() != 3 {
+			t.Errorf("contents %s, length %d", got, b.Len())
+		}
+		b.Save()
+		if !b.Saved() {
+			t.Error("not saved")
+		}
+	})
+}
+
+// What was handed over never goes back, and is never more than there is.
+func TestHandedUpTo(t *testing.T) {
+	each(t, Limits{}, func(t *testing.T, b Box) {
+		put(t, b, "a")
+		put(t, b, "b")
+		for _, tt := range []struct{ set, want uint64 }{{1, 1}, {100, 2}, {1, 2}} {
+			if b.SetHanded(tt.set); b.Handed() != tt.want {
+				t.Errorf("handed %d, want %d", b.Handed(), tt.want)
 			}
 		}
 	})

@@ -1,351 +1,279 @@
 package outbox
 
 import (
-	"crypto/rand"
 	"errors"
-	"os"
 	"runtime"
-	"sync"
 )
 
-// Groups larger than this are padded to the end of a page, so that the next
-// one does not write that page again.
-const padFrom = 4 * page
-
-// maxGroupBuffer is how much memory a group keeps between its uses.
-const maxGroupBuffer = 1 << 20
-
-// group is messages that are written together.
-type group struct {
-	buf  []byte
-	off  int64     // its place in the segment
-	next uint64    // sequence number behind its last message
-	done sync.Cond // it has been written, or its leader is wanted
+// committer brings messages to the log: it puts them into groups, writes a group at a time,
+// and begins segments. Appends that run at the same time share one write and one sync: the one
+// that finds no other writing leads, and writes what the others have encoded meanwhile.
+//
+// It has no lock of its own. What it does with unsaved.busy set only one goroutine does at a
+// time. It never waits for the disk with a lock held, but to take back what is unsynced.
+type committer struct {
+	o       *DiskOptions
+	dir     string // for the log of the program
+	owner   *owner
+	pos     *position
+	unsaved *unsaved
+	log     *log
+	wake    func() // the keeper
+	recycle func() // makes room
+	limited bool   // messages are counted before one is taken
 }
 
-// stage encodes r into the group being filled, or holds it. d.mu is held.
-func (d *Disk) stage(r *Record) (uint64, error) {
+// take gives r a number and puts it into a group, or into memory. It returns with
+// unsaved.mu held.
+func (c *committer) take(r *Record) (uint64, error) {
+	u := c.unsaved
+	if len(r.Topic) > maxTopic || len(r.Payload) > maxPayload {
+		u.mu.Lock()
+		return 0, ErrTooLarge
+	}
+	if r.undated() {
+		r.Time = c.o.Now()
+	}
 	for {
-		if d.closed {
+		switch fits := c.lockFor(r); {
+		case u.closed:
 			return 0, ErrClosed
-		}
-		switch d.makeRoom(r) {
-		case noRoom:
-			d.dropped++
+		case fits == noRoom:
 			return 0, ErrFull
-		case roomLater:
-			d.writeOrWait()
-			continue
+		case fits == roomLater:
+			c.writeOrWait()
+		case u.err != nil:
+			return u.keep(r)
+		case u.enc != nil && u.enc.fits(r):
+			return u.add(r), nil
+		default:
+			c.makeSegment(r)
 		}
-		if d.err != nil {
-			return d.hold(r)
-		}
-		if d.tail != nil && d.tail.end+d.tail.need(r) <= d.tail.size {
-			break
-		}
-		if d.busy {
-			d.idle.Wait()
-			continue
-		}
-		d.busy = true
-		// Others may add to the old segment while it is written, and it may be being
-		// synced, which may fail.
-		for d.err == nil && (len(d.groups[d.fill].buf) > 0 || d.syncing) {
-			if d.syncing {
-				d.idle.Wait()
-			} else {
-				d.commit(false)
-			}
-		}
-		if d.err == nil {
-			if err := d.roll(need(r)); err != nil {
-				d.fail(err, nil)
-			}
-		}
-		d.release()
+		u.mu.Unlock()
 	}
-	seq := d.next
-	d.next++
-	d.encode(r, seq)
-	d.appended.add(r.Class, r.size())
-	d.recent.note(seq, r)
-	return seq, nil
 }
 
-// need is an upper bound of the room that r takes in an empty segment.
-func need(r *Record) int64 {
-	return align(headSize+int64(len(r.Topic))) + align(headSize+255+int64(len(r.Payload))) + headSize + 8 + page/4
+// lockFor takes unsaved.mu when there is room for r under the limits. No message can come
+// between: it would have to count, which takes unsaved.mu.
+func (c *committer) lockFor(r *Record) (fits room) {
+	if c.limited {
+		c.pos.mu.Lock()
+		defer c.pos.mu.Unlock()
+		if fits = c.pos.makeRoom(r); fits == noRoom {
+			c.pos.dropped++
+		}
+	}
+	c.unsaved.mu.Lock()
+	return fits
 }
 
-// need is an upper bound of the room that r takes in this segment.
-func (w *writer) need(r *Record) int64 {
-	if len(w.names) >= 1<<16 {
-		return w.size // no number is left for another topic
+// makeSegment begins a segment with room for r, or waits for the one that writes. unsaved.mu is held,
+// and let go meanwhile.
+func (c *committer) makeSegment(r *Record) {
+	u := c.unsaved
+	if u.busy {
+		u.idle.Wait()
+		return
 	}
-	return need(r)
+	u.busy = true
+	for u.err == nil && len(u.groups[u.fill].buf) > 0 { // others may add to the old segment while it is written
+		c.commit(false)
+	}
+	if u.err == nil {
+		if err := c.roll(need(r)); err != nil {
+			c.fail(err, nil)
+		}
+	}
+	u.release()
 }
 
-// encode puts r into the group being filled.
-func (d *Disk) encode(r *Record, seq uint64) {
-	w, g := d.tail, &d.groups[d.fill]
-	if len(g.buf) == 0 {
-		g.off = w.end
+// writeOrWait writes the group being filled, or waits for the one that writes. unsaved.mu is held, and
+// let go meanwhile.
+func (c *committer) writeOrWait() {
+	u := c.unsaved
+	if u.busy {
+		u.idle.Wait()
+		return
 	}
-	if d.o.Sync == SyncAlways && len(g.buf) == 0 {
-		g.startPage(w, seq, headSize+int64(len(r.Payload)))
-	}
-	b := g.buf
-	if !w.marked {
-		start := len(b)
-		b = le.AppendUint64(begin(b), w.epoch)
-		b = finish(b, start, head{low: uint32(seq), flags: kindMark}, seedOf(0, w.seg.nonce))
-		w.marked = true
-	}
-	n, ok := w.topics[r.Topic]
-	if !ok {
-		n = uint16(len(w.names))
-		w.topics[r.Topic] = n
-		w.names = append(w.names, r.Topic)
-		start := len(b)
-		b = append(begin(b), r.Topic...)
-		b = finish(b, start, head{low: uint32(seq), topic: n, flags: kindTopic}, w.seed)
-	}
-	g.buf = appendMessage(b, r, seq, n, w.seed)
-	g.next = seq + 1
-	w.end = g.off + int64(len(g.buf))
-	w.next = seq + 1
+	u.busy = true
+	c.commit(false)
+	u.release()
 }
 
-// encodeDropped puts into the group that a message, which had its number already,
-// was dropped before it was written.
-func (d *Disk) encodeDropped(h *held, seq uint64) {
-	w, g := d.tail, &d.groups[d.fill]
-	if len(g.buf) == 0 {
-		g.off = w.end
-	}
-	start := len(g.buf)
-	b := begin(g.buf)
-	if h.logged { // it was counted before, and stays so
-		b = le.AppendUint64(b, uint64(h.Class))
-		b = le.AppendUint64(b, uint64(h.size))
-	}
-	g.buf = finish(b, start, head{low: uint32(seq), flags: kindMark}, seedOf(0, w.seg.nonce))
-	g.next = seq + 1
-	w.end = g.off + int64(len(g.buf))
-	w.next = seq + 1
-}
-
-// settle waits until the message seq, which has been put into a group, is safe or
-// held. Unless late is true that was done just now: who waits is then woken with its
-// group alone. d.mu is held.
-func (d *Disk) settle(seq uint64, late bool) error {
-	g := &d.groups[d.fill]
-	for seq >= d.safe && d.err == nil {
+// settle waits until the message seq, which has been put into a group, is safe or in memory.
+// Unless late is true that was done just now: the caller is then woken with its group alone.
+// unsaved.mu is held, and let go meanwhile.
+func (c *committer) settle(seq uint64, late bool) error {
+	u := c.unsaved
+	g := &u.groups[u.fill]
+	for seq >= u.safe && u.err == nil {
 		switch {
-		case d.busy && late:
-			d.idle.Wait()
-		case d.busy:
+		case u.busy && late:
+			u.idle.Wait()
+		case u.busy:
 			g.done.Wait()
 		default:
-			d.busy = true
-			d.commit(d.o.Sync == SyncAlways)
-			d.release()
+			u.busy = true
+			c.commit(c.o.Sync == SyncAlways)
+			u.release()
 		}
 	}
-	if seq >= d.safe {
-		return d.heldErr
+	if seq >= u.safe {
+		return u.appendErr
 	}
 	return nil
 }
 
-// writeOrWait writes the group being filled, or waits for whoever writes.
-func (d *Disk) writeOrWait() {
-	if d.busy {
-		d.idle.Wait()
-		return
-	}
-	d.busy = true
-	d.commit(false)
-	d.release()
-}
-
-// release ends the right to write, and passes it on if there is more.
-func (d *Disk) release() {
-	d.busy = false
-	d.idle.Broadcast()
-	if g := &d.groups[d.fill]; len(g.buf) > 0 {
-		g.done.Signal()
-	}
-}
-
-// commit writes the group being filled. d.mu is held, and busy is ours; the lock
-// is let go meanwhile. With yield, others get a turn to join first: a sync takes
-// far longer.
-func (d *Disk) commit(yield bool) {
+// commit writes the group being filled. unsaved.mu is held, and let go meanwhile; busy is
+// ours. With yield, others get a turn to join first: a sync takes far longer.
+func (c *committer) commit(yield bool) {
+	u := c.unsaved
 	if yield {
-		d.mu.Unlock()
+		u.mu.Unlock()
 		runtime.Gosched()
-		d.mu.Lock()
+		u.mu.Lock()
 	}
-	g, w := &d.groups[d.fill], d.tail
+	g := &u.groups[u.fill]
 	if len(g.buf) == 0 {
 		return
 	}
-	if w.fenced && w.syncedOff == g.off {
-		setSynced(g.buf, w.firstSeed(g.buf))
-	}
-	if len(g.buf) > padFrom {
-		g.pad(w, g.next)
-	}
-	d.fill ^= 1
-	d.mu.Unlock()
-	_, err := w.f.WriteAt(g.buf, g.off)
-	if err == nil && d.o.Sync == SyncAlways {
-		err = w.f.Sync()
-	}
-	d.mu.Lock()
+	c.close(g)
+	u.mu.Unlock()
+	err := c.log.write(g.buf, g.off, c.o.Sync == SyncAlways)
+	u.mu.Lock()
 	if err != nil {
-		d.fail(err, g)
+		c.fail(err, g)
 		return
 	}
-	w.seg.limit = g.off + int64(len(g.buf))
-	d.safe, d.logged, d.counted = max(d.safe, g.next), g.next, g.next
-	switch {
-	case d.o.Sync == SyncAlways:
-		w.synced(w.seg.limit)
-		w.dirty = false
-	case !w.dirty:
-		w.dirty = true
-		d.keeper.wake()
-	}
-	g.end()
+	u.wrote(g)
 }
 
-// synced notes that all before off is on the disk.
-func (w *writer) synced(off int64) {
-	w.syncedOff, w.fenced = off, true
-	if w.marked {
-		w.syncedSeed = w.seed
+// close ends the filling of a group, before it is written.
+func (c *committer) close(g *group) {
+	if len(g.buf) > padFrom {
+		c.unsaved.enc.pad(g, g.next)
 	}
+	c.unsaved.fill ^= 1
 }
 
-// end makes the group empty, and tells those who wait for it.
-func (g *group) end() {
-	if g.buf = g.buf[:0]; cap(g.buf) > maxGroupBuffer {
-		g.buf = nil
-	}
-	g.done.Broadcast()
-}
-
-// pad fills the last page of what is written, so that the next begins one. The
-// head of the padding needs room too: if there is too little, nothing is done.
-func (g *group) pad(w *writer, next uint64) {
-	room := (page - w.end%page) % page
-	if room < headSize || w.end+room > w.size {
-		return
-	}
-	start := len(g.buf)
-	b := begin(g.buf)
-	b = append(b, zeros[:room-headSize]...)
-	g.buf = finish(b, start, head{low: uint32(next), flags: kindPad}, w.seed)
-	w.end += room
-}
-
-// startPage begins a new page for a record of about n bytes that would lie on two:
-// what is synced by itself then costs one page and not two.
-func (g *group) startPage(w *writer, next uint64, n int64) {
-	if w.marked && n <= page/4 && w.end%page+n > page {
-		g.pad(w, next)
-	}
-}
-
-var zeros [page]byte
-
-// firstSeed is the seed of the record at the beginning of b.
-func (w *writer) firstSeed(b []byte) uint32 {
-	if h, _ := readHead(b); h.kind() == kindMark {
-		return seedOf(0, w.seg.nonce)
-	}
-	return w.seed
-}
-
-// roll begins a new segment with room for need. d.mu is held, busy is ours and
-// no group is filled; the lock is let go meanwhile.
-func (d *Disk) roll(need int64) error {
-	old := d.tail
-	d.serial++
-	s := &segment{base: d.next, serial: d.serial, segmentHead: segmentHead{nonce: random(), before: d.appended}}
-	if len(d.held) > 0 {
-		s.base = d.held[0].Seq
-		for i := range d.held {
-			if h := &d.held[i]; !h.dead || h.logged {
-				s.before.remove(h.Class, h.size)
+// roll begins a new segment with room for need. unsaved.mu is held, and let go meanwhile;
+// busy is ours, and no group is filled.
+func (c *committer) roll(need int64) error {
+	u := c.unsaved
+	s := &segment{base: u.next, serial: c.log.newSerial(), segmentHead: segmentHead{nonce: random(), before: u.appended}}
+	if len(u.list) > 0 {
+		s.base = u.list[0].Seq
+		for i := range u.list {
+			if m := &u.list[i]; m.counts() {
+				s.before.remove(m.Class, m.size)
 			}
 		}
 	}
-	s.follows = min(d.logged, s.base)
-	spare := ""
-	if n := len(d.spares); n > 0 && firstRecord+need <= d.o.segment {
-		spare = d.spares[n-1]
-		d.spares = d.spares[:n-1]
-	}
-	syncOld := old != nil && old.dirty && d.o.Sync != SyncNever
-	d.tail = nil // nobody adds to it any more
-	d.mu.Unlock()
-	err := d.own()
+	s.follows = min(u.logged, s.base)
+	enc := u.enc
+	u.enc = nil // nothing is added to it any more
+	u.mu.Unlock()
+	old := c.log.detach()
+	err := c.owner.own()
+	var t *tail
+	var size int64
 	if err == nil {
-		err = d.undo()
+		t, size, err = c.log.begin(s, old, need)
 	}
-	if err == nil && syncOld {
-		// A second sync tells nothing of what the first one lost.
-		if err = old.lost; err == nil {
-			err = old.f.Sync()
-		}
-	}
-	var w *writer
-	if err == nil {
-		w, err = create(d.fs, s, spare, d.o.segment/smallPart, need, d.o.Sync != SyncNever)
-		if spare != "" && errors.Is(err, os.ErrNotExist) {
-			spare = ""
-			w, err = create(d.fs, s, "", d.o.segment/smallPart, need, d.o.Sync != SyncNever)
-		}
-	}
-	d.mu.Lock()
+	c.pos.mu.Lock()
+	defer c.pos.mu.Unlock()
+	u.mu.Lock()
 	if err != nil {
-		if spare != "" {
-			d.spares = append(d.spares, spare)
-		}
-		d.tail = old
+		c.log.attach(old, old)
+		u.enc = enc
 		return err
 	}
-	if old != nil {
-		old.dirty = false
-		old.seg.end = s.base
-		old.f.Close()
-	}
-	for i := range d.held {
-		if h := &d.held[i]; !h.dead {
-			h.logged = false // in what counts of the log from now on
+	c.log.attach(t, old)
+	for i := range u.list {
+		if m := &u.list[i]; !m.dead && m.logged {
+			// From the new segment on. Until something is in that, the old one counts.
+			m.logged, m.tried = false, true
 		}
 	}
-	// What is held again is not in those any more that had it.
-	for n := len(d.segs); n > 0 && d.segs[n-1].base >= s.base; n-- {
-		d.spent = append(d.spent, d.segs[n-1])
-		d.segs = d.segs[:n-1]
+	u.enc = newEncoder(s, size, c.o.Sync == SyncAlways)
+	c.pos.trim()
+	if len(c.pos.sacks.list) > 0 {
+		c.log.trimMiddle(&c.pos.ackState)
 	}
-	d.segs = append(d.segs, s)
-	d.tail, d.counted = w, s.base
-	d.trim()
-	if len(d.pos.sacks.list) > 0 {
-		d.trimMiddle()
-	}
-	d.keeper.wake()
+	c.wake()
 	return nil
 }
 
-// random returns what makes a segment or a mark unlike all others.
-func random() uint64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	return max(le.Uint64(b[:]), 1)
+// sync is Box.Sync.
+func (c *committer) sync() error {
+	u := c.unsaved
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	last := u.next - 1
+	for !u.closed {
+		switch t := c.log.tailState(); {
+		case last >= u.safe:
+			if err := c.settle(last, true); err != nil {
+				return err
+			}
+		case c.o.Sync == SyncNever:
+			return nil
+		case u.busy && (!t.open || u.err != nil): // a segment is being begun, and the one before it synced
+			u.idle.Wait()
+		case !t.open:
+			return nil
+		case u.err != nil: // what was unsaved is being written
+			u.idle.Wait()
+		case !t.unsynced:
+			return nil
+		default:
+			u.mu.Unlock()
+			c.syncNow()
+			u.mu.Lock()
+		}
+	}
+	return ErrClosed
+}
+
+// syncNow syncs the log.
+func (c *committer) syncNow() {
+	t, err := c.log.sync()
+	if err == nil {
+		return
+	}
+	u := c.unsaved
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for u.busy {
+		u.idle.Wait()
+	}
+	if c.log.isTail(t) {
+		u.busy = true
+		c.fail(err, nil)
+		u.release()
+	}
+}
+
+// append is Box.AppendAll.
+func (c *committer) append(rs []Record) (a Appended, err error) {
+	u := c.unsaved
+	for _, r := range rs {
+		seq, takeErr := c.take(&r)
+		u.mu.Unlock()
+		if takeErr != nil && !errors.Is(takeErr, ErrUnsaved) {
+			err = takeErr
+			break
+		}
+		if a.N == 0 {
+			a.First = seq
+		}
+		a.Last = seq
+		a.N++
+	}
+	if a.N > 0 {
+		u.mu.Lock()
+		err = errors.Join(c.settle(a.Last, true), err)
+		u.mu.Unlock()
+	}
+	return a, err
 }

@@ -81,7 +81,7 @@ func (l *life) run(o DiskOptions) {
 			}
 			for range i % 5 {
 				if !l.dead() {
-					d.tend(time.Now().Add(time.Hour))
+					d.keeper.tend(time.Now().Add(time.Hour))
 				}
 			}
 		}
@@ -122,7 +122,7 @@ func (l *life) look(t *testing.T, o DiskOptions, power, promised bool) {
 		}
 	}
 	s := d.Stats()
-	if s.Messages != len(found) || s.Damaged > 0 || s.SetAside > 0 || s.Torn > 0 && !power {
+	if s.Messages != len(found) || s.Damaged > 0 || s.DamagedFiles > 0 || s.Torn > 0 && !power {
 		t.Errorf("before %s: %d messages found: %+v", l.f.what, len(found), s)
 	}
 	seq := put(t, d, "new")

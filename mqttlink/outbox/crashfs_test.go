@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -47,6 +48,12 @@ func (p *platter) setFail(err error, after int) {
 	p.mu.Lock()
 	p.fail, p.after = err, after
 	p.mu.Unlock()
+}
+
+// put makes a file.
+func (p *platter) put(name string, data []byte) {
+	n := &inode{data: bytes.Clone(data), durable: bytes.Clone(data), dirty: map[int]bool{}}
+	p.names[name], p.durable[name] = n, n
 }
 
 // writing returns the error of a write.

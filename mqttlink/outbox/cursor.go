@@ -30,14 +30,15 @@ type cursor struct {
 	block int  // bytes read at a time
 	fresh bool // each block is new memory, so that payloads stay
 
-	seg   *segment // of which it reads what never changes only: the box may change the rest
-	head  segmentHead
-	f     file
-	seq   uint64 // least sequence number that the next message can have
-	off   int64  // of the next record
-	seed  uint32
-	nonce uint32 // the seed of marks
-	names []name
+	seg       *segment // of which it reads what never changes only: the box may change the rest
+	head      segmentHead
+	f         file
+	unlearned bool   // the owner has not fetched head yet
+	seq       uint64 // least sequence number that the next message can have
+	off       int64  // of the next record
+	seed      uint32
+	nonce     uint32 // the seed of marks
+	names     []name
 
 	// The message returned last, to be returned again if asked for.
 	lastSeq    uint64
@@ -70,7 +71,7 @@ func (c *cursor) close() {
 	if c.f != nil {
 		c.f.Close()
 	}
-	c.f, c.seg, c.buf = nil, nil, c.buf[:0]
+	c.f, c.seg, c.unlearned, c.buf = nil, nil, false, c.buf[:0]
 	c.lastSeq = 0
 }
 
@@ -86,7 +87,7 @@ func (c *cursor) load(s *segment) error {
 		f.Close()
 		return err
 	}
-	c.f, c.head = f, h
+	c.f, c.head, c.unlearned = f, h, true
 	c.rewind(s)
 	return nil
 }
@@ -161,11 +162,8 @@ func (c *cursor) next(from, end uint64, limit int64) (e entry, ok bool, err erro
 	return e, false, nil
 }
 
-// badSector is how often a place must fail to be read to be given up.
-const badSector = 5
-
 // hopeless counts a failure to read at the cursor, and reports whether there were
-// enough to go on behind it.
+// enough to continue behind it.
 func (c *cursor) hopeless() bool {
 	if c.failedAt != c.off {
 		c.failedAt, c.failures = c.off, 0
@@ -174,7 +172,7 @@ func (c *cursor) hopeless() bool {
 	return c.failures >= badSector
 }
 
-// kindOf tells what stands at a place.
+// kindOf is what stands at a place.
 type kindOf int
 
 const (
@@ -235,7 +233,7 @@ func (c *cursor) known(e *entry) bool {
 	return true
 }
 
-// control heeds a record that is not a message.
+// control applies a record that is not a message.
 func (c *cursor) control(e *entry) {
 	switch e.kind() {
 	case kindTopic:
@@ -295,7 +293,7 @@ func (c *cursor) resync(limit int64) (found bool, err error) {
 		b, err2 := c.window(c.off, headSize, limit)
 		if b == nil {
 			err = err2
-			c.off = c.off/page*page + page // a bad sector: go on behind its page
+			c.off = c.off/page*page + page // a bad sector: continue behind its page
 			continue
 		}
 		for ; len(b) >= headSize; b = b[alignment:] {

@@ -23,10 +23,10 @@ func write(t testing.TB, dir string, o DiskOptions, payloads ...string) (name st
 			t.Fatal(err)
 		}
 	}
-	if len(d.segs) != 1 {
-		t.Fatalf("%d segments", len(d.segs))
+	if len(d.log.segs) != 1 {
+		t.Fatalf("%d segments", len(d.log.segs))
 	}
-	name, end = filepath.Join(dir, d.segs[0].name()), int(d.segs[0].limit)
+	name, end = filepath.Join(dir, d.log.segs[0].name()), int(d.log.segs[0].limit)
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -65,19 +65,29 @@ func payloads(t testing.TB, b Box) (found []string) {
 }
 
 // A last write of which any prefix has arrived, in an old file or in a new one,
-// opens cleanly: what was before is there, and appending goes on.
+// opens cleanly: what was before is there, and appending continues.
 func TestTornWrite(t *testing.T) {
 	for _, stale := range []bool{false, true} {
 		t.Run(fmt.Sprintf("recycled %v", stale), func(t *testing.T) {
-			first := t.TempDir()
-			name, before, end := write(t, first, DiskOptions{}, "one", "two", "three")
-			d := openDisk(t, first, DiskOptions{})
-			if _, err := d.AppendAll([]Record{{Topic: "new", Payload: []byte("four")}, {Topic: "topic/0", Payload: []byte("five")}}); err != nil {
+			t.Parallel()
+			p := newPlatter()
+			o := DiskOptions{fs: p, segment: 64 << 10, still: true}
+			d := openOn(t, o)
+			for _, text := range []string{"one", "two", "three"} {
+				put(t, d, text)
+			}
+			name, end := d.log.segs[0].name(), int(d.log.segs[0].limit)
+			if err := d.Close(); err != nil {
 				t.Fatal(err)
 			}
-			last := int(d.segs[0].limit)
-			after, err := os.ReadFile(name)
-			if err != nil {
+			before, ack := bytes.Clone(p.names[name].data), bytes.Clone(p.names[ackName].data)
+			d = openOn(t, o)
+			if _, err := d.AppendAll([]Record{{Topic: "new", Payload: []byte("four")}, {Topic: "t", Payload: []byte("five")}}); err != nil {
+				t.Fatal(err)
+			}
+			last := int(d.log.segs[0].limit)
+			after := bytes.Clone(p.names[name].data)
+			if err := d.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if stale {
@@ -87,48 +97,47 @@ func TestTornWrite(t *testing.T) {
 				copy(after[last:], before[last:])
 			}
 			for n := end; n <= last; n++ {
-				dir := t.TempDir()
 				torn := bytes.Clone(before)
 				copy(torn[end:n], after[end:n])
-				copyFile(t, filepath.Join(first, ackName), filepath.Join(dir, ackName))
-				d, found := reopen(t, filepath.Join(dir, filepath.Base(name)), torn)
+				p := newPlatter()
+				p.put(name, torn)
+				p.put(ackName, ack)
+				o.fs = p
+				d := openOn(t, o)
+				found := payloads(t, d)
 				want := []string{"one", "two", "three", "four", "five"}
 				if len(found) < 3 || len(found) > 5 || n == last && len(found) != 5 || fmt.Sprint(found) != fmt.Sprint(want[:len(found)]) {
 					t.Fatalf("%d bytes of %d: found %q", n-end, last-end, found)
 				}
-				if s := d.Stats(); s.SetAside != 0 || s.Damaged != 0 || s.Messages != len(found) {
+				if s := d.Stats(); s.DamagedFiles != 0 || s.Damaged != 0 || s.Messages != len(found) {
 					t.Fatalf("%d bytes: %+v", n-end, s)
 				}
-				if _, err := d.Append(Record{Topic: "t", Payload: []byte("six")}); err != nil {
-					t.Fatal(err)
-				}
+				put(t, d, "six")
 				if err := d.Close(); err != nil {
 					t.Fatal(err)
 				}
-				d = openDisk(t, dir, DiskOptions{})
+				d = openOn(t, o)
 				if again := payloads(t, d); fmt.Sprint(again) != fmt.Sprint(append(found, "six")) {
 					t.Fatalf("%d bytes: %q, then %q", n-end, found, again)
 				}
-				if d.Close() != nil {
-					t.Fatal("close")
+				if err := d.Close(); err != nil {
+					t.Fatal(err)
 				}
 			}
 		})
 	}
 }
 
-func copyFile(t testing.TB, from, to string) {
+func openOn(t testing.TB, o DiskOptions) *Disk {
 	t.Helper()
-	b, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, b, 0o600)
-	}
+	d, err := Open("platter", o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d
 }
 
-// A byte that has changed costs one message, which is told, and the file is kept
+// A byte that has changed costs one message, which is reported, and the file is kept
 // when the rest has been delivered.
 func TestDamagedMessage(t *testing.T) {
 	dir := t.TempDir()
@@ -154,7 +163,7 @@ func TestDamagedMessage(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d.recycle()
+	d.keeper.recycle()
 	kept, err := os.ReadFile(name + damagedSuffix)
 	if err != nil || !bytes.Equal(kept[:len(segment)], segment) {
 		t.Errorf("the damaged file was not kept: %v", err)
@@ -162,14 +171,14 @@ func TestDamagedMessage(t *testing.T) {
 }
 
 // Without a readable head nothing in a segment can be trusted: it is set aside,
-// and the rest goes on.
+// and the rest continues.
 func TestDamagedHead(t *testing.T) {
 	for _, at := range []int{0, 8, 30, 95} {
 		dir := t.TempDir()
 		name, segment, _ := write(t, dir, DiskOptions{}, "one", "two")
 		segment[at] ^= 0x10
 		d, found := reopen(t, name, segment)
-		if len(found) != 0 || d.Stats().SetAside != 1 {
+		if len(found) != 0 || d.Stats().DamagedFiles != 1 {
 			t.Errorf("byte %d: found %q, %+v", at, found, d.Stats())
 		}
 		put(t, d, "three")
@@ -196,10 +205,10 @@ func TestDamagedMiddle(t *testing.T) {
 				all = append(all, fmt.Sprintf("%d%s", i, strings.Repeat(" ", 300)))
 				put(t, d, all[i])
 			}
-			if len(d.segs) < 5 {
-				t.Fatalf("%d segments", len(d.segs))
+			if len(d.log.segs) < 5 {
+				t.Fatalf("%d segments", len(d.log.segs))
 			}
-			s := *d.segs[2]
+			s := *d.log.segs[2]
 			if err := d.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -239,7 +248,7 @@ func TestLaterVersion(t *testing.T) {
 	}
 }
 
-// FuzzOpen opens boxes whose files are anything: it must end, and go on.
+// FuzzOpen opens boxes whose files are anything: it must end, and continue.
 func FuzzOpen(f *testing.F) {
 	dir := f.TempDir()
 	_, segment, end := write(f, dir, DiskOptions{}, "one", "two", "three", "four")
@@ -312,7 +321,7 @@ func look(t *testing.T, d *Disk, n int) {
 	}
 }
 
-// segmentNamed returns the segment that b's head tells of, so that its name is right.
+// segmentNamed returns the segment that b's head names, so that its name is right.
 func segmentNamed(b []byte) segment {
 	s := segment{base: 1, serial: 1}
 	if len(b) >= headLength {
@@ -360,7 +369,7 @@ func mendSums(b, ack []byte) {
 
 // FuzzRecord reads optional fields that are anything.
 func FuzzRecord(f *testing.F) {
-	f.Add([]byte{tagLife, 8, 1, 2, 3, 4, 5, 6, 7, 8}, byte(10), []byte("payload"))
+	f.Add([]byte{tagExpiry, 8, 1, 2, 3, 4, 5, 6, 7, 8}, byte(10), []byte("payload"))
 	f.Add([]byte{tagField, 9, 0, 0, 0, 0, 4, 0, 0, 0, 1}, byte(11), []byte("null"))
 	f.Add([]byte{99, 200}, byte(2), []byte{})
 	f.Fuzz(func(t *testing.T, extra []byte, n byte, payload []byte) {

@@ -120,7 +120,7 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// At intervals the log reaches the disk, though nobody asks.
+// At intervals the log reaches the disk, without a request.
 func TestInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlatter()
@@ -169,15 +169,15 @@ func TestHanded(t *testing.T) {
 	}
 	put(t, h, "a")
 	p.setFail(syscall.EIO, 0)
-	if _, err := h.Append(Record{Topic: "t", Payload: []byte("held")}); !errors.Is(err, ErrHeld) {
+	if _, err := h.Append(Record{Topic: "t", Payload: []byte("unsaved")}); !errors.Is(err, ErrUnsaved) {
 		t.Fatal(err)
 	}
 	p.setFail(nil, 0)
 	h.SetHanded(1000) // no more than there are
-	if err := h.savePosition(true); err != nil {
+	if err := h.position.save(true); err != nil {
 		t.Fatal(err)
 	}
-	// Killed: the number of the message that was held and handed over is not used
+	// Killed: the number of the message that was unsaved and handed over is not used
 	// again, or what has it then would pass for handed over.
 	if h, err = Open("platter", DiskOptions{fs: p, still: true}); err != nil || h.Handed() != 2 || put(t, h, "new") != 3 {
 		t.Errorf("handed %d, next %d, %v", h.Handed(), h.NextSeq(), err)
@@ -208,14 +208,14 @@ func TestClockJumps(t *testing.T) {
 		t.Errorf("contents %s", got)
 	}
 	now = time.Unix(1786000000, 0)
-	d.age()
+	d.position.age()
 	if got := contents(t, d); got != "0123" {
 		t.Errorf("a message without a time is the first: nothing ages, but %s is left", got)
 	}
 	if err := d.Ack(1); err != nil {
 		t.Fatal(err)
 	}
-	d.age()
+	d.position.age()
 	if got := contents(t, d); got != "23" {
 		t.Errorf("contents %s", got)
 	}
@@ -240,13 +240,13 @@ func TestRecycling(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 5 {
-			d.tend(time.Now())
+			d.keeper.tend(time.Now())
 		}
 		if n := names(); n > 6 { // lock, ack, log, spares
 			t.Fatalf("%d files", n)
 		}
 	}
-	if s := d.Stats(); s.Damaged != 0 || s.SetAside != 0 || s.Torn != 0 {
+	if s := d.Stats(); s.Damaged != 0 || s.DamagedFiles != 0 || s.Torn != 0 {
 		t.Errorf("%+v", s)
 	}
 }

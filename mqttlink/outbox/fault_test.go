@@ -156,7 +156,7 @@ func (x *day) append(size int, class Class) {
 	x.n++
 	text := fmt.Sprintf("%d%s", x.n, strings.Repeat(".", size))
 	seq, err := x.d.Append(Record{Topic: "t", Payload: []byte(text), Class: class, QoS: 1})
-	if err != nil && (!errors.Is(err, ErrHeld) || x.f.what == "") {
+	if err != nil && (!errors.Is(err, ErrUnsaved) || x.f.what == "") {
 		x.t.Fatalf("%s: append: %v", x.f.what, err)
 	}
 	x.seqs = append(x.seqs, seq)
@@ -215,7 +215,7 @@ func never(uint64) bool { return false }
 
 func (x *day) tend(n int) {
 	for range n {
-		x.d.tend(time.Now().Add(time.Hour))
+		x.d.keeper.tend(time.Now().Add(time.Hour))
 	}
 }
 
@@ -248,7 +248,7 @@ func (x *day) run() {
 			x.t.Fatalf("%s: not healed: %v", x.f.what, err)
 		}
 		x.read("healed", never)
-		if s := x.d.Stats(); s.Messages != len(x.seqs) || s.Held != 0 || s.Damaged+s.Torn > 0 || s.SetAside > 0 {
+		if s := x.d.Stats(); s.Messages != len(x.seqs) || s.Unsaved != 0 || s.Damaged+s.Torn > 0 || s.DamagedFiles > 0 {
 			x.t.Fatalf("%s: %+v, want %d messages", x.f.what, s, len(x.seqs))
 		}
 		known := x.d.NextSeq()
@@ -261,7 +261,7 @@ func (x *day) run() {
 		}
 		x.open()
 		x.read("opened again", func(seq uint64) bool { return (failed || x.f.what != "") && seq < known })
-		if s := x.d.Stats(); s.Damaged+s.Torn > 0 || s.SetAside > 0 {
+		if s := x.d.Stats(); s.Damaged+s.Torn > 0 || s.DamagedFiles > 0 {
 			x.t.Fatalf("%s: opened again: %+v", x.f.what, s)
 		}
 		x.seqs = x.seqs[:0] // what came again too

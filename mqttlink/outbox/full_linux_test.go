@@ -40,17 +40,17 @@ func TestDiskFull(t *testing.T) {
 			}
 			dir := filepath.Join(mount, "box")
 			d := openDisk(t, dir, DiskOptions{Sync: mode, Retry: 10 * time.Millisecond})
-			var held []uint64
+			var unsaved []uint64
 			n := 0
-			for ; len(held) < 100 && n < 10000; n++ {
+			for ; len(unsaved) < 100 && n < 10000; n++ {
 				seq, err := d.Append(Record{Topic: "t", Payload: []byte(strings.Repeat("x", 1000))})
-				if errors.Is(err, ErrHeld) {
-					held = append(held, seq)
+				if errors.Is(err, ErrUnsaved) {
+					unsaved = append(unsaved, seq)
 				} else if err != nil {
 					t.Fatal(err)
 				}
 			}
-			if len(held) == 0 || !errors.Is(d.Stats().Err, syscall.ENOSPC) {
+			if len(unsaved) == 0 || !errors.Is(d.Stats().Err, syscall.ENOSPC) {
 				t.Fatalf("the disk is not full: %+v", d.Stats())
 			}
 			if found := payloads(t, d); len(found) != n {
@@ -59,7 +59,7 @@ func TestDiskFull(t *testing.T) {
 			if err := os.Remove(ballast); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.Safe(t.Context(), held[len(held)-1]); err != nil {
+			if err := d.Safe(t.Context(), unsaved[len(unsaved)-1]); err != nil {
 				t.Fatal(err)
 			}
 			if err := d.Close(); err != nil {
@@ -73,7 +73,7 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// The folder can be made when the disk can be written: before that all is held.
+// The folder can be made when the disk can be written: before that all is unsaved.
 func TestFolderLater(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -91,7 +91,7 @@ func TestFolderLater(t *testing.T) {
 			var last uint64
 			for _, p := range "abc" {
 				seq, err := d.Append(Record{Topic: "t", Payload: []byte(string(p))})
-				if !errors.Is(err, ErrHeld) || !errors.Is(err, tt.cause) {
+				if !errors.Is(err, ErrUnsaved) || !errors.Is(err, tt.cause) {
 					t.Fatalf("append: %v", err)
 				}
 				last = seq
@@ -139,17 +139,17 @@ func TestLockLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, other, "a")
-	if _, err := late.Append(Record{Topic: "t", Payload: []byte("x")}); !errors.Is(err, ErrHeld) || !errors.Is(err, ErrLocked) {
+	if _, err := late.Append(Record{Topic: "t", Payload: []byte("x")}); !errors.Is(err, ErrUnsaved) || !errors.Is(err, ErrLocked) {
 		t.Errorf("beside the other: %v", err)
 	}
 	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
-	late.tend(time.Now().Add(time.Hour))
+	late.keeper.tend(time.Now().Add(time.Hour))
 	if err := late.Stats().Err; !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "start this one again") {
 		t.Errorf("after the other: %v", err)
 	}
-	if err := late.Close(); !errors.Is(err, ErrHeld) {
+	if err := late.Close(); !errors.Is(err, ErrUnsaved) {
 		t.Errorf("close: %v", err)
 	}
 	if got := contents(t, openDisk(t, dir, DiskOptions{})); got != "a" {
@@ -180,7 +180,7 @@ func TestReadOnly(t *testing.T) {
 		t.Errorf("contents %s", got)
 	}
 	seq, err := d.Append(Record{Topic: "t", Payload: []byte("b")})
-	if !errors.Is(err, ErrHeld) || !errors.Is(err, syscall.EROFS) {
+	if !errors.Is(err, ErrUnsaved) || !errors.Is(err, syscall.EROFS) {
 		t.Fatalf("append: %v", err)
 	}
 	if got := contents(t, d); got != "ab" {

@@ -2,10 +2,8 @@ package outbox
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"slices"
 	"sync"
 	"time"
 )
@@ -19,6 +17,12 @@ const (
 // and recycles segments, syncs at intervals, tries a failing disk again, and drops
 // what is too old.
 type keeper struct {
+	o         *DiskOptions
+	dir       string // for the log of the program
+	pos       *position
+	log       *log
+	committer *committer
+
 	kick chan struct{}
 	stop chan struct{}
 	wg   sync.WaitGroup
@@ -31,10 +35,6 @@ type keeper struct {
 	makeWait time.Duration
 	syncAt   time.Time // zero: nothing to sync
 	ageAt    time.Time
-}
-
-func (k *keeper) init() {
-	k.kick, k.stop = make(chan struct{}, 1), make(chan struct{})
 }
 
 // wake lets it look what there is to do.
@@ -50,275 +50,204 @@ func (k *keeper) end() {
 	k.wg.Wait()
 }
 
-// keep is the keeper's goroutine.
-func (d *Disk) keep() {
-	defer d.stopMaking()
+// run is the keeper's goroutine.
+func (k *keeper) run() {
+	defer k.stopMaking()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		select {
-		case <-d.keeper.stop:
+		case <-k.stop:
 			return
 		default:
 		}
-		timer.Reset(d.tend(time.Now()))
+		timer.Reset(k.tend(time.Now()))
 		select {
-		case <-d.keeper.kick:
+		case <-k.kick:
 		case <-timer.C:
-		case <-d.keeper.stop:
+		case <-k.stop:
 			return
 		}
 	}
 }
 
 // tend does what is due, and returns when to come back.
-func (d *Disk) tend(now time.Time) time.Duration {
-	k := &d.keeper
+func (k *keeper) tend(now time.Time) time.Duration {
 	wait := time.Hour
 	until := func(t time.Time) { wait = min(wait, max(t.Sub(now), time.Millisecond)) }
 
-	d.recycle()
+	k.recycle()
 
-	d.mu.Lock()
-	dirty := d.o.Sync == SyncInterval && d.tail != nil && d.tail.dirty
-	failing, retryAt := d.err != nil, d.retryAt
-	moved := d.moved && !failing
-	d.size()
-	make1 := d.o.Sync != SyncNever && !failing && len(d.segs) > 0 && len(d.spares) == 0 && (d.tail != nil && d.tail.marked || k.making != nil)
-	d.mu.Unlock()
+	p := k.pos
+	failing, retryAt := p.unsaved.failing()
+	p.mu.Lock()
+	moved := p.moved && !failing
+	p.size()
+	p.mu.Unlock()
+	dirty := k.o.Sync == SyncInterval && k.log.tailState().dirty
+	makes := k.o.Sync != SyncNever && !failing && k.log.wantsSpare(k.making != nil)
 
 	if moved {
-		_ = d.savePosition(false)
+		_ = p.save(false)
 	}
 	switch {
 	case !dirty:
 		k.syncAt = time.Time{}
 	case k.syncAt.IsZero():
 		// A little early: what was written just after this look must not wait longer.
-		k.syncAt = now.Add(d.o.Interval * 15 / 16)
+		k.syncAt = now.Add(k.o.Interval * 15 / 16)
 		until(k.syncAt)
 	case !now.Before(k.syncAt):
 		k.syncAt = time.Time{}
-		d.mu.Lock()
-		d.syncNow()
-		d.mu.Unlock()
+		k.committer.syncNow()
 		wait = 0
 	default:
 		until(k.syncAt)
 	}
 	if failing {
 		if !now.Before(retryAt) {
-			d.tryHeal()
+			k.committer.tryHeal()
 			wait = 0
 		} else {
 			until(retryAt)
 		}
 	}
-	if make1 {
+	if makes {
 		if !now.Before(k.makeAt) {
-			d.prepare(now)
+			k.prepare(now)
 			wait = 0
 		} else {
 			until(k.makeAt)
 		}
 	} else if failing && k.making != nil {
-		d.stopMaking()
+		k.stopMaking()
 	}
-	if every := d.ages(); every > 0 {
+	if every := p.ages(); every > 0 {
 		if !now.Before(k.ageAt) {
 			k.ageAt = now.Add(every)
-			d.age()
+			p.age()
 		}
 		until(k.ageAt)
 	}
 	return wait
 }
 
-// tryHeal tries to write what is held.
-func (d *Disk) tryHeal() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for d.busy {
-		d.idle.Wait()
-	}
-	if d.err == nil || d.closed {
-		return
-	}
-	d.busy = true
-	d.heal()
-	d.release()
-}
-
 // recycle turns segments without live messages into prepared ones, or removes
-// them; damaged ones are set aside.
-func (d *Disk) recycle() {
-	d.reading.Lock() // what is being read stays
-	defer d.reading.Unlock()
-	d.mu.Lock()
-	todo, hollow := d.spent, d.hollow
-	d.spent, d.hollow = nil, nil
-	if d.unsaved {
-		d.hollow, hollow = hollow, nil
-	}
-	if d.err != nil {
-		todo = slices.DeleteFunc(todo, func(s *segment) bool {
-			if s.taken {
-				d.spent = append(d.spent, s)
-			}
-			return s.taken
-		})
-	}
-	spares := len(d.spares)
-	if d.reader.seg != nil && len(todo)+len(hollow) > 0 {
-		d.reader.close()
-	}
-	d.mu.Unlock()
-	if len(todo)+len(hollow) == 0 {
+// them; damaged ones are kept for people.
+func (k *keeper) recycle() {
+	p, l := k.pos, k.log
+	p.reading.Lock() // what is being read stays
+	defer p.reading.Unlock()
+	spent, hollow, spares := k.takeSpent()
+	if len(spent)+len(hollow) == 0 {
 		return
 	}
 	// First what was delivered and dropped, so that a power cut does not bring back
 	// a part of it.
-	if d.savePosition(d.o.Sync != SyncNever) != nil {
-		d.mu.Lock()
-		d.spent, d.hollow = append(d.spent, todo...), append(d.hollow, hollow...)
-		d.mu.Unlock()
+	if p.save(k.o.Sync != SyncNever) != nil {
+		l.putBack(spent, hollow)
 		return
 	}
-	d.mu.Lock()
-	if d.unsaved { // after a crash they would be looked for
-		d.hollow, hollow = append(d.hollow, hollow...), nil
+	p.mu.Lock()
+	partial := p.partial
+	p.mu.Unlock()
+	if partial { // after a crash they would be looked for
+		l.putBack(nil, hollow)
+		hollow = nil
 	}
-	d.mu.Unlock()
 	for _, s := range hollow {
-		if f, err := d.fs.open(s.name(), os.O_RDWR); err == nil {
+		if f, err := l.fs.open(s.name(), os.O_RDWR); err == nil {
 			_ = f.Truncate(firstRecord) // otherwise it takes room until it is trimmed
 			f.Close()
 		}
 	}
 	var made []string
-	for _, s := range todo {
+	for _, s := range spent {
 		if s.damaged {
-			d.setAside(s.name())
+			l.keepDamaged(s.name())
 			continue
 		}
 		var err error
-		if spare := spareName(s.serial); d.o.Sync != SyncNever && spares < maxSpares && d.isWhole(s.name()) {
-			if err = d.fs.rename(s.name(), spare); err == nil {
+		if spare := spareName(s.serial); k.o.Sync != SyncNever && spares < maxSpares && l.isWhole(s.name()) {
+			if err = l.fs.rename(s.name(), spare); err == nil {
 				spares++
 				made = append(made, spare)
 			}
 		} else {
-			err = d.fs.remove(s.name())
+			err = l.fs.remove(s.name())
 		}
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			d.notSpent([]*segment{s})
+			l.putBack([]*segment{s}, nil)
 		}
 	}
 	// Nothing is written to a file that still has its old name after a power cut.
-	if len(made) > 0 && d.fs.syncDir() == nil {
-		d.mu.Lock()
-		d.spares = append(d.spares, made...)
-		d.mu.Unlock()
+	if len(made) > 0 && l.fs.syncDir() == nil {
+		l.addSpares(made)
 	}
 }
 
-// notSpent keeps segments to be recycled later.
-func (d *Disk) notSpent(s []*segment) {
-	d.mu.Lock()
-	d.spent = append(d.spent, s...)
-	d.mu.Unlock()
-}
-
-func spareName(serial uint64) string { return fmt.Sprintf("%08x%s", serial, spareSuffix) }
-
-// isWhole reports whether a file has the length of prepared segments.
-func (d *Disk) isWhole(name string) bool {
-	f, err := d.fs.open(name, os.O_RDONLY)
-	if err != nil {
-		return false
+// takeSpent takes what is to be recycled from the log, and closes the reader's file, which may
+// be among it.
+func (k *keeper) takeSpent() (spent, hollow []*segment, spares int) {
+	p := k.pos
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	failing, _ := p.unsaved.failing()
+	spent, hollow, spares = k.log.takeSpent(failing, p.partial)
+	if p.reader.seg != nil && len(spent)+len(hollow) > 0 {
+		p.reader.close()
 	}
-	defer f.Close()
-	n, err := f.Size()
-	return err == nil && n == d.o.segment
-}
-
-// setAside renames a damaged file so that it is in nobody's way.
-func (d *Disk) setAside(name string) {
-	to := name + damagedSuffix
-	for i := 2; i < 1000; i++ {
-		f, err := d.fs.open(to, os.O_RDONLY)
-		if errors.Is(err, os.ErrNotExist) {
-			break
-		}
-		if err == nil {
-			f.Close()
-		}
-		to = fmt.Sprintf("%s.%d%s", name, i, damagedSuffix)
-	}
-	if err := d.fs.rename(name, to); err != nil {
-		return // it is found again when the box is opened
-	}
-	d.mu.Lock()
-	d.aside++
-	d.mu.Unlock()
-	d.o.Log.Error("outbox: a damaged file was set aside", "dir", d.dir, "file", to)
+	return spent, hollow, spares
 }
 
 // prepare fills a file with zeros, a part at a time, so that appending to it
 // later writes no metadata.
-func (d *Disk) prepare(now time.Time) {
-	k := &d.keeper
+func (k *keeper) prepare(now time.Time) {
+	fs := k.log.fs
 	err := func() (err error) {
 		if k.making == nil {
-			d.mu.Lock()
-			d.serial++
-			serial := d.serial
-			d.mu.Unlock()
-			k.makeName, k.made = spareName(serial), 0
-			if k.making, err = d.fs.open(k.makeName+unmadeSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC); err != nil {
+			k.makeName, k.made = spareName(k.log.newSerial()), 0
+			if k.making, err = fs.open(k.makeName+unmadeSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC); err != nil {
 				k.making = nil
 				return err
 			}
 		}
-		n := min(prepareChunk, d.o.segment-k.made)
+		n := min(prepareChunk, k.o.segment-k.made)
 		if _, err := io.Copy(io.NewOffsetWriter(k.making, k.made), io.LimitReader(zeroReader{}, n)); err != nil {
 			return err
 		}
 		if err := k.making.Sync(); err != nil { // in parts: others wait for this disk too
 			return err
 		}
-		if k.made += n; k.made < d.o.segment {
+		if k.made += n; k.made < k.o.segment {
 			return nil
 		}
 		err = k.making.Close()
 		k.making = nil
 		if err == nil {
-			err = d.fs.rename(k.makeName+unmadeSuffix, k.makeName)
+			err = fs.rename(k.makeName+unmadeSuffix, k.makeName)
 		}
 		if err != nil {
 			return err
 		}
 		k.makeWait = 0
-		d.mu.Lock()
-		d.spares = append(d.spares, k.makeName)
-		d.mu.Unlock()
+		k.log.addSpares([]string{k.makeName})
 		return nil
 	}()
 	if err != nil {
-		d.stopMaking()
+		k.stopMaking()
 		k.makeWait = min(max(2*k.makeWait, time.Minute), time.Hour)
 		k.makeAt = now.Add(k.makeWait)
-		d.o.Log.Debug("outbox: no segment could be prepared", "dir", d.dir, "error", err)
+		k.o.Log.Debug("outbox: no segment could be prepared", "dir", k.dir, "err", err)
 	}
 }
 
-// stopMaking gives up a file that is being filled.
-func (d *Disk) stopMaking() {
-	k := &d.keeper
+// stopMaking drops a file that is being filled.
+func (k *keeper) stopMaking() {
 	if k.making != nil {
 		k.making.Close()
 		k.making = nil
-		_ = d.fs.remove(k.makeName + unmadeSuffix)
+		_ = k.log.fs.remove(k.makeName + unmadeSuffix)
 	}
 }
 

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// produce appends, delivers a part, and tells of both, until it is killed.
+// produce appends, delivers a part, and reports both, until it is killed.
 func produce(mode, dir string) {
 	s, err := ParseSync(mode)
 	if err == nil {
@@ -31,7 +31,7 @@ func produce(mode, dir string) {
 		if d, err = Open(dir, DiskOptions{Sync: s, Interval: 10 * time.Millisecond, segment: 32 << 10}); err == nil {
 			for {
 				var seq uint64
-				if seq, err = d.Append(Record{Topic: "t", Payload: fmt.Appendf(nil, "%d %s", d.next, strings.Repeat("x", rand.IntN(600))), QoS: 1}); err != nil {
+				if seq, err = d.Append(Record{Topic: "t", Payload: fmt.Appendf(nil, "%d %s", d.unsaved.next, strings.Repeat("x", rand.IntN(600))), QoS: 1}); err != nil {
 					break
 				}
 				fmt.Printf("safe %d\n", seq)
@@ -56,8 +56,8 @@ func produce(mode, dir string) {
 	os.Exit(1)
 }
 
-// A producer is killed again and again: what it has told to be safe is there, in
-// order, and what it has told to be delivered is not, in any order and any mode.
+// A producer is killed again and again: what it has reported safe is there, in
+// order, and what it has reported delivered is not, in any order and any mode.
 func TestKill(t *testing.T) {
 	rounds := 24
 	if testing.Short() {
@@ -116,7 +116,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// inspect compares what is found with what was told, and returns the last message.
+// inspect compares what is found with what was reported, and returns the last message.
 func inspect(t *testing.T, dir string, round int, safe, about, acked uint64, ones map[uint64]bool) uint64 {
 	t.Helper()
 	d, err := Open(dir, DiskOptions{segment: 32 << 10})
@@ -129,7 +129,7 @@ func inspect(t *testing.T, dir string, round int, safe, about, acked uint64, one
 		}
 	}()
 	last := acked
-	// passed goes on over messages that were, or may have been, acknowledged by themselves.
+	// passed continues over messages that were, or may have been, acknowledged by themselves.
 	passed := func(seq, before uint64) uint64 {
 		for seq+1 < before {
 			if _, known := ones[seq+1]; !known {
@@ -165,8 +165,8 @@ func inspect(t *testing.T, dir string, round int, safe, about, acked uint64, one
 	if last < safe && about < safe {
 		t.Fatalf("round %d: safe up to %d, found up to %d", round, safe, last)
 	}
-	if s := d.Stats(); s.Damaged+s.Torn > 0 || s.SetAside > 0 {
+	if s := d.Stats(); s.Damaged+s.Torn > 0 || s.DamagedFiles > 0 {
 		t.Fatalf("round %d: %+v", round, s)
 	}
-	return d.next - 1
+	return d.unsaved.next - 1
 }

@@ -2,7 +2,32 @@ package outbox
 
 import "time"
 
-// room tells whether a message can be taken.
+// of returns the limits of a class, and which classes they bound together.
+func (l *Limits) of(c Class) (*Limits, classSet) {
+	if l.Alarms == nil {
+		return l, allClasses
+	}
+	if c == Alarm {
+		return l.Alarms, 1 << Alarm
+	}
+	return l, 1 << Reading
+}
+
+// each calls f for each set of classes that is bounded together.
+func (l *Limits) each(f func(*Limits, classSet)) {
+	f(l.of(Reading))
+	if l.Alarms != nil {
+		f(l.of(Alarm))
+	}
+}
+
+// counted reports whether messages are counted before one is taken.
+func (l *Limits) counted() (is bool) {
+	l.each(func(l *Limits, _ classSet) { is = is || l.Messages > 0 || l.Bytes > 0 })
+	return is
+}
+
+// room says whether a message can be taken.
 type room int
 
 const (
@@ -11,39 +36,53 @@ const (
 	roomLater // when what is being written can be dropped
 )
 
-// makeRoom drops messages until r fits, if that is the policy. d.mu is held.
-func (d *Disk) makeRoom(r *Record) room {
-	l, set := d.o.Limits.of(r.Class)
-	if l.Messages <= 0 && l.Bytes <= 0 {
+// live counts what is in the box. p.mu is held.
+func (p *position) live(set classSet) (n int, bytes int64) {
+	_, _, appended := p.unsaved.numbers()
+	for c := range classes {
+		if set.has(c) {
+			n += max(0, int(appended.messages[c]-p.gone.messages[c]-p.sacks.sum.messages[c]))
+			bytes += max(0, int64(appended.bytes[c]-p.gone.bytes[c]-p.sacks.sum.bytes[c]))
+		}
+	}
+	return n, bytes
+}
+
+// makeRoom drops messages until r fits, if that is the policy.
+func (p *position) makeRoom(r *Record) room {
+	l, set := p.o.Limits.of(r.Class)
+	if l.Messages <= 0 && l.Bytes <= 0 || p.closed {
 		return enough
 	}
 	for looked := false; ; {
-		n, bytes := d.live(set)
+		n, bytes := p.live(set)
 		if (l.Messages <= 0 || n < l.Messages) && (l.Bytes <= 0 || bytes+r.size() <= l.Bytes) {
 			return enough
 		}
 		if !looked { // the counts may be too high
-			d.front()
+			p.front()
 			looked = true
 			continue
 		}
 		if l.Drop != DropOldest || l.Bytes > 0 && r.size() > l.Bytes {
 			return noRoom
 		}
-		if !d.dropFirst(set, time.Time{}) {
-			if d.visible() < d.next {
+		if !p.dropFirst(set, time.Time{}) {
+			if visible, next := p.unsaved.visible(); visible < next {
 				return roomLater
 			}
-			if d.blind != nil {
+			if p.blind != nil {
 				return noRoom
 			}
-			for c := range classes { // there is nothing, whatever the counts say
+			// There is nothing, whatever the counts say.
+			_, next, appended := p.unsaved.numbers()
+			for c := range classes {
 				if set.has(c) {
-					d.pos.gone.messages[c], d.pos.gone.bytes[c] = d.appended.messages[c], d.appended.bytes[c]
-					d.pos.sacks.fold(c, d.next)
+					p.gone.messages[c], p.gone.bytes[c] = appended.messages[c], appended.bytes[c]
+					p.sacks.fold(c, next)
 				}
 			}
-			if n, _ := d.live(set); n > 0 {
+			if n, _ := p.live(set); n > 0 {
 				return noRoom
 			}
 		}
@@ -52,86 +91,60 @@ func (d *Disk) makeRoom(r *Record) room {
 
 // dropFirst drops the oldest message of the set; if before is not zero, only if
 // it was made before that. It reports whether there was one.
-func (d *Disk) dropFirst(set classSet, before time.Time) bool {
+func (p *position) dropFirst(set classSet, before time.Time) bool {
 	class := Reading
 	if !set.has(Reading) {
 		class = Alarm
 	}
 	f, ok := found{}, false
 	if set == allClasses {
-		f, ok = d.front()
+		f, ok = p.front()
 	} else {
-		f, ok = d.find(&d.droppers[class], set, d.pos.floors[class])
+		f, ok = p.find(&p.droppers[class], set, p.floors[class])
 	}
 	if !ok || !before.IsZero() && (f.time.IsZero() || !f.time.Before(before)) {
 		return false
 	}
-	d.dropped++
+	p.dropped++
 	if set == allClasses {
-		d.advance(f.seq)
+		p.advance(f.seq)
 		return true
 	}
-	d.leave(f)
-	d.pos.floors[class] = f.seq + 1
-	messages, bytes := d.pos.sacks.fold(class, f.seq)
-	d.pos.gone.messages[class] += messages
-	d.pos.gone.bytes[class] += bytes
+	p.leave(f)
+	p.floors[class] = f.seq + 1
+	messages, bytes := p.sacks.fold(class, f.seq)
+	p.gone.messages[class] += messages
+	p.gone.bytes[class] += bytes
 	if f.seg == nil {
-		d.kill(&d.held[d.heldIndex(f.seq)])
-		d.forgetHeld()
+		p.unsaved.drop(f.seq)
+		p.unsaved.forgetGone(&p.ackState)
 	} else if f.seg.base == f.seq || f.seg.end == f.seq+1 {
-		d.trimMiddle()
-	}
-	return true
-}
-
-// trimMiddle gives segments to the keeper that have no live messages although
-// others before them have.
-func (d *Disk) trimMiddle() {
-	for i, s := range d.segs {
-		if i > 0 && i+1 < len(d.segs) && !s.hollow && d.dead(s, d.segs[i+1]) {
-			s.hollow = true
-			d.hollow = append(d.hollow, s)
-			d.keeper.wake()
-		}
-	}
-}
-
-// dead reports whether a segment has no live messages, as far as is known.
-func (d *Disk) dead(s, next *segment) bool {
-	if s.end == 0 || s.nonce == 0 || next.nonce == 0 || next.base != s.end {
-		return false
-	}
-	for c := range classes {
-		from := max(d.pos.floors[c], s.base)
-		if from < s.end && next.before.messages[c] != s.before.messages[c] && !d.pos.sacks.covers(from, s.end-1) {
-			return false
-		}
+		p.log.trimMiddle(&p.ackState)
 	}
 	return true
 }
 
 // age drops what is older than the limits allow.
-func (d *Disk) age() {
-	now := d.o.Now()
+func (p *position) age() {
+	now := p.o.Now()
 	if now.IsZero() {
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.o.Limits.each(func(l *Limits, set classSet) {
-		for n := 0; l.Age > 0 && !d.closed && d.dropFirst(set, now.Add(-l.Age)); n++ {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.o.Limits.each(func(l *Limits, set classSet) {
+		for n := 0; l.Age > 0 && !p.closed && p.dropFirst(set, now.Add(-l.Age)); n++ {
 			if n%64 == 63 { // others want to append
-				d.mu.Unlock()
-				d.mu.Lock()
+				p.mu.Unlock()
+				p.mu.Lock()
 			}
 		}
 	})
 }
 
 // ages reports whether any limit is of age, and how often to look.
-func (d *Disk) ages() (every time.Duration) {
-	d.o.Limits.each(func(l *Limits, _ classSet) {
+func (p *position) ages() (every time.Duration) {
+	p.o.Limits.each(func(l *Limits, _ classSet) {
 		if l.Age > 0 && (every == 0 || l.Age/16 < every) {
 			every = max(l.Age/16, 100*time.Millisecond)
 		}

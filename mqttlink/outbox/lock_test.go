@@ -40,14 +40,14 @@ func TestLockRemoved(t *testing.T) {
 	}
 	second := openDisk(t, dir, DiskOptions{still: true})
 	_, err = first.Append(Record{Topic: "t", Payload: make([]byte, 50<<10)})
-	if !errors.Is(err, ErrHeld) || !errors.Is(err, ErrLocked) {
+	if !errors.Is(err, ErrUnsaved) || !errors.Is(err, ErrLocked) {
 		t.Errorf("a new segment beside another owner: %v", err)
 	}
 	put(t, second, "b")
 	if got := contents(t, second); got != "ab" {
 		t.Errorf("contents %s", got)
 	}
-	if err := first.Close(); !errors.Is(err, ErrHeld) {
+	if err := first.Close(); !errors.Is(err, ErrUnsaved) {
 		t.Errorf("close: %v", err)
 	}
 

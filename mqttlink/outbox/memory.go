@@ -1,13 +1,14 @@
 package outbox
 
 import (
+	"context"
 	"slices"
 	"sort"
 	"sync"
 	"time"
 )
 
-// Memory is a Box that lives as long as the process.
+// Memory is a Box that ends with the process.
 type Memory struct {
 	limits Limits
 
@@ -19,8 +20,11 @@ type Memory struct {
 	count   [classes]int
 	bytes   [classes]int64
 	dropped uint64
+	handed  uint64
 	closed  bool
 }
+
+var _ Box = (*Memory)(nil)
 
 // entryInMemory is a message, or the place of one that was dropped.
 type entryInMemory struct {
@@ -64,6 +68,43 @@ func (m *Memory) Append(r Record) (uint64, error) {
 	m.bytes[r.Class] += r.size()
 	m.entries = append(m.entries, entryInMemory{Record: r, since: now})
 	return r.Seq, nil
+}
+
+// Safety implements Box.
+func (m *Memory) Safety() Safety { return InMemory }
+
+// AppendAll implements Box.
+func (m *Memory) AppendAll(rs []Record) (a Appended, err error) {
+	for _, r := range rs {
+		seq, err := m.Append(r)
+		if err != nil {
+			return a, err
+		}
+		if a.N++; a.N == 1 {
+			a.First = seq
+		}
+		a.Last = seq
+	}
+	return a, nil
+}
+
+// Stage implements Box. The message can be read at once.
+func (m *Memory) Stage(r Record) (uint64, error) { return m.Append(r) }
+
+// Settle implements Box.
+func (m *Memory) Settle(uint64) error { return nil }
+
+// Safe implements Box.
+func (m *Memory) Safe(context.Context, uint64) error { return nil }
+
+// Sync implements Box.
+func (m *Memory) Sync() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	return nil
 }
 
 // live counts what is in the box.
@@ -180,6 +221,32 @@ func (m *Memory) AckOne(seq uint64) error {
 		m.compact()
 	}
 	return nil
+}
+
+// AckLater implements Box.
+func (m *Memory) AckLater(seq uint64) error { return m.Ack(seq) }
+
+// AckOneLater implements Box.
+func (m *Memory) AckOneLater(seq uint64) error { return m.AckOne(seq) }
+
+// Save implements Box.
+func (m *Memory) Save() {}
+
+// Saved implements Box: with the process all messages end.
+func (m *Memory) Saved() bool { return true }
+
+// SetHanded implements Box.
+func (m *Memory) SetHanded(seq uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.handed = max(m.handed, min(seq, m.next-1))
+}
+
+// Handed implements Box.
+func (m *Memory) Handed() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.handed
 }
 
 // NextSeq implements Box.

@@ -46,7 +46,7 @@ func (m *model) op(format string, a ...any) { m.log = append(m.log, fmt.Sprintf(
 func (m *model) fatal(format string, a ...any) {
 	m.t.Helper()
 	var segs []string
-	for _, s := range m.d.segs {
+	for _, s := range m.d.log.segs {
 		segs = append(segs, fmt.Sprintf("%+v", *s))
 	}
 	m.op("log %s", strings.Join(segs, "\n"))
@@ -68,7 +68,7 @@ func (m *model) open() {
 		m.fatal("open: %v", err)
 	}
 	m.d = d
-	m.op("opened: acked %d, next %d, sacks %+v", d.pos.acked, d.next, d.pos.sacks.list)
+	m.op("opened: acked %d, next %d, sacks %+v", d.position.acked, d.unsaved.next, d.position.sacks.list)
 }
 
 func (m *model) record() Record {
@@ -86,7 +86,7 @@ func (m *model) record() Record {
 	}
 	r := Record{Topic: "topic/" + strconv.Itoa(m.r.IntN(5)), Payload: fmt.Appendf(p, "%d", m.n), QoS: byte(m.r.IntN(3)), Retain: m.r.IntN(2) == 0, Class: Class(m.r.IntN(2))}
 	if m.r.IntN(2) == 0 {
-		r.Life = time.Duration(m.n)
+		r.Expiry = time.Duration(m.n)
 	}
 	if m.r.IntN(3) == 0 {
 		r.Stamp = Stamp{Boot: [16]byte{1, 2, byte(m.n)}, Mono: time.Duration(m.n)}
@@ -105,7 +105,7 @@ func (m *model) append() {
 func (m *model) accept(r Record, seq uint64, err error) {
 	switch {
 	case err == nil:
-	case errors.Is(err, ErrHeld) && m.d.err != nil:
+	case errors.Is(err, ErrUnsaved) && m.d.unsaved.err != nil:
 	default:
 		m.fatal("append: %v", err)
 	}
@@ -251,12 +251,12 @@ func (m *model) tend() {
 	m.now = m.now.Add(time.Hour)
 	before := m.now
 	for range 8 {
-		m.d.tend(m.now)
+		m.d.keeper.tend(m.now)
 	}
-	m.op("tend, error %v", m.d.err)
+	m.op("tend, error %v", m.d.unsaved.err)
 	m.now = before
-	if m.d.err == nil {
-		synced := m.d.tail == nil || !m.d.tail.dirty
+	if m.d.unsaved.err == nil {
+		synced := m.d.log.tail == nil || !m.d.log.tail.dirty
 		for i := range m.box {
 			m.box[i].safe = true
 			m.box[i].disk = m.box[i].disk || synced && m.o.Sync != SyncNever
@@ -265,9 +265,9 @@ func (m *model) tend() {
 }
 
 func (m *model) close() {
-	held := m.d.Stats().Held
+	unsaved := m.d.Stats().Unsaved
 	err := m.d.Close()
-	m.op("close with %d held: %v", held, err)
+	m.op("close with %d unsaved: %v", unsaved, err)
 	if err != nil && !m.bad {
 		m.fatal("close: %v", err)
 	}
@@ -279,10 +279,10 @@ func (m *model) close() {
 	m.found(m.kept, false)
 }
 
-// kept tells what survives the end of the process: what was in the kernel when the
+// kept returns what survives the end of the process: what was in the kernel when the
 // disk failed does only if that disk gives it back.
 func (m *model) kept(b modelMessage) bool {
-	return b.disk || b.safe && (m.d.err == nil || m.o.Sync == SyncAlways)
+	return b.disk || b.safe && (m.d.unsaved.err == nil || m.o.Sync == SyncAlways)
 }
 
 // found opens the box, and looks whether all is there that must be, and nothing
@@ -290,7 +290,7 @@ func (m *model) kept(b modelMessage) bool {
 func (m *model) found(must func(modelMessage) bool, cut bool) {
 	// What was acknowledged while the disk could not be written may come back.
 	again := cut || m.bad
-	unsaved := again || m.d.unsaved
+	unsaved := again || m.d.position.partial
 	kept := make([]bool, len(m.box))
 	for i := range m.box {
 		kept[i] = must(m.box[i])
@@ -301,8 +301,8 @@ func (m *model) found(must func(modelMessage) bool, cut bool) {
 	m.open()
 	if bad {
 		// A part of a write that failed may be in the log, of messages that were
-		// acknowledged while they were held. They count until the front has passed.
-		m.loose = m.d.next
+		// acknowledged while they were unsaved. They count until the front has passed.
+		m.loose = m.d.unsaved.next
 	}
 	i := 0
 	var box []modelMessage
@@ -343,9 +343,9 @@ func (m *model) found(must func(modelMessage) bool, cut bool) {
 	for _, b := range box {
 		delete(m.ones, b.Seq)
 	}
-	m.acked = m.d.pos.acked
+	m.acked = m.d.position.acked
 	m.counts()
-	if s := m.d.Stats(); s.Damaged > 0 || s.SetAside > 0 {
+	if s := m.d.Stats(); s.Damaged > 0 || s.DamagedFiles > 0 {
 		m.fatal("taken for damaged: %+v", s)
 	}
 }
@@ -406,8 +406,8 @@ func (m *model) step() {
 			for range 10 {
 				m.tend()
 			}
-			if m.d.err != nil {
-				m.fatal("not healed: %v", m.d.err)
+			if m.d.unsaved.err != nil {
+				m.fatal("not healed: %v", m.d.unsaved.err)
 			}
 		}
 	}

@@ -45,10 +45,10 @@ type DiskOptions struct {
 	Sync     Sync
 	Interval time.Duration // 1 s; with SyncInterval
 
-	// MaxHeld bounds what is held in memory while the disk cannot be written,
+	// MaxUnsaved bounds what is held in memory while the disk cannot be written,
 	// topics and payloads in bytes: 64 MiB; negative: no bound. Behind it Append
 	// refuses with ErrFull, whatever Limits.Drop says.
-	MaxHeld int64
+	MaxUnsaved int64
 	// Retry is the first wait before a disk that cannot be written is tried
 	// again: 1 s. It doubles up to RetryMax, 30 s.
 	Retry, RetryMax time.Duration
@@ -72,8 +72,8 @@ func (o *DiskOptions) fill() {
 			*v.d = v.def
 		}
 	}
-	if o.MaxHeld == 0 {
-		o.MaxHeld = 64 << 20
+	if o.MaxUnsaved == 0 {
+		o.MaxUnsaved = 64 << 20
 	}
 	if o.Now == nil {
 		o.Now = time.Now

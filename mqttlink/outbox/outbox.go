@@ -7,11 +7,12 @@
 // left. Sequence numbers are given by the box, start at 1, rise by one, and are
 // never used twice.
 //
-// Memory is a box that lives as long as the process. Disk is one that outlives
-// it: docs/outbox-format.md describes its files.
+// Memory is a box that ends with the process. Disk is one that outlives it:
+// docs/outbox-format.md describes its files.
 package outbox
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -23,16 +24,16 @@ var ErrFull = errors.New("outbox is full: raise its limit, or let it drop the ol
 // ErrClosed is returned by a box that has been closed.
 var ErrClosed = errors.New("outbox is closed")
 
-// ErrHeld is wrapped by the error of an Append whose message was taken, but is
+// ErrUnsaved is wrapped by the error of an Append whose message was taken, but is
 // in memory only, because the disk cannot be written now. It becomes safe by
 // itself when the disk is back, and is delivered before that if the broker can be
 // reached; it is lost only if the process ends first.
-var ErrHeld = errors.New("held in memory only: the message is not safe until the disk can be written again")
+var ErrUnsaved = errors.New("in memory only: the message is not safe until the disk can be written again")
 
 // ErrTooLarge is returned by Append for a message that no box takes.
 var ErrTooLarge = errors.New("message is too large for the outbox: a topic has at most 65535 bytes, a payload 256 MiB")
 
-// Drop says which message gives way when a limit is reached.
+// Drop says which message is dropped when a limit is reached.
 type Drop int
 
 const (
@@ -50,12 +51,12 @@ func (d Drop) String() string {
 	return "newest"
 }
 
-// Class tells messages apart that have limits of their own.
+// Class is the kind of a message: each can have limits of its own.
 type Class uint8
 
 // The classes of messages.
 const (
-	Reading Class = iota // what comes again: the next one tells nearly the same
+	Reading Class = iota // measured again and again: the next one says nearly the same
 	Alarm                // what happens once
 	classes
 )
@@ -72,7 +73,7 @@ func (c Class) String() string {
 type Limits struct {
 	Messages int
 	Bytes    int64 // topics and payloads together
-	// Age is how long a message may wait before it gives way, whatever Drop
+	// Age is how long a message may wait before it is dropped, whatever Drop
 	// says. Messages whose time is not known do not age.
 	Age  time.Duration
 	Drop Drop
@@ -81,32 +82,6 @@ type Limits struct {
 	// nothing.
 	Alarms *Limits
 }
-
-// of returns the limits of a class, and which classes they bound together.
-func (l *Limits) of(c Class) (*Limits, classSet) {
-	if l.Alarms == nil {
-		return l, allClasses
-	}
-	if c == Alarm {
-		return l.Alarms, 1 << Alarm
-	}
-	return l, 1 << Reading
-}
-
-// each calls f for each set of classes that is bounded together.
-func (l *Limits) each(f func(*Limits, classSet)) {
-	f(l.of(Reading))
-	if l.Alarms != nil {
-		f(l.of(Alarm))
-	}
-}
-
-// classSet has bit 1<<c for each class c in it.
-type classSet uint8
-
-const allClasses classSet = 1<<classes - 1
-
-func (s classSet) has(c Class) bool { return s&(1<<c) != 0 }
 
 // Record is a message in the box.
 type Record struct {
@@ -121,10 +96,10 @@ type Record struct {
 	// Limits.Age of a box on disk counts from, and it never decides the order. If
 	// it is zero, and there is no Stamp, the box sets it when it knows the time.
 	Time time.Time
-	// Life is how long after its making the message is worth being delivered; 0
-	// for ever. The box keeps it; who delivers heeds it.
-	Life time.Duration
-	// Stamp says when the message was made by a clock that nobody sets: if the time
+	// Expiry is how long after its making the message is worth being delivered; 0
+	// for ever. The box keeps it; the sender drops what is too old.
+	Expiry time.Duration
+	// Stamp says when the message was made by a clock that is never set: if the time
 	// was not known then, or if the message has a life.
 	Stamp Stamp
 	// Field is the part of the payload that is to be filled in with the time
@@ -145,56 +120,111 @@ type TimeField struct {
 	Format         uint8 // the link's business
 }
 
-// undated reports whether nothing says when the message was made.
-func (r *Record) undated() bool { return r.Time.IsZero() && r.Stamp.Boot == [16]byte{} }
-
-// size is what a record counts for against Limits.Bytes.
-func (r *Record) size() int64 { return int64(len(r.Topic) + len(r.Payload)) }
-
 // Stats is a box at one moment.
 type Stats struct {
 	Messages int
 	Bytes    int64
 	Alarms   int       // of Messages
-	Dropped  uint64    // messages given up under Limits since the box was opened
+	Dropped  uint64    // messages dropped or refused under Limits since the box was opened
 	Oldest   time.Time // when the first one was made; zero: there is none, or it was not known
 
 	// Only a box on disk has the rest.
 
-	Held      int    // of Messages: those in memory only
-	HeldBytes int64  // their topics and payloads
-	Err       error  // why they are, or why the next one will be; nil: the disk is well
-	Torn      uint64 // messages cut off at the end of the log, where writing was interrupted
-	Damaged   uint64 // messages that could not be read back
-	SetAside  int    // files kept aside because of that
+	Unsaved      int    // of Messages: those in memory only; after Close, those that went with it
+	UnsavedBytes int64  // their topics and payloads
+	Err          error  // why they are, or why the next one will be; nil: the disk is well
+	Torn         uint64 // messages cut off at the end of the log, where writing was interrupted
+	Damaged      uint64 // messages that could not be read back
+	DamagedFiles int    // files kept for people because of that
+}
+
+// Safety is what the messages in a box survive.
+type Safety int
+
+const (
+	// InMemory: nothing. They end with the process.
+	InMemory Safety = iota
+	// InKernel: the end of the process, but not a power cut.
+	InKernel
+	// OnDisk: a power cut.
+	OnDisk
+)
+
+// Appended is what AppendAll has taken: the first N records. Others may have
+// appended between them, so that their sequence numbers, from First to Last, are
+// not always in a row.
+type Appended struct {
+	First, Last uint64
+	N           int
 }
 
 // Box is an ordered queue of messages. Its methods may be called from several
 // goroutines at once; the order of records is the order in which the calls of
-// Append took effect.
+// Append and Stage took effect. After Close those that can return ErrClosed do.
 type Box interface {
+	// Safety says what a message survives when Append or Settle has returned without
+	// an error. It never changes.
+	Safety() Safety
+
 	// Append returns the record's sequence number when the message is as safe
 	// as this box makes it. It copies what it keeps: the caller may reuse the
-	// payload. r.Seq is ignored. With an error that wraps ErrHeld the message
+	// payload. r.Seq is ignored. With an error that wraps ErrUnsaved the message
 	// has been taken all the same; with any other it has not.
 	Append(r Record) (seq uint64, err error)
+	// AppendAll appends records in their order, and in one commit as far as that is
+	// possible. Those that it has not taken it has not for the reason given. An error
+	// that wraps ErrUnsaved says that the last of those taken are in memory only.
+	AppendAll(rs []Record) (a Appended, err error)
+	// Stage is the first half of Append: the message has its number and its place, and
+	// may be delivered, but is not safe before Settle has returned, and not to be read
+	// or acknowledged. An error is one of Append; after one that wraps ErrUnsaved there
+	// is nothing to settle.
+	Stage(r Record) (seq uint64, err error)
+	// Settle is the second half of Append, for the message seq and all before it.
+	Settle(seq uint64) error
+	// Sync returns nil when all that was appended before is as safe as the box can make
+	// it, whatever Safety says. An error that wraps ErrUnsaved says that some of it is
+	// in memory only.
+	Sync() error
+	// Safe waits until the message seq, for which Append returned ErrUnsaved, is as
+	// safe as Safety says, or has left the box.
+	Safe(ctx context.Context, seq uint64) error
+
 	// Next returns the first record whose sequence number is at least from.
-	// The payload must not be changed; it stays readable after an Ack.
+	// The payload must not be changed; it stays readable after an Ack. An error means
+	// that the box cannot be read now: damaged messages are passed over and counted.
 	Next(from uint64) (r Record, ok bool, err error)
+	// NextSeq returns the sequence number that the next record taken will have: all
+	// that are in the box have lower ones.
+	NextSeq() uint64
+
 	// Ack removes the records up to and including seq. Acknowledging twice, or
 	// records that were dropped meanwhile, is no error.
 	Ack(seq uint64) error
 	// AckOne removes the record seq and leaves those before it: for messages that
 	// overtake others. A record that is gone already is no error.
 	AckOne(seq uint64) error
-	// NextSeq returns the sequence number that the next record taken will have: all
-	// that are in the box have lower ones.
-	NextSeq() uint64
+	// AckLater and AckOneLater do the same, but the end of the process undoes them
+	// unless Save is called.
+	AckLater(seq uint64) error
+	AckOneLater(seq uint64) error
+	// Save saves what was acknowledged, if that has not been done. If it cannot be
+	// written now, the box does that when it can; it costs duplicates only.
+	Save()
+	// Saved reports whether all that was acknowledged stays so when the process ends:
+	// if not, those messages are delivered again.
+	Saved() bool
+	// SetHanded notes that the messages without acknowledgement (QoS 0) up to seq have
+	// been given to the network, so that they are not sent again after a restart
+	// although they are still behind others in the box. It is saved with the next Ack.
+	SetHanded(seq uint64)
+	// Handed returns what SetHanded noted.
+	Handed() uint64
+
 	// Len returns the number of records.
 	Len() int
 	// Stats returns the counts.
 	Stats() Stats
-	// Close ends the box; what a durable one holds is there when it is opened
-	// again. Calls after Close return ErrClosed.
+	// Close ends the box; what a durable one has is there when it is opened again.
 	Close() error
 }

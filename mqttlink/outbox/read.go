@@ -7,15 +7,15 @@ import (
 	"os"
 )
 
-// Read looks into the box in a folder, which another process may own and go on using
+// Read looks into the box in a folder, which another process may own and use
 // meanwhile: nothing is written and nothing locked. It calls each for the messages
 // that are left, in order, until that returns an error, which Read returns; the
-// payload is the callee's. Without each it tells the counts only, in little time
+// payload is the callee's. Without each it returns the counts only, in little time
 // however many messages there are.
 //
 // What comes was in the box when Read began or came in later; what is delivered
 // meanwhile may come or not. Messages that the owner holds in memory, because its disk
-// cannot be written, are not seen: Stats.Held and Stats.Err are its own business. A
+// cannot be written, are not seen: Stats.Unsaved and Stats.Err are its own business. A
 // folder that is not there is an error that wraps fs.ErrNotExist.
 func Read(dir string, each func(Record) error) (Stats, error) {
 	s, err := read(folder(dir), each)
@@ -26,7 +26,7 @@ func Read(dir string, each func(Record) error) (Stats, error) {
 }
 
 // readTries is how often a walk begins again because the owner has used files again
-// that were to be read. Each time it goes on where it was.
+// that were to be read. Each time it continues where it was.
 const readTries = 1000
 
 func read(owned files, each func(Record) error) (s Stats, err error) {
@@ -37,13 +37,13 @@ func read(owned files, each func(Record) error) (s Stats, err error) {
 		case err == nil:
 			s = d.Stats()
 			err = w.on(d)
-			s.Damaged = d.damaged
+			s.Damaged = d.position.damaged
 		case errors.Is(err, fs.ErrNotExist): // is it the folder, or a file that was in it?
 			if _, err = owned.list(); err == nil {
 				err = errMoved
 			}
 		}
-		d.letGo()
+		d.release()
 		if !errors.Is(err, errMoved) {
 			return s, err
 		}
@@ -66,7 +66,7 @@ func (w *walk) on(d *Disk) error {
 	if w.each == nil {
 		return nil
 	}
-	damaged, failed := d.damaged, 0
+	damaged, failed := d.position.damaged, 0
 	for {
 		r, ok, err := d.Next(w.pos)
 		if err != nil {
@@ -75,11 +75,11 @@ func (w *walk) on(d *Disk) error {
 			}
 			continue
 		}
-		if d.damaged != damaged || !ok {
-			if !d.unmoved() {
+		if d.position.damaged != damaged || !ok {
+			if !d.position.unmoved() {
 				return errMoved
 			}
-			damaged = d.damaged
+			damaged = d.position.damaged
 		}
 		if !ok {
 			return nil
@@ -93,24 +93,16 @@ func (w *walk) on(d *Disk) error {
 
 // unmoved reports whether the files with damaged messages, and the last one, are still
 // those that were opened.
-func (d *Disk) unmoved() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	same := func(s *segment) bool {
-		f, err := d.fs.open(s.name(), os.O_RDONLY)
-		if err != nil {
-			return !errors.Is(err, fs.ErrNotExist)
-		}
-		defer f.Close()
-		h, err := s.readHead(f)
-		return err != nil || s.nonce == 0 || h.nonce == s.nonce && h.size == s.size
-	}
-	for _, h := range d.holes {
-		if h.seg != nil && !same(h.seg) {
+func (p *position) unmoved() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.holes {
+		if h.seg != nil && !p.log.sameFile(h.seg) {
 			return false
 		}
 	}
-	return len(d.segs) == 0 || same(d.segs[len(d.segs)-1])
+	last := p.log.last()
+	return last == nil || p.log.sameFile(last)
 }
 
 // untouched is a folder in which nothing is changed.

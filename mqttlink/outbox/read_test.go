@@ -126,7 +126,7 @@ func TestReadNothing(t *testing.T) {
 	}
 }
 
-// Damage is told, and costs what is damaged; the file stays where it is.
+// Damage is reported, and costs what is damaged; the file stays where it is.
 func TestReadDamaged(t *testing.T) {
 	dir := t.TempDir()
 	name, segment, end := write(t, dir, DiskOptions{Sync: SyncAlways}, "one", "two", "three", "four")
@@ -174,7 +174,7 @@ func TestReadBeside(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 1))
 		for !stop.Load() {
 			seq, err := d.Append(Record{Topic: "t", Payload: []byte(payload(d.NextSeq())), QoS: 1})
-			if errors.Is(err, ErrHeld) {
+			if errors.Is(err, ErrUnsaved) {
 				err = d.Safe(t.Context(), seq)
 			}
 			if err != nil {
@@ -225,7 +225,7 @@ func TestReadBeside(t *testing.T) {
 				t.Errorf("after %d: %d with %.10q", last, r.Seq, r.Payload)
 			}
 			if found[r.Seq], last = true, r.Seq; len(found) == 1+round {
-				for range 15 * round { // the owner goes on
+				for range 15 * round { // the owner continues
 					<-made
 				}
 			}

@@ -3,6 +3,7 @@ package outbox
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"sync"
 	"time"
 )
 
@@ -31,9 +32,9 @@ const (
 
 // Tags of the optional fields of a message.
 const (
-	tagLife  = 1
-	tagStamp = 2
-	tagField = 3
+	tagExpiry = 1
+	tagStamp  = 2
+	tagField  = 3
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -132,9 +133,9 @@ func appendMessage(b []byte, r *Record, seq uint64, topic uint16, seed uint32) [
 	}
 	start := len(b)
 	b = begin(b)
-	if r.Life > 0 {
-		b = append(b, tagLife, 8)
-		b = le.AppendUint64(b, uint64(r.Life))
+	if r.Expiry > 0 {
+		b = append(b, tagExpiry, 8)
+		b = le.AppendUint64(b, uint64(r.Expiry))
 	}
 	if r.Stamp.Boot != [16]byte{} {
 		b = append(b, tagStamp, 24)
@@ -152,6 +153,12 @@ func appendMessage(b []byte, r *Record, seq uint64, topic uint16, seed uint32) [
 	return finish(b, start, h, seed)
 }
 
+// undated reports whether nothing says when the message was made.
+func (r *Record) undated() bool { return r.Time.IsZero() && r.Stamp.Boot == [16]byte{} }
+
+// size is what a record counts for against Limits.Bytes.
+func (r *Record) size() int64 { return int64(len(r.Topic) + len(r.Payload)) }
+
 // message turns a record back. The payload is part of body.
 func (h *head) message(seq uint64, topic string, body []byte) Record {
 	r := Record{Seq: seq, Topic: topic, QoS: h.flags & flagQoS, Retain: h.flags&flagRetain != 0, Class: h.class()}
@@ -163,12 +170,12 @@ func (h *head) message(seq uint64, topic string, body []byte) Record {
 	for len(extra) >= 2 && len(extra) >= 2+int(extra[1]) {
 		tag, v := extra[0], extra[2:2+extra[1]]
 		switch {
-		case tag == tagLife && len(v) == 8:
-			r.Life = time.Duration(le.Uint64(v))
+		case tag == tagExpiry && len(v) == 8:
+			r.Expiry = time.Duration(le.Uint64(v))
 		case tag == tagStamp && len(v) == 24:
 			r.Stamp = Stamp{Boot: [16]byte(v[:16]), Mono: time.Duration(le.Uint64(v[16:]))}
 		case tag == tagField && len(v) == 9:
-			// A range outside the payload is none: whoever fills it in may trust it.
+			// A range outside the payload is none: code that fills it in may trust it.
 			if f := (TimeField{le.Uint32(v), le.Uint32(v[4:]), v[8]}); uint64(f.Offset)+uint64(f.Length) <= uint64(len(r.Payload)) {
 				r.Field = f
 			}
@@ -176,4 +183,192 @@ func (h *head) message(seq uint64, topic string, body []byte) Record {
 		extra = extra[2+extra[1]:]
 	}
 	return r
+}
+
+// tally counts messages and their bytes, by class.
+type tally struct {
+	messages, bytes [classes]uint64
+}
+
+func (t *tally) add(c Class, size int64) {
+	t.messages[c]++
+	t.bytes[c] += uint64(size)
+}
+
+func (t *tally) remove(c Class, size int64) {
+	t.messages[c]--
+	t.bytes[c] -= uint64(size)
+}
+
+func (t *tally) plus(o *tally) {
+	for c := range classes {
+		t.messages[c] += o.messages[c]
+		t.bytes[c] += o.bytes[c]
+	}
+}
+
+func (t *tally) minus(o *tally) {
+	for c := range classes {
+		t.messages[c] -= o.messages[c]
+		t.bytes[c] -= o.bytes[c]
+	}
+}
+
+// classSet has bit 1<<c for each class c in it.
+type classSet uint8
+
+const allClasses classSet = 1<<classes - 1
+
+func (s classSet) has(c Class) bool { return s&(1<<c) != 0 }
+
+// Groups larger than this are padded to the end of a page, so that the next
+// one does not write that page again.
+const padFrom = 4 * page
+
+// maxGroupBuffer is how much memory a group keeps between its uses.
+const maxGroupBuffer = 1 << 20
+
+var zeros [page]byte
+
+// group is records that are written together.
+type group struct {
+	buf  []byte
+	off  int64     // its place in the segment
+	next uint64    // sequence number behind its last message
+	done sync.Cond // it has been written, or its leader is wanted
+}
+
+// end makes the group empty, and wakes those that wait for it.
+func (g *group) end() {
+	if g.buf = g.buf[:0]; cap(g.buf) > maxGroupBuffer {
+		g.buf = nil
+	}
+	g.done.Broadcast()
+}
+
+// encoder turns messages into records of the last segment.
+type encoder struct {
+	base  uint64 // of the segment
+	nonce uint32 // the seed of marks
+	seed  uint32 // of all else
+	size  int64  // of the file
+	end   int64  // where the next record goes; behind what is still in memory
+	next  uint64 // sequence number of that: a segment has no gaps
+
+	marked bool // this process has begun its part
+	epoch  uint64
+	paged  bool // each group is synced: see startPage
+	topics map[string]uint16
+	names  []string // topics by number
+}
+
+// newEncoder returns that of a segment which has nothing in it yet.
+func newEncoder(s *segment, size int64, paged bool) *encoder {
+	seed := seedOf(0, s.nonce)
+	return &encoder{base: s.base, nonce: seed, seed: seed, size: size, end: firstRecord, next: s.base,
+		marked: true, paged: paged, topics: map[string]uint16{}} // it is ours from its beginning
+}
+
+// need is an upper bound of the room that r takes in an empty segment.
+func need(r *Record) int64 {
+	return align(headSize+int64(len(r.Topic))) + align(headSize+255+int64(len(r.Payload))) + headSize + 8 + page/4
+}
+
+// fits reports whether there is room for r in this segment.
+func (e *encoder) fits(r *Record) bool {
+	return e.end+need(r) <= e.size && len(e.names) < 1<<16 // or no number is left for another topic
+}
+
+// encode puts r into g.
+func (e *encoder) encode(g *group, r *Record, seq uint64) {
+	if len(g.buf) == 0 {
+		g.off = e.end
+	}
+	if e.paged && len(g.buf) == 0 {
+		e.startPage(g, seq, headSize+int64(len(r.Payload)))
+	}
+	b := g.buf
+	if !e.marked {
+		start := len(b)
+		b = le.AppendUint64(begin(b), e.epoch)
+		b = finish(b, start, head{low: uint32(seq), flags: kindMark}, e.nonce)
+		e.marked = true
+	}
+	n, ok := e.topics[r.Topic]
+	if !ok {
+		n = uint16(len(e.names))
+		e.topics[r.Topic] = n
+		e.names = append(e.names, r.Topic)
+		start := len(b)
+		b = append(begin(b), r.Topic...)
+		b = finish(b, start, head{low: uint32(seq), topic: n, flags: kindTopic}, e.seed)
+	}
+	g.buf = appendMessage(b, r, seq, n, e.seed)
+	e.added(g, seq)
+}
+
+// encodeDropped puts into g that a message, which had its number already, was dropped
+// before it was written. If counted is true it was counted before, and stays so.
+func (e *encoder) encodeDropped(g *group, seq uint64, c Class, size int64, counted bool) {
+	if len(g.buf) == 0 {
+		g.off = e.end
+	}
+	start := len(g.buf)
+	b := begin(g.buf)
+	if counted {
+		b = le.AppendUint64(b, uint64(c))
+		b = le.AppendUint64(b, uint64(size))
+	}
+	g.buf = finish(b, start, head{low: uint32(seq), flags: kindMark}, e.nonce)
+	e.added(g, seq)
+}
+
+func (e *encoder) added(g *group, seq uint64) {
+	g.next = seq + 1
+	e.end = g.off + int64(len(g.buf))
+	e.next = seq + 1
+}
+
+// pad fills the last page of what is written, so that the next begins one. The
+// head of the padding needs room too: if there is too little, nothing is done.
+func (e *encoder) pad(g *group, next uint64) {
+	room := (page - e.end%page) % page
+	if room < headSize || e.end+room > e.size {
+		return
+	}
+	start := len(g.buf)
+	b := begin(g.buf)
+	b = append(b, zeros[:room-headSize]...)
+	g.buf = finish(b, start, head{low: uint32(next), flags: kindPad}, e.seed)
+	e.end += room
+}
+
+// startPage begins a new page for a record of about n bytes that would lie on two:
+// what is synced by itself then costs one page and not two.
+func (e *encoder) startPage(g *group, next uint64, n int64) {
+	if e.marked && n <= page/4 && e.end%page+n > page {
+		e.pad(g, next)
+	}
+}
+
+// decode returns the messages in a part of the segment.
+func (e *encoder) decode(b []byte, seed uint32, check bool) (rs []Record, ok bool) {
+	for len(b) >= headSize {
+		h, ok := readHead(b)
+		if !ok || h.size() > int64(len(b)) {
+			return rs, false
+		}
+		mark := h.kind() == kindMark
+		if check && (!mark && !sumOK(b, &h, seed) || mark && !sumOK(b, &h, e.nonce)) {
+			return rs, false
+		}
+		if mark && h.length == 8 {
+			seed = seedOf(e.nonce, le.Uint64(b[headSize:]))
+		}
+		if h.kind() == kindData && int(h.topic) < len(e.names) {
+			rs = append(rs, h.message(h.seq(e.base), e.names[h.topic], b[headSize:headSize+h.length]))
+		}
+		b = b[h.size():]
+	}
+	return rs, true
 }

@@ -108,7 +108,7 @@ func (l *loopDisk) repair() {
 }
 
 // A file system that the kernel makes read-only while the log is open, as it does when
-// an SD card fails: what is appended is held, all can be read, and when the disk has
+// an SD card fails: what is appended is unsaved, all can be read, and when the disk has
 // been repaired it becomes safe in the same process.
 func TestRemountedReadOnly(t *testing.T) {
 	for _, mode := range []Sync{SyncAlways, SyncInterval} {
@@ -118,13 +118,13 @@ func TestRemountedReadOnly(t *testing.T) {
 			d := openDisk(t, dir, DiskOptions{Sync: mode, Interval: 20 * time.Millisecond, Retry: 10 * time.Millisecond, RetryMax: 50 * time.Millisecond, segment: 256 << 10})
 			var want []string
 			var last uint64
-			held := 0
+			unsaved := 0
 			add := func() {
 				t.Helper()
 				p := fmt.Sprintf("%d%s", len(want), strings.Repeat(".", 1000))
 				seq, err := d.Append(Record{Topic: "t", Payload: []byte(p), QoS: 1})
-				if errors.Is(err, ErrHeld) {
-					held++
+				if errors.Is(err, ErrUnsaved) {
+					unsaved++
 				} else if err != nil {
 					t.Fatal(err)
 				}
@@ -139,13 +139,13 @@ func TestRemountedReadOnly(t *testing.T) {
 			for range 20 {
 				add()
 			}
-			if held > 0 {
-				t.Fatalf("%d messages are held on a disk that is well: %+v", held, d.Stats())
+			if unsaved > 0 {
+				t.Fatalf("%d messages are unsaved on a disk that is well: %+v", unsaved, d.Stats())
 			}
 			l.breakDown()
-			for len(want) < 600 || held < 100 {
+			for len(want) < 600 || unsaved < 100 {
 				if add(); len(want) > 5000 {
-					t.Fatalf("nothing is held: %+v", d.Stats())
+					t.Fatalf("nothing is unsaved: %+v", d.Stats())
 				}
 			}
 			if err := d.Stats().Err; !errors.Is(err, syscall.EROFS) {
@@ -165,7 +165,7 @@ func TestRemountedReadOnly(t *testing.T) {
 			if err := d.Safe(t.Context(), last); err != nil {
 				t.Fatal(err)
 			}
-			if s := d.Stats(); s.Held != 0 || s.Err != nil || s.Messages != len(want) {
+			if s := d.Stats(); s.Unsaved != 0 || s.Err != nil || s.Messages != len(want) {
 				t.Errorf("repaired: %+v, want %d messages", s, len(want))
 			}
 			if err := d.Sync(); err != nil {

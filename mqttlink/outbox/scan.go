@@ -20,8 +20,9 @@ type scanned struct {
 	nonce uint32
 }
 
-// scan reads a segment to its end.
-func (d *Disk) scan(c *cursor) (r scanned, err error) {
+// scan reads a segment to its end, while it is opened. What could not be read is left in the
+// cursor's holes.
+func (l *log) scan(c *cursor) (r scanned, err error) {
 	s := c.seg
 	r = scanned{end: c.off, next: c.seq, appended: s.before, unsure: firstRecord, seed: c.seed, clean: true}
 	cut := r // at the first gap
@@ -40,7 +41,7 @@ func (d *Disk) scan(c *cursor) (r scanned, err error) {
 				if r.messages == 0 {
 					return r, err
 				}
-				d.o.Log.Error("outbox: the end of the log cannot be read", "dir", d.dir, "file", s.name(), "error", err)
+				l.o.Log.Error("outbox: the end of the log cannot be read", "dir", l.dir, "file", s.name(), "err", err)
 				r.clean = false // what comes is written elsewhere
 				break
 			}
@@ -77,7 +78,6 @@ func (d *Disk) scan(c *cursor) (r scanned, err error) {
 		r.end, r.next = c.off, c.seq
 	}
 	if s.damaged {
-		d.noteHoles(c)
 		r.clean = false
 		return r, nil
 	}
@@ -96,48 +96,47 @@ func (d *Disk) scan(c *cursor) (r scanned, err error) {
 		torn = 1
 	}
 	if torn > 0 {
-		d.torn += torn
-		d.o.Log.Warn("outbox: writing was interrupted: what had not reached the disk is cut off", "dir", d.dir, "file", s.name(), "messages", torn)
+		l.torn += torn
+		l.o.Log.Warn("outbox: writing was interrupted: what had not reached the disk is cut off", "dir", l.dir, "file", s.name(), "messages", torn)
 	}
 	return r, nil
 }
 
-// reopen makes the segment that was scanned the one to append to. If it cannot be
-// written, or its end is not what it should be, the next append begins a new one.
-func (d *Disk) reopen(r scanned) {
+// reopen makes the segment that was scanned the one to append to, from the number next on. If
+// it cannot be written, or its end is not what it should be, the next append begins a new one.
+// synced is the number below which all is known to be on the disk.
+func (l *log) reopen(r scanned, next, synced uint64) *encoder {
 	s := r.seg
-	s.end, s.limit = r.next, r.end
-	if d.unowned() {
-		return
-	}
-	f, err := d.fs.open(s.name(), os.O_RDWR)
+	f, err := l.fs.open(s.name(), os.O_RDWR)
 	if err != nil {
-		return
+		return nil
 	}
-	if d.pos.synced == r.next {
+	if synced == r.next {
 		r.unsure = r.end
 	}
 	size, err := f.Size()
 	if err == nil {
 		err = writeAgain(f, r.unsure, r.end)
 	}
-	if err != nil || !r.clean || d.next != r.next {
-		if r.unsure < r.end && d.o.Sync != SyncNever {
+	if err != nil || !r.clean || next != r.next {
+		if r.unsure < r.end && l.o.Sync != SyncNever {
 			_ = f.Sync()
 		}
 		f.Close()
-		return
+		return nil
 	}
-	w := &writer{seg: s, f: f, size: size, end: r.end, next: r.next, topics: map[string]uint16{}, syncedOff: r.unsure, syncedSeed: r.seed, dirty: true, epoch: random()}
-	w.seed = seedOf(r.nonce, w.epoch)
+	e := &encoder{base: s.base, nonce: r.nonce, size: size, end: r.end, next: r.next, epoch: random(),
+		paged: l.o.Sync == SyncAlways, topics: map[string]uint16{}}
+	e.seed = seedOf(r.nonce, e.epoch)
 	for i, n := range r.names {
-		w.names = append(w.names, n.s)
+		e.names = append(e.names, n.s)
 		if n.ok {
-			w.topics[n.s] = uint16(i)
+			e.topics[n.s] = uint16(i)
 		}
 	}
 	s.end = 0
-	d.tail = w
+	l.tail = &tail{seg: s, f: f, nonce: e.nonce, seed: e.seed, syncedOff: r.unsure, syncedSeed: r.seed, dirty: true}
+	return e
 }
 
 // writeAgain writes what an earlier process may not have got to the disk: if a

@@ -1,10 +1,12 @@
 package outbox
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,7 +21,7 @@ const (
 	segmentSize = 4 << 20
 	smallPart   = 16 // of that is the length of a segment that could not be prepared
 	maxSegment  = 512 << 20
-	maxSeq      = 1 << 62 // more is no sequence number: nobody appends as much
+	maxSeq      = 1 << 62 // more is no sequence number: no box lives as long
 
 	segSuffix     = ".seg"
 	spareSuffix   = ".spare"
@@ -30,36 +32,9 @@ const (
 // ErrVersion says that the files are of a later version of this program.
 var ErrVersion = errors.New("the outbox was written by a later version: update pithings, or give it a folder of its own")
 
-// tally counts messages and their bytes, by class.
-type tally struct {
-	messages, bytes [classes]uint64
-}
-
-func (t *tally) add(c Class, size int64) {
-	t.messages[c]++
-	t.bytes[c] += uint64(size)
-}
-
-func (t *tally) remove(c Class, size int64) {
-	t.messages[c]--
-	t.bytes[c] -= uint64(size)
-}
-
-func (t *tally) plus(o *tally) {
-	for c := range classes {
-		t.messages[c] += o.messages[c]
-		t.bytes[c] += o.bytes[c]
-	}
-}
-
-func (t *tally) minus(o *tally) {
-	for c := range classes {
-		t.messages[c] -= o.messages[c]
-		t.bytes[c] -= o.bytes[c]
-	}
-}
-
-// segment is a file of the log.
+// segment is a file of the log. Its base and serial never change. The log's lock guards
+// the rest; end, taken, hollow and damaged are written with the position's lock held, too,
+// so that one of the two is enough to read them.
 type segment struct {
 	base   uint64 // least sequence number in it
 	serial uint64 // of the file; a later one with the same base replaces it
@@ -68,9 +43,9 @@ type segment struct {
 
 	segmentHead // known when it has been read: when nonce is not 0
 
-	taken   bool // some of its messages are held again: it stays until they are written
+	taken   bool // some of its messages are unsaved again: it stays until they are written
 	hollow  bool // without live messages, but between others: cut down to its head
-	damaged bool // to be set aside instead of recycled
+	damaged bool // to be kept for people instead of recycled
 }
 
 // segmentHead is what the first bytes of the file say.
@@ -94,6 +69,16 @@ func parseName(name string) (base, serial uint64, ok bool) {
 	serial, err2 := strconv.ParseUint(b, 16, 64)
 	s := segment{base: base, serial: serial}
 	return base, serial, err == nil && err2 == nil && base > 0 && base <= maxSeq && s.name() == name+segSuffix
+}
+
+// logNames returns the names of segments, in order.
+func logNames(names []string) []string {
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+		_, _, ok := parseName(n)
+		return !ok
+	})
+	slices.Sort(names)
+	return names
 }
 
 // head returns the first bytes of the file.
@@ -162,69 +147,48 @@ func (s *segment) learn(h segmentHead) {
 	s.hollow = h.size == firstRecord
 }
 
-// writer is the last segment, while it can be appended to.
-type writer struct {
-	seg    *segment
-	f      file
-	size   int64
-	end    int64  // where the next record goes; behind what is still in memory
-	next   uint64 // sequence number of that: a segment has no gaps
-	seed   uint32
-	marked bool // this process has begun its part
-	epoch  uint64
-	topics map[string]uint16
-	names  []string // topics by number
-
-	// What a sync has covered.
-	syncedOff  int64
-	syncedSeed uint32 // of the records there
-	fenced     bool   // one has
-	dirty      bool   // something was written since
-	lost       error  // of a sync that has failed
-}
-
-// create makes a segment of at least need bytes of records: of a prepared file if
-// spare names one. The head is on the disk before the file gets its name.
-func create(fs files, s *segment, spare string, small, need int64, sync bool) (w *writer, err error) {
+// create makes a segment's file with room for at least need bytes of records: of a
+// prepared file if spare names one. The head is on the disk before the file gets its name.
+func (s *segment) create(fs files, spare string, small, need int64, sync bool) (f file, size int64, err error) {
 	flag, tmp := os.O_RDWR, spare
 	if spare == "" {
 		flag, tmp = os.O_RDWR|os.O_CREATE|os.O_TRUNC, fmt.Sprintf("%08x%s", s.serial, unmadeSuffix)
 	}
-	f, err := fs.open(tmp, flag)
+	made, err := fs.open(tmp, flag)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() {
-		if f != nil {
-			f.Close()
+		if made != nil {
+			made.Close()
 		}
 		if err != nil && spare == "" {
 			_ = fs.remove(tmp)
 		}
 	}()
-	size := max(small, (firstRecord+need+page-1)/page*page)
+	size = max(small, (firstRecord+need+page-1)/page*page)
 	if spare == "" {
-		err = f.Truncate(size)
+		err = made.Truncate(size)
 	} else {
-		size, err = f.Size()
+		size, err = made.Size()
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if _, err := f.WriteAt(s.head(), 0); err != nil {
-		return nil, err
+	if _, err := made.WriteAt(s.head(), 0); err != nil {
+		return nil, 0, err
 	}
 	if sync {
-		if err := f.Sync(); err != nil {
-			return nil, err
+		if err := made.Sync(); err != nil {
+			return nil, 0, err
 		}
 	}
-	err, f = f.Close(), nil // Windows renames no open file
+	err, made = made.Close(), nil // Windows renames no open file
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := fs.rename(tmp, s.name()); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() {
 		if err != nil {
@@ -233,15 +197,18 @@ func create(fs files, s *segment, spare string, small, need int64, sync bool) (w
 	}()
 	if sync {
 		if err := fs.syncDir(); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	if f, err = fs.open(s.name(), os.O_RDWR); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	w = &writer{seg: s, f: f, size: size, end: firstRecord, next: s.base, topics: map[string]uint16{}, syncedOff: firstRecord, fenced: sync}
-	w.seed, w.syncedSeed, w.marked = seedOf(0, s.nonce), seedOf(0, s.nonce), true // it is ours from its beginning
-	s.limit = firstRecord
-	f = nil
-	return w, nil
+	return f, size, nil
+}
+
+// random returns what makes a segment or a mark unlike all others.
+func random() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return max(le.Uint64(b[:]), 1)
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What Sync has told to be on the disk survives every power cut, under load, with
+// What Sync has reported to be on the disk survives every power cut, under load, with
 // segments rolling, and on a disk that fails now and then.
 func TestSync(t *testing.T) {
 	p := newPlatter()
@@ -21,7 +21,7 @@ func TestSync(t *testing.T) {
 	}
 	const producers, cuts = 4, 60
 	var mu sync.Mutex
-	safe, heldOnes := map[uint64]bool{}, 0
+	safe, unsavedOnes := map[uint64]bool{}, 0
 	var wg sync.WaitGroup
 	var stop atomic.Bool
 	var gate sync.RWMutex
@@ -34,8 +34,8 @@ func TestSync(t *testing.T) {
 				if err == nil {
 					err = d.Sync()
 				}
-				held := errors.Is(err, ErrHeld)
-				if held { // which ends when the disk is well
+				unsaved := errors.Is(err, ErrUnsaved)
+				if unsaved { // which ends when the disk is well
 					if err := d.Safe(t.Context(), seq); err != nil {
 						t.Error(err)
 					}
@@ -43,8 +43,8 @@ func TestSync(t *testing.T) {
 				mu.Lock()
 				if err == nil {
 					safe[seq] = true
-				} else if held {
-					heldOnes++
+				} else if unsaved {
+					unsavedOnes++
 				} else {
 					t.Error(err)
 				}
@@ -98,11 +98,11 @@ func TestSync(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if heldOnes == 0 || len(safe) == 0 {
-		t.Errorf("%d were safe and %d held: both should have happened", len(safe), heldOnes)
+	if unsavedOnes == 0 || len(safe) == 0 {
+		t.Errorf("%d were safe and %d unsaved: both should have happened", len(safe), unsavedOnes)
 	}
 	if err := d.Sync(); !errors.Is(err, ErrClosed) {
 		t.Errorf("%v after the end", err)
 	}
-	t.Logf("%d safe, %d held", len(safe), heldOnes)
+	t.Logf("%d safe, %d unsaved", len(safe), unsavedOnes)
 }

@@ -63,13 +63,13 @@ func TestBadSector(t *testing.T) {
 	for i := range n {
 		put(t, d, fmt.Sprintf("%d%s", i, strings.Repeat(" ", 300)))
 	}
-	if len(d.segs) < 3 {
-		t.Fatalf("%d segments", len(d.segs))
+	if len(d.log.segs) < 3 {
+		t.Fatalf("%d segments", len(d.log.segs))
 	}
-	s := d.segs[1]
+	s := d.log.segs[1]
 	for _, off := range []int64{0, 2 * page, s.limit / page * page} {
 		p.sector = &badPage{p.names[s.name()], off}
-		d.reader.close()
+		d.position.reader.close()
 		found, failed := patiently(t, d)
 		if off == 2*page && (found < n-16 || found >= n || failed >= badSector) || found < n-int(s.end-s.base) {
 			t.Errorf("page at %d: %d messages found, %d attempts failed", off, found, failed)
@@ -94,7 +94,7 @@ func TestBadSectorAtOpen(t *testing.T) {
 	for i := range n {
 		put(t, d, fmt.Sprintf("%d%s", i, strings.Repeat(" ", 300)))
 	}
-	name := d.segs[0].name()
+	name := d.log.segs[0].name()
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestBadSectorAtOpen(t *testing.T) {
 }
 
 // When neither slot can be read, what was saved in them before does not count later,
-// although it tells of more saving.
+// although it reports more saving.
 func TestUnreadableSlots(t *testing.T) {
 	p := &slotless{platter: newPlatter()}
 	o := DiskOptions{fs: p, still: true, segment: 16 << 10}

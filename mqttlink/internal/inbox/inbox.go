@@ -5,10 +5,7 @@
 package inbox
 
 import (
-	"bytes"
 	"context"
-	"runtime"
-	"strconv"
 	"sync"
 )
 
@@ -26,7 +23,6 @@ type Inbox[M any] struct {
 	queued  int // bytes in queue
 	stopped bool
 	done    chan struct{} // closed when the running goroutine ends; nil when none runs
-	runner  uint64        // its goroutine
 }
 
 // New returns an inbox that holds at most max messages and, unless there is only
@@ -37,7 +33,7 @@ func New[M any](ctx context.Context, max, maxBytes int, size func(M) int, handle
 	return b
 }
 
-// Offer queues m and returns how many older messages gave way to it.
+// Offer queues m and returns how many older messages were dropped for it.
 func (b *Inbox[M]) Offer(m M) (dropped int) {
 	n := b.size(m)
 	b.mu.Lock()
@@ -73,7 +69,6 @@ func (b *Inbox[M]) run(done chan struct{}) {
 	defer close(done)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.runner = goroutine()
 	for len(b.queue) > 0 && !b.stopped {
 		m := b.pop()
 		b.mu.Unlock()
@@ -81,36 +76,20 @@ func (b *Inbox[M]) run(done chan struct{}) {
 		b.mu.Lock()
 	}
 	b.queue = nil // the next burst starts in fresh memory; this one may be large
-	b.done, b.runner = nil, 0
+	b.done = nil
 }
 
 // Stop ends the inbox: what is queued is forgotten, the handler's context ends,
-// and Stop waits for a handler that is running, unless that handler called it.
+// and Stop waits for a handler that is running. A handler that ends its own inbox calls
+// Stop on another goroutine.
 func (b *Inbox[M]) Stop() {
 	b.mu.Lock()
 	b.stopped = true
 	b.queue, b.queued = nil, 0
-	done, own := b.done, b.runner != 0 && b.runner == goroutine()
+	done := b.done
 	b.mu.Unlock()
 	b.cancel()
-	if done != nil && !own {
+	if done != nil {
 		<-done
 	}
-}
-
-// goroutine returns the number of the calling goroutine. It serves one purpose:
-// a handler that cancels its own subscription must not wait for itself, and the
-// function it calls has no argument by which it could say who it is.
-func goroutine() uint64 {
-	var buf [64]byte
-	s := buf[:runtime.Stack(buf[:], false)]
-	s = bytes.TrimPrefix(s, []byte("goroutine "))
-	if i := bytes.IndexByte(s, ' '); i > 0 {
-		s = s[:i]
-	}
-	n, err := strconv.ParseUint(string(s), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }

@@ -75,9 +75,10 @@ func TestStopFromTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		var b *Inbox[string]
-		b = New(t.Context(), 10, 100, size, func(context.Context, string) {
+		b = New(t.Context(), 10, 100, size, func(ctx context.Context, _ string) {
 			calls++
-			b.Stop()
+			go b.Stop()
+			<-ctx.Done()
 		})
 		b.Offer("a")
 		b.Offer("b")

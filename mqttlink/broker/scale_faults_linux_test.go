@@ -1,0 +1,5 @@
+//go:build faults
+
+package broker
+
+const attackScale = 1

@@ -1,0 +1,5 @@
+package outbox
+
+import "syscall"
+
+var fdatasync = syscall.Fdatasync
