@@ -19,6 +19,8 @@ const (
 	// redeliveredWithin is how long after an answer a command without a token that
 	// the broker marks as a redelivery is taken for the one answered.
 	redeliveredWithin = 10 * time.Second
+	// repeatPause is how long the answer to a token is not repeated after it was.
+	repeatPause = time.Second
 )
 
 // captures are the commands that a camera has to answer. Commands that come while
@@ -39,6 +41,7 @@ type captures struct {
 type answered struct {
 	token, uri string
 	at         time.Time
+	repeated   time.Time
 }
 
 // tokenOf returns the token of a capture command: payloads may be anything, and
@@ -61,17 +64,26 @@ func tokenOf(payload []byte) string {
 	return c.Token
 }
 
-// command notes a command. take tells that a picture is wanted; again is the
+// command notes a command. take reports that a picture is wanted; again is the
 // answer to repeat, if it is a redelivery of a command that was answered. Otherwise
-// it is one that is being answered, or one too many.
+// it is one that is being answered, or whose answer was repeated just now, or one too
+// many.
 func (c *captures) command(m mqttlink.Message) (take bool, again *answered) {
 	token := tokenOf(m.Payload)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, a := range c.answered {
-		if a.token == token && (token != "" || m.Dup && time.Since(a.at) < redeliveredWithin) {
-			return false, &a
+	now := time.Now()
+	for i := range c.answered {
+		a := &c.answered[i]
+		if a.token != token || token == "" && (!m.Dup || now.Sub(a.at) >= redeliveredWithin) {
+			continue
 		}
+		if now.Sub(a.repeated) < repeatPause {
+			return false, nil
+		}
+		a.repeated = now
+		repeat := *a
+		return false, &repeat
 	}
 	switch {
 	case token == "":
@@ -110,7 +122,7 @@ func (c *captures) end(uri string) {
 			if len(c.answered) == answersKept {
 				c.answered = c.answered[1:]
 			}
-			c.answered = append(c.answered, answered{token, uri, time.Now()})
+			c.answered = append(c.answered, answered{token: token, uri: uri, at: time.Now()})
 		}
 	}
 	c.asked, c.taking = nil, false

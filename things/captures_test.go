@@ -97,3 +97,40 @@ func TestOnePictureForMany(t *testing.T) {
 		}
 	})
 }
+
+// TestRepeatedCommandIsNoLever: one command with a token, sent over and over, was
+// answered 434,533 times in 20 s through the outbox, whose readings had to make room.
+func TestRepeatedCommandIsNoLever(t *testing.T) {
+	onBench(t, mock.Options{}, func(b *bench) {
+		c, closeCamera := b.camera()
+		defer closeCamera()
+		defer b.run(c)()
+		time.Sleep(time.Second)
+		b.inject(captureTopic, `{"token": "x"}`, false)
+		time.Sleep(time.Second)
+		if n := len(b.link.Published(finishedTopic)); n != 1 {
+			t.Fatalf("%d answers", n)
+		}
+		b.link.Forget()
+		const seconds = 5
+		for range seconds * 1000 {
+			b.inject(captureTopic, `{"token": "x"}`, false)
+			time.Sleep(time.Millisecond)
+		}
+		answers := b.link.Published(finishedTopic)
+		if n := len(answers); n < seconds-1 || n > seconds+1 {
+			t.Errorf("%d answers in %d s", n, seconds)
+		}
+		for _, m := range answers {
+			if m.QoS != 0 || !m.Unqueued {
+				t.Errorf("an answer is queued: %+v", m)
+			}
+		}
+		b.link.Forget()
+		b.inject(captureTopic, `{"token": "y"}`, false) // another command is answered as ever
+		time.Sleep(time.Second)
+		if a := b.link.Published(finishedTopic); len(a) != 1 || a[0].QoS != 1 || a[0].Unqueued {
+			t.Errorf("another token: %v", a)
+		}
+	})
+}

@@ -1,11 +1,10 @@
 // Package things puts devices on MQTT: each thing is a device under a name, on
 // its own topics, with its own payloads. One file holds one thing's whole
-// contract: its topic templates, its payloads and what it does.
+// contract: its topic templates, its payloads, its settings and what it does, described once as a
+// [Kind]. [Kinds] lists them, and docs/things.md shows their topics and payloads.
 //
-//	motion.go       {thing}/motion                       HC-SR501
-//	environment.go  {thing}/temperature … {thing}/state  BME680, BME688
-//	camera.go       {thing}/capture, {thing}/capture/finished
-//	screen.go       {thing}/display, {thing}/end
+// A new kind is one file with its test, and one line in the list. Tests say what its description
+// lacks, and compare it with what a simulated thing publishes.
 //
 // The payloads of motion, camera and screen are those of the AWS IoT Things
 // Graph example devices; the environment's are those of the BME680-to-AWS

@@ -2,211 +2,221 @@ package things
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math"
+	"strings"
 	"time"
 
 	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/conn/v3/physic"
 
+	"pithings/conf"
+	"pithings/device"
 	"pithings/hw"
+	"pithings/hw/chips"
+	"pithings/hw/probe"
 	"pithings/mqttlink"
+	"pithings/quietlog"
 	"pithings/sensors/bme680"
 )
 
-// EnvironmentTopics are the topics of an environment sensor, all outgoing, one
-// message each at every interval.
+// environmentKind is a BME680 or BME688: at every interval one message of each quantity and
+// one of all. The payloads are those of the BME680-to-AWS tutorial, with the separators that
+// Python's json.dumps writes.
 //
-//	temperature  °C    humidity  %RH    pressure  hPa    gas  Ω
-//	  tutorial   {"utc_timestamp": 1581417910, "value": 23.6, "origin": "BME680 temperature", "status": "success"}
-//	  script     {"sequence": 0, "value": 23.6, "status": "success", "timestamp_utc": "2020-02-12T07:30:05.123456Z"}
-//	state        all of them in one message
-//	             {"utc_timestamp": 1581417910, "temperature": 23.6, "humidity": 41.2, "pressure": 1013.25, "gas_resistance": 51234.0, "status": "success"}
-//
-// A quantity that could not be measured is null, and the status "fail". Gas is
-// a value only when the chip says that the heater was stable and the reading
-// valid; null otherwise, never 0.
-var EnvironmentTopics = Topics{
-	"temperature": "{thing}/temperature",
-	"humidity":    "{thing}/humidity",
-	"pressure":    "{thing}/pressure",
-	"gas":         "{thing}/gas",
-	"state":       "{thing}/state",
+// A quantity that could not be measured is null, and the status "fail". Gas is a value only
+// when the chip says that the heater was stable and the reading valid; null otherwise, never 0.
+var environmentKind = &Kind{
+	Name: "environment", Doc: "BME680 or BME688 environment sensor", Example: "bme680", Routine: true,
+	Topics: []Topic{
+		quantityTopic("temperature", "°C", "23.6"),
+		quantityTopic("humidity", "% relative", "41.2"),
+		quantityTopic("pressure", "hPa", "1013.25"),
+		quantityTopic("gas", "Ω; null unless the heater was stable", "51234.0"),
+		{Role: "state", Template: "{thing}/state", QoS: 1, Payloads: []Payload{
+			{`{"utc_timestamp": 1581417910, "temperature": 23.6, "humidity": 41.2, "pressure": 1013.25, "gas_resistance": 51234.0, "status": "success"}`, "all in one message"},
+		}},
+	},
+	Nodes:    []hw.Nodes{hw.I2CBuses},
+	New:      func() Settings { return new(EnvironmentSettings) },
+	Usual:    func() (string, Settings) { return "sensor", &EnvironmentSettings{Bus: "1"} },
+	Discover: discoverEnvironments,
 }
 
-// Schema is the form of the messages of single quantities.
-type Schema string
-
-// The schemas of the BME680-to-AWS tutorial's text and of its script.
-const (
-	Tutorial Schema = "tutorial"
-	Script   Schema = "script"
-)
-
-// Reading is one measurement in the units of the topics. NaN is a quantity that
-// has no value.
-type Reading struct {
-	Time                                 time.Time // when the measurement began, with its monotonic reading
-	Temperature, Humidity, Pressure, Gas float64   // °C, %RH, hPa, Ω
+func quantityTopic(name, unit, value string) Topic {
+	return Topic{Role: name, Template: "{thing}/" + name, QoS: 1, Payloads: []Payload{
+		{`{"utc_timestamp": 1581417910, "value": ` + value + `, "origin": "BME680 ` + name + `", "status": "success"}`, unit},
+		{`{"sequence": 0, "value": ` + value + `, "status": "success", "timestamp_utc": "2020-02-12T07:30:05.123456Z"}`, "with schema: script"},
+	}}
 }
 
-// failed is the reading of a sensor that could not be read.
-func failed(t time.Time) Reading {
-	nan := math.NaN()
-	return Reading{t, nan, nan, nan, nan}
+// EnvironmentSettings are what a configuration says of a BME680 or BME688.
+type EnvironmentSettings struct {
+	Bus               string        `json:"bus" default:"1" part:"bus" change:"local" jsonschema:"I²C bus: 1 for /dev/i2c-1, a device, or an adapter's name; mock simulates it"`
+	Address           Address       `json:"address" default:"auto" change:"local" jsonschema:"0x76, 0x77, or auto to try both"`
+	Interval          conf.Duration `json:"interval" default:"3s" min:"100ms" max:"24h" change:"afar" jsonschema:"time between measurements"`
+	Schema            Schema        `json:"schema" default:"tutorial" enum:"tutorial,script" change:"afar" jsonschema:"form of the messages of single quantities"`
+	TemperatureOffset float64       `json:"temperature_offset" default:"0" min:"-20" max:"20" change:"afar" jsonschema:"°C added to the temperature; humidity and pressure follow"`
+	Oversampling      Oversampling  `json:"oversampling" jsonschema:"measurements averaged for one value"`
+	Filter            int           `json:"filter" default:"3" enum:"0,1,3,7,15,31,63,127" change:"afar" jsonschema:"coefficient of the low-pass filter for temperature and pressure; 0: off"`
+	Heater            Heater        `json:"heater" jsonschema:"heater of the gas sensor"`
+
+	// Only publishes this quantity alone, and no state. It is no key.
+	Only string `json:"-"`
 }
 
-// NewReading converts a measurement taken at t. Values are rounded to the
-// sensor's resolution: 0.01 °C, 0.001 %RH, 0.01 hPa, 1 Ω.
-//
-// Quantities that o switches off have no value.
-func NewReading(t time.Time, m *bme680.Measurement, o *bme680.Opts) Reading {
-	r := Reading{
-		Time:        t,
-		Temperature: round(float64(m.Temperature-physic.ZeroCelsius)/float64(physic.Kelvin), 100),
-		Humidity:    round(float64(m.Humidity)/float64(physic.PercentRH), 1000),
-		Pressure:    round(float64(m.Pressure)/float64(100*physic.Pascal), 100),
-		Gas:         math.NaN(),
+// Oversampling is the number of measurements averaged for one value: 0 skips
+// the quantity, else 1, 2, 4, 8 or 16.
+type Oversampling struct {
+	Temperature int `json:"temperature" default:"8" enum:"1,2,4,8,16" change:"afar" jsonschema:"for temperature; the other quantities need it"`
+	Pressure    int `json:"pressure" default:"4" enum:"0,1,2,4,8,16" change:"afar" jsonschema:"for pressure; 0: not measured"`
+	Humidity    int `json:"humidity" default:"2" enum:"0,1,2,4,8,16" change:"afar" jsonschema:"for humidity; 0: not measured"`
+}
+
+// Heater is the gas sensor's heater. Without it there are no gas values.
+type Heater struct {
+	Enabled     bool          `json:"enabled" default:"true" change:"afar" jsonschema:"whether gas is measured"`
+	Temperature int           `json:"temperature" default:"320" min:"200" max:"400" change:"afar" jsonschema:"°C"`
+	Duration    conf.Duration `json:"duration" default:"150ms" min:"1ms" max:"4032ms" change:"afar" jsonschema:"heating time before a measurement"`
+}
+
+// Part implements Settings.
+func (s *EnvironmentSettings) Part() (key, name string) { return "bus", s.Bus }
+
+// Shares implements Sharer: a bus serves several sensors, at different addresses.
+func (s *EnvironmentSettings) Shares(other Settings) bool {
+	o, ok := other.(*EnvironmentSettings)
+	return !ok || s.Address != o.Address && s.Address != 0 && o.Address != 0
+}
+
+// Simulate implements Settings.
+func (s *EnvironmentSettings) Simulate() {}
+
+// Probe implements Settings.
+func (s *EnvironmentSettings) Probe(_ context.Context, p *probe.Prober, part string) []probe.Result {
+	return p.Bus(part, s.Bus, func(b i2c.Bus) (chip string, err error) {
+		d, err := bme680.NewI2C(b, uint16(s.Address), nil)
+		if err != nil {
+			return "", err
+		}
+		chip, _, _ = strings.Cut(d.String(), "{")
+		return chip, nil
+	})
+}
+
+// discoverEnvironments returns the chips that say that they are a BME680 or BME688.
+func discoverEnvironments(c *probe.Connected) (all []Candidate) {
+	for i := range c.Chips {
+		chip := &c.Chips[i]
+		if chip.Driver != "" || !chip.Is(chips.BME680) {
+			continue
+		}
+		s := new(EnvironmentSettings)
+		conf.Fill(s)
+		s.Bus, s.Address = chip.Bus, Address(chip.Address)
+		all = append(all, Candidate{Part: chip.String(), Name: "bme680", Settings: s})
 	}
-	if o.Humidity == bme680.Off {
-		r.Humidity = math.NaN()
+	return all
+}
+
+// Describe implements Settings. The events have the names of the topics; what they hold
+// differs with the schema.
+func (s *EnvironmentSettings) Describe(t Topics) Description {
+	d := Description{Model: device.Model{Events: map[string]device.EventModel{}}, Wire: Model{Events: map[string]Event{}}}
+	for role, topic := range t {
+		key := "utc_timestamp"
+		if s.Schema == Script && role != "state" {
+			key = "timestamp_utc"
+		}
+		d.Model.Events[role] = device.EventModel{Topic: topic, Time: key}
+		d.Wire.Events[role] = Event{Topic: topic, Read: ReadObject(nil), TimeKey: key}
 	}
-	if o.Pressure == bme680.Off {
-		r.Pressure = math.NaN()
+	// The ranges of the datasheet (BST-BME680-DS001, tables 1 to 4); of gas none is given.
+	d.Model.Quantities = []device.Quantity{
+		{Name: "temperature", Event: "state", Key: "temperature", Unit: "°C", Class: "temperature", Precision: 2, Min: -40, Max: 85},
+		{Name: "humidity", Event: "state", Key: "humidity", Unit: "%", Class: "humidity", Precision: 1, Min: 0, Max: 100},
+		{Name: "pressure", Event: "state", Key: "pressure", Unit: "hPa", Class: "atmospheric_pressure", Precision: 2, Min: 300, Max: 1100},
+		{Name: "gas", Event: "state", Key: "gas_resistance", Unit: "Ω"},
 	}
-	if m.GasValid && m.HeaterStable {
-		r.Gas = math.Round(float64(m.Gas) / float64(physic.Ohm))
+	return d
+}
+
+// opts are the settings in the words of the driver, which takes a zero for "off".
+func (s *EnvironmentSettings) opts() bme680.Opts {
+	o := bme680.DefaultOpts
+	o.Temperature = oversampling[s.Oversampling.Temperature]
+	o.Pressure = oversampling[s.Oversampling.Pressure]
+	o.Humidity = oversampling[s.Oversampling.Humidity]
+	o.Filter = filters[s.Filter]
+	o.TemperatureOffset = physic.Temperature(math.Round(s.TemperatureOffset*1000)) * physic.MilliKelvin
+	o.HeaterTemperature, o.HeaterDuration = 0, 0
+	if s.Heater.Enabled {
+		o.HeaterTemperature = physic.ZeroCelsius + physic.Temperature(s.Heater.Temperature)*physic.Kelvin
+		o.HeaterDuration = s.Heater.Duration.Duration
 	}
-	return r
+	return o
 }
 
-func round(v, steps float64) float64 { return math.Round(v*steps) / steps }
-
-// Payload is the message for one quantity. sequence counts the measurements of
-// this run, failed ones too, from 0; only the script's schema shows it.
-func (s Schema) Payload(quantity string, value float64, t time.Time, sequence int64) []byte {
-	return s.object(quantity, value, t, sequence).bytes()
+var oversampling = map[int]bme680.Oversampling{
+	0: bme680.Off, 1: bme680.O1x, 2: bme680.O2x, 4: bme680.O4x, 8: bme680.O8x, 16: bme680.O16x,
 }
 
-func (s Schema) object(quantity string, value float64, t time.Time, sequence int64) *object {
-	status := statusOf(value)
-	if s == Script {
-		return new(object).int("sequence", sequence).number("value", value).string("status", status).
-			time("timestamp_utc", t, mqttlink.TextMicros)
-	}
-	return new(object).time("utc_timestamp", t, mqttlink.UnixSeconds).number("value", value).
-		string("origin", "BME680 "+quantity).string("status", status)
-}
-
-func statusOf(value float64) string {
-	if math.IsNaN(value) {
-		return "fail"
-	}
-	return "success"
-}
-
-// State is the combined message.
-func (r Reading) State() []byte { return r.object().bytes() }
-
-func (r Reading) object() *object {
-	return new(object).time("utc_timestamp", r.Time, mqttlink.UnixSeconds).
-		number("temperature", r.Temperature).number("humidity", r.Humidity).
-		number("pressure", r.Pressure).number("gas_resistance", r.Gas).
-		string("status", statusOf(r.Temperature))
-}
-
-// quantities lists a reading in the order in which it is published.
-func (r Reading) quantities() []quantity {
-	return []quantity{
-		{"temperature", r.Temperature}, {"humidity", r.Humidity},
-		{"pressure", r.Pressure}, {"gas", r.Gas},
-	}
-}
-
-type quantity struct {
-	name  string
-	value float64
-}
-
-// EnvironmentOptions say where a sensor is and how often it is read.
-type EnvironmentOptions struct {
-	Thing    string
-	Topics   map[string]string // overrides of EnvironmentTopics
-	Extra    Extra
-	Bus      string        // the I²C bus, for example "1"
-	Address  uint16        // 0x76 or 0x77; 0 tries both
-	Interval time.Duration // between measurements
-	Only     string        // publish this quantity alone, and no state
-	Schema   Schema
-	Sensor   bme680.Opts
+var filters = map[int]bme680.Filter{
+	0: bme680.NoFilter, 1: bme680.F1, 3: bme680.F3, 7: bme680.F7,
+	15: bme680.F15, 31: bme680.F31, 63: bme680.F63, 127: bme680.F127,
 }
 
 // Environment is a BME680 or BME688 on MQTT.
 type Environment struct {
-	EnvironmentOptions
-	topics   Topics
-	link     mqttlink.Client
+	EnvironmentSettings
+	outlet
+	sensor   bme680.Opts
 	board    hw.Board
 	log      *slog.Logger
+	said     *quietlog.Repeats
+	found    string // the sensor that was opened last
+	asked    asked[*Sensor]
 	sequence int64
-	flows    watchers
 }
 
-// EnvironmentModel describes an environment sensor to flows. Its events have the
-// names of its topics. What they hold differs with the schema.
-func EnvironmentModel(topics Topics, schema Schema) Model {
-	m := Model{Events: map[string]Event{}}
-	for role, topic := range topics {
-		key := "utc_timestamp"
-		if schema == Script && role != "state" {
-			key = "timestamp_utc"
-		}
-		m.Events[role] = Event{Topic: topic, Read: ReadObject(nil), TimeKey: key}
-	}
-	return m
-}
-
-// Watch implements flow.Device for flows of this process. The events are
-// temperature, humidity, pressure, gas and state.
-func (e *Environment) Watch(event string, fn func(map[string]any, time.Time)) (stop func(), err error) {
-	return e.flows.watch(e.Thing, event, e.topics.roles(), fn)
-}
-
-// Call implements flow.Device: an environment sensor has no actions.
-func (e *Environment) Call(_ context.Context, action string, _ map[string]any) (map[string]any, error) {
-	return nil, fmt.Errorf("thing %s has no action %q", e.Thing, action)
-}
-
-// NewEnvironment returns an environment sensor; Run opens its bus.
-func NewEnvironment(o EnvironmentOptions, board hw.Board, link mqttlink.Client, log *slog.Logger) (*Environment, error) {
-	topics, err := Expand(EnvironmentTopics, o.Thing, o.Topics)
+// Open implements Settings.
+func (s *EnvironmentSettings) Open(o Options, e Env) (Thing, error) {
+	out, err := newOutlet(environmentKind, o, e)
 	if err != nil {
 		return nil, err
 	}
-	return &Environment{EnvironmentOptions: o, topics: topics, link: link, board: board, log: log}, nil
+	return &Environment{EnvironmentSettings: *s, outlet: out, sensor: s.opts(), board: e.Board, log: e.Log,
+		said: quietlog.NewRepeats(e.Log), asked: make(asked[*Sensor])}, nil
 }
 
-// Name implements Thing.
-func (e *Environment) Name() string { return e.Thing }
+// Watch implements [device.Actor]. The events are temperature, humidity, pressure, gas and
+// state.
+func (e *Environment) Watch(event string, fn func(map[string]any, time.Time)) (stop func(), err error) {
+	return e.watch(event, e.topics.roles(), fn)
+}
+
+// Call implements [device.Actor]: an environment sensor has no actions.
+func (e *Environment) Call(_ context.Context, action string, _ map[string]any) (map[string]any, error) {
+	return nil, e.noAction(action)
+}
 
 // Attach implements Thing. An environment sensor takes no commands.
 func (e *Environment) Attach() (func(), error) { return func() {}, nil }
 
-// reopenAfter is the number of failed measurements in a row after which the bus
-// is opened anew: an adapter that was unplugged comes back under a new number.
-const reopenAfter = 3
-
 // Run implements Thing. It measures at once and then at every interval, and
-// publishes a failure as such: a sensor that is missing is told every interval,
+// publishes a failure as such: a sensor that is missing is reported every interval,
 // and the loop never ends because of it.
 func (e *Environment) Run(ctx context.Context, report func(error)) error {
 	var sensor *Sensor
 	defer func() { sensor.Close() }()
-	failures, refused := 0, false
-	tick := time.NewTicker(e.Interval)
+	failures := 0
+	tick := time.NewTicker(e.Interval.Duration)
 	defer tick.Stop()
+	turns := e.loop("")
+	defer turns.End()
+	ctx = turns.In(ctx)
 	for {
+		turns.Work()
 		reading, err := e.measure(ctx, &sensor)
 		if ctx.Err() != nil {
 			return nil
@@ -220,16 +230,11 @@ func (e *Environment) Run(ctx context.Context, report func(error)) error {
 		} else {
 			failures = 0
 		}
-		if err := e.publish(ctx, reading); mqttlink.Accepted(err) {
-			refused = false
-		} else if ctx.Err() == nil && !refused {
-			refused = true
-			e.log.Error("readings are not published", "thing", e.Thing, "err", err)
+		if err := e.publish(ctx, reading); !mqttlink.Accepted(err) && ctx.Err() == nil {
+			e.said.Say(slog.LevelError, err.Error(), "readings are not published", "thing", e.thing, "err", err)
 		}
-		select {
-		case <-ctx.Done():
+		if !e.asked.pause(ctx, turns, &sensor, tick.C, nil) {
 			return nil
-		case <-tick.C:
 		}
 	}
 }
@@ -237,11 +242,14 @@ func (e *Environment) Run(ctx context.Context, report func(error)) error {
 func (e *Environment) measure(ctx context.Context, sensor **Sensor) (Reading, error) {
 	now := time.Now()
 	if *sensor == nil {
-		s, err := OpenSensor(e.board, e.Bus, e.Address, &e.Sensor)
+		s, err := OpenSensor(e.board, e.Bus, uint16(e.Address), &e.sensor)
 		if err != nil {
 			return failed(now), err
 		}
-		e.log.Info("sensor found", "thing", e.Thing, "sensor", s.String())
+		if name := s.String(); name != e.found { // and not each time it is opened again
+			e.found = name
+			e.log.Info("sensor found", "thing", e.thing, "sensor", name)
+		}
 		*sensor = s
 	}
 	// On a bus that hangs a measurement takes seconds of time-outs.
@@ -257,89 +265,72 @@ func (e *Environment) measure(ctx context.Context, sensor **Sensor) (Reading, er
 func (e *Environment) publish(ctx context.Context, r Reading) error {
 	sequence := e.sequence
 	e.sequence++
+	for _, one := range e.reported(r, sequence) {
+		if err := e.report(ctx, one.name, one.name, r.Time, one.record); !mqttlink.Accepted(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// reported are the messages of a reading, in their order.
+func (e *Environment) reported(r Reading, sequence int64) (all []reported) {
 	for _, q := range r.quantities() {
 		if e.Only != "" && q.name != e.Only || e.off(q.name) {
 			continue
 		}
-		if err := e.tell(ctx, q.name, r.Time, e.Schema.object(q.name, q.value, r.Time, sequence)); !mqttlink.Accepted(err) {
-			return err
-		}
+		all = append(all, reported{q.name, e.Schema.record(q.name, q.value, r.Time, sequence)})
 	}
-	if e.Only != "" {
-		return nil
+	if e.Only == "" {
+		all = append(all, reported{"state", r.record()})
 	}
-	return e.tell(ctx, "state", r.Time, r.object())
+	return all
 }
 
-// tell publishes what was measured at t, and has the flows of this process know.
-func (e *Environment) tell(ctx context.Context, role string, t time.Time, o *object) error {
-	m := e.message(role, t, o)
-	err := e.link.Publish(ctx, m)
-	e.flows.tell(role, m.Payload, t)
-	return err
+// measured is the answer to a request for a reading now.
+type measured struct {
+	reading Reading
+	sensor  string
+	err     error
 }
 
-// message is what is published of a measurement taken at t.
-func (e *Environment) message(role string, t time.Time, o *object) mqttlink.Message {
-	return mqttlink.Message{Topic: e.topics[role], QoS: 1, Payload: e.Extra.add(o.bytes()), Time: t, TimeField: o.field}
+// Measure takes a reading between two intervals, which is not published, and names the
+// sensor.
+func (e *Environment) Measure(ctx context.Context) (Reading, string, error) {
+	m, err := ask(ctx, e.asked, e.thing, func(ctx context.Context, sensor **Sensor) measured {
+		r, err := e.measure(ctx, sensor)
+		return measured{r, e.found, err}
+	})
+	if err != nil {
+		return Reading{}, "", err
+	}
+	return m.reading, m.sensor, m.err
 }
 
-// off tells whether a quantity is not measured: it has no messages of its own,
+// Read implements [device.Reader]. The script's schema counts the readings that are published:
+// the events of this one have no sequence.
+func (e *Environment) Read(ctx context.Context) ([]device.Event, error) {
+	r, _, err := e.Measure(ctx)
+	if r.Time.IsZero() {
+		return nil, err // nothing was measured; else the values that lack are nil
+	}
+	all := e.unpublished(r.Time, e.reported(r, 0))
+	for _, one := range all {
+		delete(one.Values, "sequence")
+	}
+	return all, nil
+}
+
+// off reports whether a quantity is not measured: it has no messages of its own,
 // and is null in the combined one.
 func (e *Environment) off(quantity string) bool {
 	switch quantity {
 	case "humidity":
-		return e.Sensor.Humidity == bme680.Off
+		return e.sensor.Humidity == bme680.Off
 	case "pressure":
-		return e.Sensor.Pressure == bme680.Off
+		return e.sensor.Pressure == bme680.Off
 	case "gas":
-		return e.Sensor.HeaterDuration == 0 || e.Sensor.HeaterTemperature == 0
+		return e.sensor.HeaterDuration == 0 || e.sensor.HeaterTemperature == 0
 	}
 	return false
-}
-
-// Sensor is a BME680 on a bus that it owns.
-type Sensor struct {
-	bus  i2c.BusCloser
-	dev  *bme680.Dev
-	opts bme680.Opts
-}
-
-// OpenSensor opens the bus and finds the chip on it. o may be nil for the
-// driver's defaults.
-func OpenSensor(board hw.Board, bus string, address uint16, o *bme680.Opts) (*Sensor, error) {
-	if o == nil {
-		o = &bme680.DefaultOpts
-	}
-	b, err := board.OpenBus(bus)
-	if err != nil {
-		return nil, err
-	}
-	dev, err := bme680.NewI2C(b, address, o)
-	if err != nil {
-		b.Close()
-		return nil, err
-	}
-	return &Sensor{b, dev, *o}, nil
-}
-
-// String names the chip and where it was found.
-func (s *Sensor) String() string { return s.dev.String() }
-
-// Read takes one measurement; its time is when the measurement began.
-func (s *Sensor) Read() (Reading, error) {
-	t := time.Now()
-	var m bme680.Measurement
-	if err := s.dev.Sense(&m); err != nil {
-		return failed(t), err
-	}
-	return NewReading(t, &m, &s.opts), nil
-}
-
-// Close puts the chip to sleep and releases the bus. A nil Sensor is closed.
-func (s *Sensor) Close() {
-	if s != nil {
-		s.dev.Halt()
-		s.bus.Close()
-	}
 }

@@ -10,10 +10,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"pithings/device"
+	"pithings/mqttlink/topic"
 )
 
 // Model describes a kind of thing as it appears at a broker, so that flows can
-// use it: a thing of ours, somebody else's board, or an ESPHome device. Topics
+// use it: a thing of ours, another maker's board, or an ESPHome device. Topics
 // are templates, in which {thing} stands for the thing's name.
 type Model struct {
 	Events  map[string]Event
@@ -25,7 +28,7 @@ type Event struct {
 	Topic string
 	// Read takes a payload apart, or says why it is no event.
 	Read Reader
-	// TimeKey is the key that tells when the event happened, if it is there; see
+	// TimeKey is the key that gives when the event happened, if it is there; see
 	// EventTime. "" stands for DefaultTimeKey.
 	TimeKey string
 }
@@ -33,6 +36,8 @@ type Event struct {
 // Action is a message to the thing, and one back or none.
 type Action struct {
 	Topic string
+	// Retain has the broker keep the message, which then does not expire.
+	Retain bool
 	// Request makes the message of what a step gives.
 	Request func(input map[string]any) ([]byte, error)
 	// Answer is the topic of the answer; "" means that there is none: the action is
@@ -41,7 +46,7 @@ type Action struct {
 	Read   Reader
 	// Token is the key under which a message may carry a token. Echoes says that the
 	// thing puts it into its answer, so that an answer without it, or with another,
-	// is somebody else's.
+	// is another client's.
 	Token  string
 	Echoes bool
 	// Unique says that no two answers are the same, so that one which comes again
@@ -53,9 +58,34 @@ type Action struct {
 // of an error holds none of its bytes.
 type Reader func(payload []byte) (map[string]any, error)
 
+// WireOf returns how the messages of a thing are written and read whose payloads are JSON
+// as its model says.
+func WireOf(m device.Model) Model {
+	out := Model{make(map[string]Event, len(m.Events)), make(map[string]Action, len(m.Actions))}
+	for name, e := range m.Events {
+		out.Events[name] = Event{Topic: e.Topic, Read: readerOf(e.Payload), TimeKey: e.Time}
+	}
+	for name, a := range m.Actions {
+		out.Actions[name] = Action{Topic: a.Topic, Request: WriteObject, Answer: a.Answer, Read: readerOf(a.Result),
+			Token: a.Token, Echoes: a.Token != "", Retain: a.Retain}
+	}
+	return out
+}
+
+func readerOf(p device.Payload) Reader {
+	if p.Bare != "" {
+		return ReadBare(string(p.Bare))
+	}
+	keys := make(map[string]string, len(p.Keys))
+	for name, kind := range p.Keys {
+		keys[name] = string(kind)
+	}
+	return ReadObject(keys)
+}
+
 // expand fills a thing's name into the topics.
 func (m Model) expand(thing string) Model {
-	fill := func(template string) string { return strings.ReplaceAll(template, "{thing}", thing) }
+	fill := func(template string) string { return topic.Expand(template, thing) }
 	out := Model{make(map[string]Event, len(m.Events)), make(map[string]Action, len(m.Actions))}
 	for name, e := range m.Events {
 		e.Topic = fill(e.Topic)
@@ -70,22 +100,8 @@ func (m Model) expand(thing string) Model {
 
 // EventTopic returns the topic of an event of a thing, and whether there is one.
 func (m Model) EventTopic(thing, event string) (string, bool) {
-	e, ok := named(m.Events, event)
-	return strings.ReplaceAll(e.Topic, "{thing}", thing), ok
-}
-
-// named finds a name without regard to case, as AWS did.
-func named[T any](m map[string]T, name string) (T, bool) {
-	if v, ok := m[name]; ok {
-		return v, true
-	}
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		if strings.EqualFold(key, name) {
-			return m[key], true
-		}
-	}
-	var none T
-	return none, false
+	e, ok := device.Named(m.Events, event)
+	return topic.Expand(e.Topic, thing), ok
 }
 
 // ReadObject reads JSON objects that have keys of those types: any, string,
@@ -110,8 +126,9 @@ func ReadObject(keys map[string]string) Reader {
 	}
 }
 
-// ReadBare reads payloads that are one JSON value, which gets the key "value".
-// Text that is no JSON is a string, if a string or anything is wanted.
+// ReadBare reads payloads that are one JSON value, which gets the key "value". An
+// object has keys of its own and is passed on as it is: a property of the type Json
+// may be either. Text that is no JSON is a string, if a string or anything is wanted.
 func ReadBare(kind string) Reader {
 	return func(payload []byte) (map[string]any, error) {
 		if len(payload) > maxPayload {
@@ -119,6 +136,9 @@ func ReadBare(kind string) Reader {
 		}
 		var v any
 		err := json.Unmarshal(payload, &v)
+		if object, ok := v.(map[string]any); ok && isA(v, kind) {
+			return object, nil
+		}
 		if err == nil && isA(v, kind) {
 			return map[string]any{"value": v}, nil
 		}
@@ -129,7 +149,7 @@ func ReadBare(kind string) Reader {
 	}
 }
 
-// isA tells whether a value of JSON is of a type.
+// isA reports whether a value of JSON is of a type.
 func isA(v any, kind string) bool {
 	switch kind {
 	case "string":
@@ -170,9 +190,9 @@ const DefaultTimeKey = "time"
 
 // EventTime returns when an event happened: an RFC 3339 text or a number under
 // that key, Unix seconds, or milliseconds if it is beyond the year 5138. It is zero
-// if the event does not tell. A null there is what a board tells that never learnt
-// the time, of something that happened before it was started again; that and what
-// cannot be read is taken for very old.
+// if the event has no such key. A board that never learnt the time sends a null for
+// what happened before its restart. That, and a value that cannot be read, is taken for
+// very old.
 func EventTime(values map[string]any, key string) time.Time {
 	if key == "" {
 		key = DefaultTimeKey

@@ -20,9 +20,9 @@ func TestPayloads(t *testing.T) {
 		want string
 	}{
 		"motion":               {MotionPayload(true), `{"isMotionDetected": true}`},
-		"motion, extra keys":   {Extra{"room": "hall", "b": "\"x\""}.add(MotionPayload(true)), `{"isMotionDetected": true, "b": "\"x\"", "room": "hall"}`},
+		"motion, extra keys":   {encoded(new(record).bool(detectedKey, true).with(Extra{"room": "hall", "b": "\"x\""})), `{"isMotionDetected": true, "b": "\"x\"", "room": "hall"}`},
 		"end of motion":        {MotionPayload(false), `{"isMotionDetected": false}`},
-		"finished":             {finishedPayload("https://host/a.jpg?x=1&y=<2>", ""), `{"lastClickedImage": "https://host/a.jpg?x=1&y=<2>"}`},
+		"finished":             {encoded(finishedRecord("https://host/a.jpg?x=1&y=<2>", "")), `{"lastClickedImage": "https://host/a.jpg?x=1&y=<2>"}`},
 		"display":              {displayPayload("https://host/a.jpg"), `{"imageUri":"https://host/a.jpg"}`},
 		"display, cleared":     {displayPayload(""), `{"imageUri":""}`},
 		"display, quotes":      {displayPayload("a\"b\\\n\x01é😀"), `{"imageUri":"a\"b\\\n\u0001\u00e9\ud83d\ude00"}`},
@@ -47,15 +47,20 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
+func encoded(r *record) []byte {
+	payload, _ := r.encode()
+	return payload
+}
+
 func TestExpand(t *testing.T) {
-	got, err := Expand(CameraTopics, "Hall", map[string]string{"finished": "house/{thing}/done"})
+	got, err := Expand(cameraKind.Templates(), "Hall", map[string]string{"finished": "house/{thing}/done"})
 	if err != nil || got["capture"] != "Hall/capture" || got["finished"] != "house/Hall/done" {
 		t.Errorf("%v, %v", got, err)
 	}
-	if CameraTopics["capture"] != "{thing}/capture" {
+	if cameraKind.Topics[0].Template != "{thing}/capture" {
 		t.Error("the templates were changed")
 	}
-	if _, err := Expand(CameraTopics, "Hall", map[string]string{"finish": "x"}); err == nil || !strings.Contains(err.Error(), "capture, finished") {
+	if _, err := Expand(cameraKind.Templates(), "Hall", map[string]string{"finish": "x"}); err == nil || !strings.Contains(err.Error(), "capture, finished") {
 		t.Errorf("unknown role: %v", err)
 	}
 }
@@ -101,7 +106,7 @@ func FuzzCommands(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		var c displayCommand
 		decode(payload, &c)
-		if v, err := MotionModel(nil).Events["StateChanged"].Read(payload); err == nil {
+		if v, err := new(MotionSettings).Describe(nil).Wire.Events["StateChanged"].Read(payload); err == nil {
 			if _, ok := v["isMotionDetected"].(bool); !ok {
 				t.Errorf("%q: %v", payload, v)
 			}
@@ -111,7 +116,7 @@ func FuzzCommands(f *testing.F) {
 			EventTime(v, "value")
 		}
 		if token := tokenOf(payload); token != "" {
-			if echo, err := ReadFinished(finishedPayload("u", token)); err != nil || echo["token"] != token {
+			if echo, err := ReadFinished(encoded(finishedRecord("u", token))); err != nil || echo["token"] != token {
 				t.Errorf("the token %q comes back as %v, %v", token, echo, err)
 			}
 			if again, err := withToken([]byte("{}"), "token", token); err != nil || tokenOf(again) != token {
@@ -146,12 +151,17 @@ func TestDecodeErrors(t *testing.T) {
 }
 
 func TestExtraKeys(t *testing.T) {
-	if err := (Extra{"room": "hall"}).Validate(); err != nil {
+	if err := (Extra{"room": "hall", "state": "on", "time": "now"}).Validate(motionKind); err != nil {
 		t.Error(err)
 	}
 	for _, k := range []string{"", "isMotionDetected", "value", "utc_timestamp"} {
-		if (Extra{k: "x"}).Validate() == nil {
+		if (Extra{k: "x"}).Validate(nil) == nil {
 			t.Errorf("%q is taken", k)
+		}
+	}
+	for k, kind := range map[string]*Kind{"state": inputKind, "event": inputKind, "queued": hostKind} {
+		if (Extra{k: "x"}).Validate(kind) == nil {
+			t.Errorf("%q is taken in the payloads of %s", k, kind.Name)
 		}
 	}
 }

@@ -10,35 +10,36 @@ import (
 	"sync"
 	"time"
 
+	"pithings/device"
 	"pithings/mqttlink"
+	"pithings/quietlog"
 )
 
 // Remote is a thing at the broker as the flows of one process use it. There is one
 // for each thing, because most answers carry no sign of what they answer: it lets
 // one action that has an answer be in flight at a time, and knows which answers
-// nobody waits for.
+// no caller waits for.
 //
-// An answer that comes after its time-out is told and attributed to nobody. Who
+// An answer that comes after its time-out is logged and attributed to no command. Who
 // asks next waits up to lateGrace for it; if it comes later still, it passes for
 // the answer to the next command, unless the thing echoes tokens.
 type Remote struct {
 	thing string
 	link  mqttlink.Client
-	log   *slog.Logger
 	turn  chan struct{} // holds one token: one action that has an answer is in flight
 
 	mu       sync.Mutex
 	answers  map[string]*answers // what is subscribed to, by topic
 	waiting  *waiting            // the action in flight
-	late     time.Time           // until then an answer is that of a command given up
+	late     time.Time           // until then an answer is that of an abandoned command
 	came     chan struct{}       // closed when that answer has come
 	echoes   bool                // it has repeated a token
 	answered time.Time           // the last time that an answer found its command
 	foreign  []map[string]any    // answers to commands that did not pass the broker
 	unique   []map[string]any    // answers that found their command and cannot come again
-	expired  []string            // tokens of commands given up
+	expired  []string            // tokens of abandoned commands
 	stats    RemoteStats
-	told     map[string]bool
+	said     *quietlog.Repeats
 }
 
 // RemoteStats count messages of a thing that no flow could use.
@@ -64,8 +65,8 @@ type waiting struct {
 }
 
 const (
-	// lateGrace is how long the next command waits for the answer of one that was
-	// given up.
+	// lateGrace is how long the next command waits for the answer of one that
+	// timed out.
 	lateGrace = 5 * time.Second
 	// secondWithin is how long after an answer another one counts as its repetition.
 	secondWithin = time.Minute
@@ -75,8 +76,8 @@ const (
 
 // NewRemote returns the thing of that name at the link's broker.
 func NewRemote(thing string, link mqttlink.Client, log *slog.Logger) *Remote {
-	r := &Remote{thing: thing, link: link, log: log, turn: make(chan struct{}, 1),
-		answers: map[string]*answers{}, told: map[string]bool{}}
+	r := &Remote{thing: thing, link: link, turn: make(chan struct{}, 1),
+		answers: map[string]*answers{}, said: quietlog.NewRepeats(log.With("thing", thing))}
 	r.turn <- struct{}{}
 	return r
 }
@@ -88,8 +89,8 @@ func (r *Remote) Stats() RemoteStats {
 	return r.stats
 }
 
-// Foreign tells the remote of an answer that the thing publishes for a command
-// which did not pass the broker: nobody may take it for his.
+// Foreign notifies the remote of an answer that the thing publishes for a command
+// which did not pass the broker: no caller may take it for its own.
 func (r *Remote) Foreign(values map[string]any) {
 	r.mu.Lock()
 	r.foreign = remember(r.foreign, values)
@@ -146,8 +147,8 @@ func (r *Remote) listen(topic string, read Reader) error {
 
 // subscribe is for handlers that wait for nothing.
 func (r *Remote) subscribe(filter string, h mqttlink.Handler) (cancel func(), err error) {
-	if link, ok := r.link.(mqttlink.Prompt); ok {
-		return link.SubscribePrompt(filter, 1, h)
+	if link, ok := r.link.(mqttlink.Inline); ok {
+		return link.SubscribeInline(filter, 1, h)
 	}
 	return r.link.Subscribe(filter, 1, h)
 }
@@ -182,7 +183,7 @@ func (r *Remote) answer(m mqttlink.Message, read Reader) {
 	values, err := read(m.Payload)
 	if err != nil {
 		r.stats.Unread++
-		r.tell(slog.LevelWarn, "answer ignored", "topic", m.Topic, "err", err)
+		r.said.Say(slog.LevelWarn, "unread "+m.Topic, "answer ignored", "topic", m.Topic, "err", err)
 		return
 	}
 	switch {
@@ -195,24 +196,24 @@ func (r *Remote) answer(m mqttlink.Message, read Reader) {
 	case has(r.foreign, values): // its caller has it
 	case has(r.unique, values):
 		r.stats.Second++
-		r.tell(slog.LevelWarn, "another answer to a command that had one; it is attributed to nobody", "topic", m.Topic)
+		r.said.Say(slog.LevelWarn, "second "+m.Topic, "another answer to a command that had one; it is attributed to no command", "topic", m.Topic)
 	case r.isLate(values):
 		r.stats.Late++
-		r.tell(slog.LevelWarn, "answer after its time-out; it is attributed to nobody", "topic", m.Topic)
+		r.said.Say(slog.LevelWarn, "late "+m.Topic, "answer after its time-out; it is attributed to no command", "topic", m.Topic)
 		if r.came != nil {
 			close(r.came)
 		}
 		r.late, r.came = time.Time{}, nil
 	case w == nil && time.Since(r.answered) < secondWithin:
 		r.stats.Second++
-		r.tell(slog.LevelWarn, "another answer to a command that had one; it is attributed to nobody", "topic", m.Topic)
+		r.said.Say(slog.LevelWarn, "second "+m.Topic, "another answer to a command that had one; it is attributed to no command", "topic", m.Topic)
 	default:
 		r.stats.Other++
-		r.tell(slog.LevelDebug, "answer to somebody else's command", "topic", m.Topic)
+		r.said.Say(slog.LevelDebug, "other "+m.Topic, "answer to another client's command", "topic", m.Topic)
 	}
 }
 
-// mine tells whether an answer is that to the command in flight. The lock is held.
+// mine reports whether an answer is that to the command in flight. The lock is held.
 func (r *Remote) mine(w *waiting, values map[string]any) bool {
 	echo, there := values[w.action.Token]
 	switch {
@@ -220,7 +221,7 @@ func (r *Remote) mine(w *waiting, values map[string]any) bool {
 		return !has(r.foreign, values) && !has(r.unique, values)
 	case there:
 		r.echoes = r.echoes || echo == w.token
-		return echo == w.token // never, if ours has none: it answers somebody else's
+		return echo == w.token // never, if ours has none: it answers another client's
 	}
 	return !w.action.Echoes && !r.echoes && !has(r.foreign, values)
 }
@@ -236,7 +237,7 @@ func (r *Remote) isLate(values map[string]any) bool {
 	return time.Now().Before(r.late)
 }
 
-// has tells whether an answer is one of a list.
+// has reports whether an answer is one of a list.
 func has(list []map[string]any, values map[string]any) bool {
 	for _, f := range list {
 		same := len(f) > 0
@@ -249,14 +250,6 @@ func has(list []map[string]any, values map[string]any) bool {
 		}
 	}
 	return false
-}
-
-// tell logs a kind of message once. The lock is held.
-func (r *Remote) tell(level slog.Level, what string, args ...any) {
-	if !r.told[what] {
-		r.told[what] = true
-		r.log.Log(context.Background(), level, what+"; further ones are counted only", append([]any{"thing", r.thing}, args...)...)
-	}
 }
 
 // ask sends a command and waits for its answer.
@@ -274,7 +267,7 @@ func (r *Remote) ask(ctx context.Context, a Action, qos byte, message []byte, to
 	r.mu.Lock()
 	r.waiting = w
 	r.mu.Unlock()
-	if err := r.send(ctx, a.Topic, qos, message); err != nil {
+	if err := r.send(ctx, a, qos, message); err != nil {
 		r.giveUp(w, false)
 		return nil, err
 	}
@@ -287,7 +280,7 @@ func (r *Remote) ask(ctx context.Context, a Action, qos byte, message []byte, to
 	}
 }
 
-// settle waits for the answer to a command that was given up, for half of its own
+// settle waits for the answer to an abandoned command, for half of its own
 // time at most.
 func (r *Remote) settle(ctx context.Context) {
 	r.mu.Lock()
@@ -331,12 +324,14 @@ func (r *Remote) giveUp(w *waiting, sent bool) {
 	}
 }
 
-// send publishes a command. It lives as long as somebody waits for its effect: a
-// picture asked for before the network failed is of no use an hour later.
-func (r *Remote) send(ctx context.Context, topic string, qos byte, message []byte) error {
-	m := mqttlink.Message{Topic: topic, QoS: qos, Payload: message}
-	if deadline, ok := ctx.Deadline(); ok {
-		m.Life = max(time.Until(deadline), time.Millisecond)
+// send publishes a command. It lives as long as a caller waits for its effect: a
+// picture asked for before the network failed is of no use an hour later. One that
+// the broker is to keep lives on: with a life the broker would forget it, too
+// (MQTT 5.0, section 3.3.2.3.3).
+func (r *Remote) send(ctx context.Context, a Action, qos byte, message []byte) error {
+	m := mqttlink.Message{Topic: a.Topic, QoS: qos, Payload: message, Retain: a.Retain}
+	if deadline, ok := ctx.Deadline(); ok && !a.Retain {
+		m.Expiry = max(time.Until(deadline), time.Millisecond)
 	}
 	if err := r.link.Publish(ctx, m); !mqttlink.Accepted(err) {
 		return err
@@ -364,9 +359,9 @@ func (d *Described) Close() error {
 	return nil
 }
 
-// Watch implements flow.Device.
+// Watch implements [device.Actor].
 func (d *Described) Watch(event string, fn func(map[string]any, time.Time)) (func(), error) {
-	e, ok := named(d.model.Events, event)
+	e, ok := device.Named(d.model.Events, event)
 	if !ok {
 		return nil, fmt.Errorf("thing %s has no event %q", d.r.thing, event)
 	}
@@ -382,7 +377,7 @@ func (d *Described) Watch(event string, fn func(map[string]any, time.Time)) (fun
 		if err != nil {
 			d.r.mu.Lock()
 			d.r.stats.Unread++
-			d.r.tell(slog.LevelWarn, "event ignored", "topic", m.Topic, "err", err)
+			d.r.said.Say(slog.LevelWarn, m.Topic, "event ignored", "topic", m.Topic, "err", err)
 			d.r.mu.Unlock()
 			return
 		}
@@ -390,9 +385,9 @@ func (d *Described) Watch(event string, fn func(map[string]any, time.Time)) (fun
 	})
 }
 
-// Call implements flow.Device.
+// Call implements [device.Actor].
 func (d *Described) Call(ctx context.Context, action string, input map[string]any) (map[string]any, error) {
-	a, ok := named(d.model.Actions, action)
+	a, ok := device.Named(d.model.Actions, action)
 	if !ok {
 		return nil, fmt.Errorf("thing %s has no action %q", d.r.thing, action)
 	}
@@ -401,7 +396,7 @@ func (d *Described) Call(ctx context.Context, action string, input map[string]an
 		return nil, fmt.Errorf("%s on %s: %w", action, d.r.thing, err)
 	}
 	if a.Answer == "" {
-		return nil, d.r.send(ctx, a.Topic, d.qos, message)
+		return nil, d.r.send(ctx, a, d.qos, message)
 	}
 	token := ""
 	if d.group != "" && a.Token != "" {

@@ -10,12 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"pithings/flow"
+	"pithings/device"
 	"pithings/hw/mock"
 )
 
 // Remotes and the things themselves are devices of flows.
-var _ = []flow.Device{(*Described)(nil), (*Motion)(nil), (*Environment)(nil), (*Camera)(nil), (*Screen)(nil)}
+var _ = []device.Actor{(*Described)(nil), (*Motion)(nil), (*Environment)(nil), (*Camera)(nil), (*Screen)(nil)}
 
 // remote is a thing at the bench's broker under a description.
 func (b *bench) remote(thing string, m Model, group string) (*Remote, *Described) {
@@ -31,7 +31,7 @@ func (b *bench) remote(thing string, m Model, group string) (*Remote, *Described
 
 func TestRemoteEvents(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
-		r, d := b.remote("TG_MS", MotionModel(MotionTopics), "")
+		r, d := b.remote("TG_MS", new(MotionSettings).Describe(motionKind.Templates()).Wire, "")
 		b.inject("TG_MS/motion", `{"isMotionDetected": true}`, true) // kept by the broker: no event
 		var got []any
 		stop, err := d.Watch("statechanged", func(v map[string]any, at time.Time) { got = append(got, v["isMotionDetected"], at.UTC()) })
@@ -110,7 +110,7 @@ const finishedTopic, captureTopic = "TG_Camera/capture/finished", "TG_Camera/cap
 func TestRemoteCamera(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
 		b.inject(finishedTopic, `{"lastClickedImage": "http://kept"}`, true) // answers nothing
-		r, d := b.remote("TG_Camera", CameraModel(CameraTopics), "")
+		r, d := b.remote("TG_Camera", new(CameraSettings).Describe(cameraKind.Templates()).Wire, "")
 		synctest.Wait()
 		if got := r.Stats(); got != (RemoteStats{}) {
 			t.Errorf("what the broker has kept counts: %+v", got)
@@ -131,8 +131,8 @@ func TestRemoteCamera(t *testing.T) {
 			}
 		}
 		for _, m := range b.link.Published(captureTopic) {
-			if string(m.Payload) != "{}" || m.Life != time.Minute {
-				t.Errorf("command %s with a life of %v", m.Payload, m.Life)
+			if string(m.Payload) != "{}" || m.Expiry != time.Minute {
+				t.Errorf("command %s with a life of %v", m.Payload, m.Expiry)
 			}
 		}
 	})
@@ -143,11 +143,11 @@ func TestRemoteCamera(t *testing.T) {
 func TestAnswersOfNobody(t *testing.T) {
 	finished := func(name string) string { return `{"lastClickedImage": "http://` + name + `"}` }
 	onBench(t, mock.Options{}, func(b *bench) {
-		r, d := b.remote("TG_Camera", CameraModel(CameraTopics), "")
+		r, d := b.remote("TG_Camera", new(CameraSettings).Describe(cameraKind.Templates()).Wire, "")
 		b.inject(finishedTopic, finished("other"), false)
 		want := RemoteStats{Other: 1}
 		if got := r.Stats(); got != want {
-			t.Errorf("somebody else's: %+v, want %+v", got, want)
+			t.Errorf("another client's: %+v, want %+v", got, want)
 		}
 		c := b.capture(d, time.Second)
 		second := b.capture(d, time.Minute) // waits for its turn
@@ -203,7 +203,7 @@ func TestAnswersOfNobody(t *testing.T) {
 // own.
 func TestLocalAnswerIsNobodys(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
-		r, d := b.remote("TG_Camera", CameraModel(CameraTopics), "")
+		r, d := b.remote("TG_Camera", new(CameraSettings).Describe(cameraKind.Templates()).Wire, "")
 		r.Foreign(map[string]any{"lastClickedImage": "http://local"})
 		c := b.capture(d, time.Minute)
 		b.inject(finishedTopic, `{"lastClickedImage": "http://local", "room": "hall"}`, false)
@@ -222,7 +222,7 @@ func TestTokens(t *testing.T) {
 		}
 		return fmt.Sprintf(`{"lastClickedImage": "http://%s", "token": "%s"}`, uri, token)
 	}
-	foreign := CameraModel(CameraTopics) // one that need not repeat tokens
+	foreign := new(CameraSettings).Describe(cameraKind.Templates()).Wire // one that need not repeat tokens
 	a := foreign.Actions["capture"]
 	a.Echoes, a.Unique = false, false
 	foreign.Actions["capture"] = a
@@ -235,7 +235,7 @@ func TestTokens(t *testing.T) {
 			}
 			return c.Token
 		}
-		r, d := b.remote("TG_Camera", CameraModel(CameraTopics), "house")
+		r, d := b.remote("TG_Camera", new(CameraSettings).Describe(cameraKind.Templates()).Wire, "house")
 		c := b.capture(d, time.Minute)
 		mine := tokenOfLast()
 		b.inject(finishedTopic, answer("plain", ""), false) // of a command without a token
@@ -272,7 +272,7 @@ func TestTokens(t *testing.T) {
 		if got := <-c; got.values["lastClickedImage"] != "http://mine" {
 			t.Errorf("of a camera that has repeated a token: %v, %v", got.values, got.err)
 		}
-		events := MotionModel(MotionTopics)
+		events := new(MotionSettings).Describe(motionKind.Templates()).Wire
 		_, d = b.remote("TG_MS", events, "house")
 		stop, err := d.Watch("StateChanged", func(map[string]any, time.Time) {})
 		if err != nil || !b.link.Subscribed("$share/house/TG_MS/motion") {
@@ -284,7 +284,7 @@ func TestTokens(t *testing.T) {
 
 func TestRemoteScreen(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
-		_, d := b.remote("TG_Screen", ScreenModel(Topics{"display": "x/{thing}", "end": "y"}), "")
+		_, d := b.remote("TG_Screen", new(ScreenSettings).Describe(Topics{"display": "x/{thing}", "end": "y"}).Wire, "")
 		if _, err := d.Call(b.Context(), "display", map[string]any{"imageUri": "http://a?b&c"}); err != nil {
 			t.Error(err)
 		}
@@ -297,7 +297,7 @@ func TestRemoteScreen(t *testing.T) {
 	})
 }
 
-// TestReaders: what somebody else's board sends.
+// TestReaders: what boards of other makers send.
 func TestReaders(t *testing.T) {
 	object := ReadObject(map[string]string{"n": "integer", "o": "object", "a": "any"})
 	for payload, ok := range map[string]bool{
@@ -324,7 +324,7 @@ func TestReaders(t *testing.T) {
 }
 
 // TestLocalCarrier: the flow goes through without a single command at the
-// broker, and the events are told there.
+// broker, and the events are published there.
 func TestLocalCarrier(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
 		c, closeCamera := b.camera()
@@ -334,7 +334,7 @@ func TestLocalCarrier(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.wantTranscript(finishedTopic + ` {"lastClickedImage": "` + v["lastClickedImage"].(string) + `"}`)
-		m := b.motion(MotionOptions{Extra: Extra{"room": "hall"}})
+		m := b.motion(MotionSettings{}, Extra{"room": "hall"})
 		var events []map[string]any
 		stop, err := m.Watch("StateChanged", func(v map[string]any, at time.Time) {
 			if !at.Equal(time.Now()) {
@@ -351,7 +351,7 @@ func TestLocalCarrier(t *testing.T) {
 		if len(events) != 1 || events[0]["isMotionDetected"] != true || events[0]["room"] != "hall" {
 			t.Errorf("events %v", events)
 		}
-		e := b.environment(EnvironmentOptions{})
+		e := b.environment(EnvironmentSettings{}, Options{})
 		temperatures := make(chan any, 10)
 		if _, err := e.Watch("Temperature", func(v map[string]any, _ time.Time) { temperatures <- v["value"] }); err != nil {
 			t.Fatal(err)
@@ -367,7 +367,7 @@ func TestLocalCarrier(t *testing.T) {
 // TestMotionTellsTheTime, if it is asked to; and says where, for the link.
 func TestMotionTellsTheTime(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
-		m := b.motion(MotionOptions{TimeKey: "time", Extra: Extra{"room": "hall"}})
+		m := b.motion(MotionSettings{TimeKey: "time"}, Extra{"room": "hall"})
 		m.publish(b.Context(), true)
 		b.wantTranscript(`TG_MS/motion {"isMotionDetected": true, "time": "2000-01-01T00:00:00.000000Z", "room": "hall"}`)
 		one := b.link.Published("#")[0]

@@ -3,14 +3,21 @@ package things
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"regexp"
 	"sort"
 	"strings"
-	"sync"
 	"time"
+
+	"pithings/device"
+	"pithings/mqttlink/topic"
+	"pithings/pulse"
 )
 
 // Thing is a device on MQTT.
 type Thing interface {
+	// As an actor it serves the flows of this process, without the broker.
+	device.Actor
 	// Name is the thing's name, the first level of its topics by default.
 	Name() string
 	// Attach subscribes to the thing's commands. They are served until detach,
@@ -19,10 +26,14 @@ type Thing interface {
 	Attach() (detach func(), err error)
 	// Run keeps the part working until ctx is done, and then returns nil. It
 	// calls report(nil) when the part works and report(err) when it does not
-	// but Run goes on trying. An error returned is a part that must be opened
+	// but Run continues to try. An error returned is a part that must be opened
 	// anew: the caller calls Run again after a pause.
 	Run(ctx context.Context, report func(error)) error
 }
+
+// Mirrored may be implemented by a thing that shows something: the handler answers with what
+// it shows, as PNG.
+type Mirrored interface{ Mirror() http.Handler }
 
 // Topics are the topics of one thing by their role in its contract ("motion",
 // "capture", …).
@@ -33,16 +44,21 @@ type Topics map[string]string
 func Expand(templates Topics, thing string, changed map[string]string) (Topics, error) {
 	t := make(Topics, len(templates))
 	for role, template := range templates {
-		t[role] = strings.ReplaceAll(template, "{thing}", thing)
+		t[role] = topic.Expand(template, thing)
 	}
 	for role, template := range changed {
 		if _, ok := t[role]; !ok {
 			return nil, fmt.Errorf("thing %s has no topic %q; it has %s", thing, role, strings.Join(t.roles(), ", "))
 		}
-		t[role] = strings.ReplaceAll(template, "{thing}", thing)
+		t[role] = topic.Expand(template, thing)
 	}
 	return t, nil
 }
+
+// Placeholders lists what stands in braces in a template: {thing}, {quantity}.
+func Placeholders(template string) []string { return placeholder.FindAllString(template, -1) }
+
+var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
 func (t Topics) roles() []string {
 	var names []string
@@ -60,10 +76,13 @@ const checkEvery = 10 * time.Second
 // keepChecking looks at a part at once, then every checkEvery, and when wake
 // fires, and reports how its last use went. A part that is not there ends it
 // with check's error, so that the caller's back-off governs the next attempts.
-func keepChecking(ctx context.Context, check func(context.Context) error, use *usage, report func(error)) error {
+func keepChecking(ctx context.Context, check func(context.Context) error, use *usage, turns *pulse.Loop, report func(error)) error {
+	defer turns.End()
+	ctx = turns.In(ctx)
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
+		turns.Work()
 		err := check(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -73,6 +92,7 @@ func keepChecking(ctx context.Context, check func(context.Context) error, use *u
 			return err
 		}
 		report(use.last())
+		turns.Wait()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -80,43 +100,4 @@ func keepChecking(ctx context.Context, check func(context.Context) error, use *u
 		case <-use.wake:
 		}
 	}
-}
-
-// usage is how the last use of a part went.
-type usage struct {
-	wake chan struct{} // has a token when that changed: the part is looked at again
-	mu   sync.Mutex
-	err  error
-}
-
-func newUsage() *usage { return &usage{wake: make(chan struct{}, 1)} }
-
-// went notes a use. It tells whether the failure is another than before: one
-// that goes on is logged once.
-func (u *usage) went(err error) (news bool) {
-	u.mu.Lock()
-	before := u.err
-	u.err = err
-	u.mu.Unlock()
-	if err == nil && before == nil {
-		return false
-	}
-	select {
-	case u.wake <- struct{}{}:
-	default:
-	}
-	return err != nil && (before == nil || before.Error() != err.Error())
-}
-
-// forget drops the last failure.
-func (u *usage) forget() {
-	u.mu.Lock()
-	u.err = nil
-	u.mu.Unlock()
-}
-
-func (u *usage) last() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.err
 }

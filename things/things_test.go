@@ -3,7 +3,9 @@ package things
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -13,23 +15,26 @@ import (
 
 	"periph.io/x/conn/v3/gpio"
 
-	"pithings/camera"
 	"pithings/camera/store"
-	"pithings/display"
+	"pithings/conf"
+	"pithings/device"
 	"pithings/hw/mock"
 	"pithings/mqttlink"
 	"pithings/mqttlink/linktest"
 	"pithings/sensors/bme680"
-	"pithings/sensors/hcsr501"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
+
+var debounce = conf.Duration{Duration: 50 * time.Millisecond}
 
 // bench is a thing over simulated parts and an in-memory link.
 type bench struct {
 	*testing.T
 	board   *mock.Board
 	link    *linktest.Client
+	events  device.Bus
+	closers []io.Closer
 	mu      sync.Mutex
 	reports []error
 }
@@ -41,6 +46,11 @@ func onBench(t *testing.T, o mock.Options, f func(b *bench)) {
 		b := &bench{T: t, board: mock.New(o), link: linktest.New()}
 		defer b.board.Close()
 		defer b.link.Close()
+		defer func() {
+			for _, c := range b.closers {
+				c.Close()
+			}
+		}()
 		f(b)
 	})
 }
@@ -106,31 +116,74 @@ func (b *bench) wantTranscript(want ...string) {
 	}
 }
 
-func (b *bench) motion(o MotionOptions) *Motion {
+// open makes a thing as the agent does: the settings that are not given have their defaults.
+func (b *bench) open(name string, o Options, s Settings, log *slog.Logger) Thing {
 	b.Helper()
-	o.Thing, o.Pin = "TG_MS", "GPIO17"
-	m, err := NewMotion(o, b.board, b.link, quiet)
+	given := reflect.ValueOf(s).Elem()
+	was := reflect.New(given.Type()).Elem()
+	was.Set(given)
+	conf.Fill(s)
+	for i := range was.NumField() {
+		if f := was.Field(i); !f.IsZero() {
+			given.Field(i).Set(f)
+		}
+	}
+	return b.exactly(name, o, s, log)
+}
+
+// exactly makes a thing with these settings.
+func (b *bench) exactly(name string, o Options, s Settings, log *slog.Logger) Thing {
+	b.Helper()
+	o.Thing = name
+	return b.in(b.env(log), o, s)
+}
+
+func (b *bench) env(log *slog.Logger) Env {
+	return Env{Board: b.board, Link: b.link, Events: &b.events, Log: log, Pictures: func() (store.Store, error) {
+		return store.NewDisk(b.TempDir(), store.Opts{}, func() string { return "http://pi/pictures" })
+	}}
+}
+
+// in makes a thing in an environment.
+func (b *bench) in(e Env, o Options, s Settings) Thing {
+	b.Helper()
+	thing, err := s.Open(o, e)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return m
+	if c, ok := thing.(io.Closer); ok {
+		b.closers = append(b.closers, c)
+	}
+	return thing
+}
+
+func seconds(n int) conf.Duration { return conf.Duration{Duration: time.Duration(n) * time.Second} }
+
+func (b *bench) motion(s MotionSettings, extra ...Extra) *Motion {
+	b.Helper()
+	o := Options{}
+	if len(extra) > 0 {
+		o.Extra = extra[0]
+	}
+	s.Pin = "GPIO17"
+	return b.exactly("TG_MS", o, &s, quiet).(*Motion)
 }
 
 func TestMotion(t *testing.T) {
 	const begin, end = `TG_MS/motion {"isMotionDetected": true}`, `TG_MS/motion {"isMotionDetected": false}`
 	for name, tc := range map[string]struct {
-		both   bool
-		warmUp time.Duration
-		want   []string
+		publish string
+		warmUp  conf.Duration
+		want    []string
 	}{
-		"detected":          {false, 0, []string{begin, begin}},
-		"both edges":        {true, 0, []string{begin, end, begin, end}},
-		"during warm-up":    {true, time.Minute, nil},
-		"after the warm-up": {true, 5 * time.Second, []string{begin, end}},
+		"detected":          {"detected", seconds(0), []string{begin, begin}},
+		"both edges":        {PublishBoth, seconds(0), []string{begin, end, begin, end}},
+		"during warm-up":    {PublishBoth, seconds(60), nil},
+		"after the warm-up": {PublishBoth, seconds(5), []string{begin, end}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onBench(t, mock.Options{}, func(b *bench) {
-				stop := b.run(b.motion(MotionOptions{Both: tc.both, Sensor: hcsr501.Opts{WarmUp: tc.warmUp, Debounce: 50 * time.Millisecond}}))
+				stop := b.run(b.motion(MotionSettings{Publish: tc.publish, WarmUp: tc.warmUp, Debounce: debounce}))
 				for range 2 {
 					b.board.Pin("GPIO17").Set(gpio.High)
 					time.Sleep(3 * time.Second)
@@ -144,9 +197,21 @@ func TestMotion(t *testing.T) {
 	}
 }
 
+// A simulated sensor that the configuration gives no warm_up kept a first-time user waiting
+// for a minute.
+func TestSimulatedSensorDoesNotWarmUp(t *testing.T) {
+	onBench(t, mock.Options{Settled: true}, func(b *bench) {
+		stop := b.run(b.motion(MotionSettings{WarmUp: seconds(60), Debounce: debounce}))
+		b.board.Pin("GPIO17").Set(gpio.High)
+		time.Sleep(time.Second)
+		stop()
+		b.wantTranscript(`TG_MS/motion {"isMotionDetected": true}`)
+	})
+}
+
 func TestMotionStuck(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
-		stop := b.run(b.motion(MotionOptions{Sensor: hcsr501.Opts{StuckHigh: time.Minute}}))
+		stop := b.run(b.motion(MotionSettings{StuckAfter: seconds(60)}))
 		defer stop()
 		b.board.Pin("GPIO17").Stick(gpio.High)
 		time.Sleep(90 * time.Second)
@@ -161,21 +226,42 @@ func TestMotionStuck(t *testing.T) {
 	})
 }
 
-func (b *bench) environment(o EnvironmentOptions) *Environment {
-	b.Helper()
-	o.Thing, o.Bus, o.Interval, o.Sensor = "bme680", "1", 3*time.Second, bme680.DefaultOpts
-	e, err := NewEnvironment(o, b.board, b.link, quiet)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return e
+// home-assistant-config#750: high for 5.8 s and low for 0.6 s, for days. With a hold time motion began once and
+// never ended, without a fault.
+func TestMotionThatNeverStaysQuietIsAFault(t *testing.T) {
+	free := mock.Motion{First: time.Second, Every: 6400 * time.Millisecond, Width: 5800 * time.Millisecond}
+	onBench(t, mock.Options{Motion: free}, func(b *bench) {
+		stop := b.run(b.motion(MotionSettings{Publish: PublishBoth, Hold: seconds(8), StuckAfter: seconds(20)}))
+		defer stop()
+		time.Sleep(20 * time.Second)
+		if err := b.last(); err != nil {
+			t.Errorf("after 20s: %v", err)
+		}
+		for range 100 {
+			time.Sleep(2 * time.Second)
+			if err := b.last(); err == nil || !strings.Contains(err.Error(), "GPIO17 has been high, or low for less than the hold time of 8s, for 20s") {
+				t.Fatalf("a sensor that never stays quiet is reported as %v", err)
+			}
+		}
+		b.board.Pin("GPIO17").Stick(gpio.Low)
+		time.Sleep(10 * time.Second)
+		if err := b.last(); err != nil {
+			t.Errorf("a sensor that is quiet again is reported as %v", err)
+		}
+		b.wantTranscript(`TG_MS/motion {"isMotionDetected": true}`, `TG_MS/motion {"isMotionDetected": false}`)
+	})
 }
 
-// TestEnvironmentTellsFailures: a sensor that does not answer is told at each
-// interval, and the sequence goes on.
+func (b *bench) environment(s EnvironmentSettings, o Options) *Environment {
+	b.Helper()
+	return b.open("bme680", o, &s, quiet).(*Environment)
+}
+
+// TestEnvironmentTellsFailures: a sensor that does not answer is reported at each
+// interval, and the sequence continues.
 func TestEnvironmentTellsFailures(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
-		stop := b.run(b.environment(EnvironmentOptions{Schema: Script, Only: "temperature", Topics: map[string]string{"temperature": "t"}}))
+		stop := b.run(b.environment(EnvironmentSettings{Schema: Script, Only: "temperature"}, Options{Topics: map[string]string{"temperature": "t"}}))
 		time.Sleep(2 * time.Second)
 		b.board.Bus("1").NACK(-1)
 		time.Sleep(6 * time.Second)
@@ -206,6 +292,66 @@ func TestEnvironmentTellsFailures(t *testing.T) {
 	})
 }
 
+// A reading that the chip did not take is never "success": Adafruit_BME680#57, Bosch-BME68x-Library#7,
+// esphome/issues#15 (33.15 °C and 100 % after a supply dip), esphome/issues#741, sensors-software#926,
+// bme680-raspberry#7 (-133 °C, 197 °C, 2133 hPa of zeroes and shifted bytes).
+func TestReadingsThatTheChipDidNotTake(t *testing.T) {
+	reset := []byte{0x80, 0, 0, 0x80, 0, 0, 0x80, 0}
+	for name, fault := range map[string]func(s *mock.BME680, n int){
+		"supply dips between settings and start": func(s *mock.BME680, n int) { s.Dip(n) },
+		"new data, and all of it skipped":        func(s *mock.BME680, n int) { s.Garble(n, func(f []byte) { copy(f[2:], reset) }) },
+		"fields of zeroes":                       func(s *mock.BME680, n int) { s.Garble(n, func(f []byte) { clear(f[2:]) }) },
+		"fields of ones": func(s *mock.BME680, n int) {
+			s.Garble(n, func(f []byte) { copy(f[2:], "\xFF\xFF\xF0\xFF\xFF\xF0\xFF\xFF") })
+		},
+		"shifted bytes": func(s *mock.BME680, n int) { s.Garble(n, func(f []byte) { copy(f[2:], f[3:]) }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, mock.Options{}, func(b *bench) {
+				sensor := b.board.Bus("1").Sensor()
+				sensor.SetWeather(mock.Weather{Temperature: 21, Pressure: 98765, Humidity: 44, Gas: 50000})
+				stop := b.run(b.environment(EnvironmentSettings{}, Options{}))
+				defer stop()
+				// step is what one measurement published: temperature, humidity, pressure, gas, state.
+				step := func() []string {
+					before := len(b.link.Transcript())
+					time.Sleep(3 * time.Second)
+					return b.link.Transcript()[before:]
+				}
+				check := func(when string, lines []string, status string) {
+					t.Helper()
+					if len(lines) != 5 {
+						t.Fatalf("%s: %d messages", when, len(lines))
+					}
+					for _, line := range lines {
+						value := "null"
+						if status == "success" {
+							value = map[string]string{"temperature": "21", "humidity": "43.998", "pressure": "987.65"}[strings.TrimPrefix(strings.Fields(line)[0], "bme680/")]
+						}
+						if !strings.Contains(line, `"status": "`+status+`"`) || !strings.Contains(line, `: `+value) {
+							t.Errorf("%s: %s, want %s and %s", when, line, status, value)
+						}
+					}
+				}
+				time.Sleep(time.Second)
+				check("before", b.link.Transcript(), "success")
+				fault(sensor, 1)
+				check("one fault", step(), "success")
+				fault(sensor, -1)
+				check("faults for ever", step(), "fail")
+				if err := b.last(); err == nil {
+					t.Error("the thing does not report the fault")
+				}
+				fault(sensor, 0)
+				check("healed", step(), "success")
+				if err := b.last(); err != nil {
+					t.Errorf("healed, and reported as %v", err)
+				}
+			})
+		})
+	}
+}
+
 // Every message with a time in it says where, so that the link can fill in another
 // if the clock was not known; and the time is that of the beginning of the
 // measurement.
@@ -213,7 +359,7 @@ func TestTimeFields(t *testing.T) {
 	for _, extra := range []Extra{nil, {"room": "hall", "time": "no"}} {
 		for schema, want := range map[Schema]mqttlink.TimeFormat{Tutorial: mqttlink.UnixSeconds, Script: mqttlink.TextMicros} {
 			onBench(t, mock.Options{}, func(b *bench) {
-				stop := b.run(b.environment(EnvironmentOptions{Schema: schema, Extra: extra}))
+				stop := b.run(b.environment(EnvironmentSettings{Schema: schema}, Options{Extra: extra}))
 				time.Sleep(2 * time.Second)
 				b.board.Bus("1").NACK(-1)
 				time.Sleep(2 * time.Second)
@@ -251,7 +397,7 @@ func TestTimesAreMonotonic(t *testing.T) {
 	defer b.link.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	ended := make(chan error)
-	go func() { ended <- b.environment(EnvironmentOptions{Schema: Tutorial}).Run(ctx, b.report) }()
+	go func() { ended <- b.environment(EnvironmentSettings{}, Options{}).Run(ctx, b.report) }()
 	m, err := b.link.WaitFor(ctx, "bme680/state", 1)
 	cancel()
 	if err := errors.Join(err, <-ended); err != nil {
@@ -266,7 +412,7 @@ func TestTimesAreMonotonic(t *testing.T) {
 func TestColdHeater(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
 		b.board.Bus("1").Sensor().ColdHeater(true)
-		stop := b.run(b.environment(EnvironmentOptions{Schema: Tutorial}))
+		stop := b.run(b.environment(EnvironmentSettings{}, Options{}))
 		time.Sleep(time.Second)
 		stop()
 		for topic, want := range map[string]string{
@@ -283,16 +429,11 @@ func TestColdHeater(t *testing.T) {
 
 func (b *bench) camera() (*Camera, func()) {
 	b.Helper()
-	cam := camera.New(b.board, "/dev/video0", &camera.Opts{WarmUpFrames: -1}, quiet)
-	st, err := store.NewDisk(b.TempDir(), store.Opts{}, func() string { return "http://pi/pictures" })
-	if err != nil {
-		b.Fatal(err)
-	}
-	c, err := NewCamera(CameraOptions{Thing: "TG_Camera"}, cam, st, b.link, quiet)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return c, func() { cam.Close() }
+	s := CameraSettings{}
+	conf.Fill(&s)
+	s.WarmUpFrames = 0
+	c := b.exactly("TG_Camera", Options{}, &s, quiet).(*Camera)
+	return c, func() { c.Close() }
 }
 
 func TestCamera(t *testing.T) {
@@ -366,8 +507,8 @@ func TestCameraWithoutPictures(t *testing.T) {
 // TestQuantitiesSwitchedOff have no messages, and null in the combined one.
 func TestQuantitiesSwitchedOff(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
-		e := b.environment(EnvironmentOptions{Schema: Tutorial})
-		e.Sensor.Pressure, e.Sensor.Humidity, e.Sensor.HeaterDuration = bme680.Off, bme680.Off, 0
+		e := b.environment(EnvironmentSettings{}, Options{})
+		e.sensor.Pressure, e.sensor.Humidity, e.sensor.HeaterDuration = bme680.Off, bme680.Off, 0
 		stop := b.run(e)
 		time.Sleep(time.Second)
 		stop()
@@ -385,12 +526,7 @@ func TestQuantitiesSwitchedOff(t *testing.T) {
 
 func TestScreen(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
-		s := display.New(b.board, "/dev/fb0", display.Opts{ClearAfter: 10 * time.Second}, quiet)
-		defer s.Close()
-		screen, err := NewScreen(ScreenOptions{Thing: "TG_Screen"}, s, b.link, quiet)
-		if err != nil {
-			t.Fatal(err)
-		}
+		screen := b.open("TG_Screen", Options{}, &ScreenSettings{ClearAfter: seconds(10)}, quiet).(*Screen)
 		defer b.run(screen)()
 		white := func() bool {
 			r, _, _, _ := b.board.Framebuffer("/dev/fb0").Image().At(400, 240).RGBA()

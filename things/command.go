@@ -1,11 +1,41 @@
 package things
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
 )
+
+// maxPayload bounds what a thing reads of a command or an answer: the payload
+// limit of AWS IoT Core, which is far above what these contracts need.
+const maxPayload = 128 << 10
+
+// decode reads a received payload, which must be a JSON object. Nothing in it
+// can be trusted; the message of an error holds none of its bytes.
+func decode(payload []byte, into any) error {
+	if len(payload) > maxPayload {
+		return fmt.Errorf("payload of %d bytes is longer than %d", len(payload), maxPayload)
+	}
+	if string(bytes.TrimSpace(payload)) == "null" { // which Unmarshal takes for anything
+		return errors.New("payload is a JSON null; a JSON object is wanted")
+	}
+	if err := json.Unmarshal(payload, into); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			if wrong.Field == "" {
+				return fmt.Errorf("payload is a JSON %s; a JSON object is wanted", wrong.Value)
+			}
+			return fmt.Errorf("%q is a JSON %s; a %s is wanted", wrong.Field, wrong.Value, wrong.Type)
+		}
+		return fmt.Errorf("payload is not JSON (%d bytes)", len(payload))
+	}
+	return nil
+}
 
 // job is one thing being done at a time, in a goroutine of its own.
 type job struct {
@@ -71,7 +101,7 @@ func (j *job) start(ctx context.Context, do func(context.Context)) {
 	}()
 }
 
-// once contains a panic: a picture that somebody sent may have found a fault in
+// once contains a panic: a picture that a client sent may have found a fault in
 // a decoder, and must not take the other things along.
 func (j *job) once(ctx context.Context, do func(context.Context)) {
 	defer func() {
@@ -80,4 +110,41 @@ func (j *job) once(ctx context.Context, do func(context.Context)) {
 		}
 	}()
 	do(ctx)
+}
+
+// usage is how the last use of a part went.
+type usage struct {
+	wake chan struct{} // has a token when that changed: the part is looked at again
+	mu   sync.Mutex
+	err  error
+}
+
+func newUsage() *usage { return &usage{wake: make(chan struct{}, 1)} }
+
+// went notes a use.
+func (u *usage) went(err error) {
+	u.mu.Lock()
+	before := u.err
+	u.err = err
+	u.mu.Unlock()
+	if err == nil && before == nil {
+		return
+	}
+	select {
+	case u.wake <- struct{}{}:
+	default:
+	}
+}
+
+// forget drops the last failure.
+func (u *usage) forget() {
+	u.mu.Lock()
+	u.err = nil
+	u.mu.Unlock()
+}
+
+func (u *usage) last() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.err
 }
