@@ -88,10 +88,11 @@ type In struct {
 	When *expr.Expr
 }
 
-// AtStart tells whether the step waits for nothing.
+// AtStart reports whether the step waits for nothing.
 func (i In) AtStart() bool { return len(i.Events) == 0 && i.When == nil }
 
-// Activity is what a step does: a *DeviceAction, a *ServiceCall or a *Choice.
+// Activity is what a step does: a *DeviceAction, a *ServiceCall, a *Choice, a *Wait, a
+// *FlowCall or a *SetVars.
 type Activity interface{ activity() }
 
 // DeviceAction runs an action of a thing.
@@ -155,7 +156,7 @@ type Value struct {
 	Literal any
 }
 
-// IsZero tells a value that was not given. It is the same as a literal null.
+// IsZero reports whether a value was not given. It is the same as a literal null.
 func (v Value) IsZero() bool { return v.Expr == nil && v.Literal == nil }
 
 // TextValue reads text as a value: with ${…} or as a $macro(…) it is an
@@ -205,7 +206,7 @@ const (
 	MaxRetryAttempts     = 1000
 )
 
-// Catch lets the flow go on after a step has failed.
+// Catch lets the flow continue after a step has failed.
 type Catch struct {
 	Name string
 	// Errors and Condition are as in Retry.

@@ -26,6 +26,8 @@ type Deployment struct {
 	Things   []Binding
 	Flows    []Flow
 	Triggers []Trigger
+	// Vars are kept between executions.
+	Vars []Var
 	// Timeout bounds the attempts of steps that name none. 0: DefaultTimeout.
 	Timeout time.Duration
 	// Shared, if not "", is the group in which several engines share the events of
@@ -90,12 +92,13 @@ const (
 )
 
 // Trigger starts flows. It is that of a device's event if Event is set, that of
-// a clock if Every is.
+// a clock if Every or At is.
 type Trigger struct {
 	Name        string
 	Description string
 	Event       *DeviceEvent
 	Every       Every
+	At          *At
 	Start       []Start
 	Pos         Position
 }
@@ -120,6 +123,10 @@ type DeviceEvent struct {
 	// MaxAge is the age from which an event is too old to start anything, if its
 	// time is known. 0: DefaultMaxAge. Negative: none.
 	MaxAge time.Duration
+	// For, if not 0, is how long When has to hold: each event that comes is looked
+	// at, and the flow starts once When has been true of all of them for that time,
+	// with the values of the last one. It does not start again before When was false.
+	For time.Duration
 }
 
 // Start starts a flow.
@@ -141,7 +148,7 @@ type Every struct {
 type Unit string
 
 // The units. Seconds to hours are counted from the start of the engine by a
-// clock that nobody sets. Days and weeks, of 24 hours a day, and months and
+// clock that is never set. Days and weeks, of 24 hours a day, and months and
 // years, by the calendar, are counted from the deployment; what falls into a time
 // when the engine does not run is left out.
 const (
@@ -208,7 +215,7 @@ func ParseEvery(text string) (Every, error) {
 	return fail()
 }
 
-// IsZero tells that there is no clock.
+// IsZero reports whether there is no clock.
 func (e Every) IsZero() bool { return e == Every{} }
 
 // String returns what ParseEvery reads: "every 10 seconds".

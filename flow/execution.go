@@ -10,7 +10,7 @@ const (
 	Running   Status = "RUNNING"
 	Succeeded Status = "SUCCEEDED"
 	Failed    Status = "FAILED"
-	Aborted   Status = "ABORTED" // by somebody, by a newer one, or because the engine ended
+	Aborted   Status = "ABORTED" // by hand, by a newer one, or because the engine ended
 )
 
 // EventType is what happened in an execution.
@@ -25,7 +25,7 @@ const (
 	ExecutionAborted   EventType = "EXECUTION_ABORTED"
 	StepStarted        EventType = "STEP_STARTED"
 	StepSucceeded      EventType = "STEP_SUCCEEDED"
-	StepFailed         EventType = "STEP_FAILED"  // also if a catch lets the flow go on
+	StepFailed         EventType = "STEP_FAILED"  // also if a catch lets the flow continue
 	StepSkipped        EventType = "STEP_SKIPPED" // its condition was false
 	ActivityScheduled  EventType = "ACTIVITY_SCHEDULED"
 	ActivityStarted    EventType = "ACTIVITY_STARTED" // it is this one's turn on the thing
@@ -43,7 +43,7 @@ type ExecutionEvent struct {
 	Payload EventPayload `json:"payload"`
 }
 
-// EventPayload tells what an event is about. Which fields there are depends on
+// EventPayload is what an event is about. Which fields there are depends on
 // its type.
 type EventPayload struct {
 	Step    string   `json:"step,omitempty"`
@@ -51,6 +51,7 @@ type EventPayload struct {
 	Thing   string   `json:"thing,omitempty"`
 	Service string   `json:"service,omitempty"`
 	Action  string   `json:"action,omitempty"`
+	Flow    string   `json:"flow,omitempty"` // that the step runs
 	Input   Values   `json:"input,omitempty"`
 	Output  any      `json:"output,omitempty"`
 	Error   string   `json:"error,omitempty"`   // the error's name
@@ -69,9 +70,10 @@ type Execution struct {
 	Revision   int       `json:"revision,omitempty"`
 	Flow       string    `json:"flow"`
 	Trigger    string    `json:"trigger"`
+	Parent     string    `json:"parent,omitempty"` // the execution whose step runs it
 	Status     Status    `json:"status"`
 	Started    time.Time `json:"started"`
 	Ended      time.Time `json:"ended,omitzero"`
-	// Reason tells why it failed or was aborted.
+	// Reason is why it failed or was aborted.
 	Reason string `json:"reason,omitempty"`
 }

@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"unicode"
 )
 
-// Problem is one thing that is wrong with a document, told in one line.
+// Problem is one thing that is wrong with a document, in one line.
 type Problem struct {
 	Pos     Position
 	Message string
@@ -20,7 +21,7 @@ func (p Problem) String() string {
 		if unicode.IsPrint(r) {
 			return r
 		}
-		return ' ' // names come from files that may be anybody's
+		return ' ' // names come from files of any origin
 	}, p.Message)
 	if at := p.Pos.String(); at != "" {
 		return at + ": " + message
@@ -55,8 +56,9 @@ func (p *Problems) Err() error {
 	if len(p.List) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(p.List, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+	sort.SliceStable(p.List, func(i, j int) bool {
+		a, b := p.List[i].Pos, p.List[j].Pos
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) < 0
 	})
 	if over := len(p.List) - maxProblems; over > 0 {
 		p.List, p.More = p.List[:maxProblems], p.More+over

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,15 +9,18 @@ import (
 	"time"
 	"unicode"
 
+	"pithings/conf/suggest"
+	"pithings/device"
 	"pithings/flow/expr"
+	"pithings/mqttlink/topic"
 )
 
 // Known is what a deployment is checked against. Functions that are nil know
 // nothing, and what is not known is not checked.
 type Known struct {
 	// Model returns the device model of that name or URN.
-	Model func(name string) (DeviceModel, bool)
-	// Service tells whether a web service has an action; known is false if there
+	Model func(name string) (device.Model, bool)
+	// Service reports whether a web service has an action; known is false if there
 	// is no such service.
 	Service func(service, action string) (hasAction, known bool)
 }
@@ -30,7 +34,7 @@ const (
 )
 
 // Validate says what is wrong with a deployment, as *Problems: names that are
-// missing, twice or unknown, events that nobody sets, steps that never start,
+// missing, twice or unknown, events that no step sets, steps that never start,
 // loops.
 func (d *Deployment) Validate(known Known) error {
 	v := &validator{d: d, known: known}
@@ -80,6 +84,9 @@ func (v *validator) deployment() {
 		if b.Thing == "" {
 			v.add(b.Pos, "no thing plays the role %q; name one", b.Role)
 		}
+		if b.Thing != "" && topic.Check(b.Thing) != nil || len(b.Thing) > maxTopic {
+			v.add(b.Pos, "role %s: the thing %.40q cannot be part of a topic; write its name without + and #, at most %d bytes", b.Role, b.Thing, maxTopic)
+		}
 		if !slices.Contains([]Carrier{Auto, Local, Broker}, b.Carrier) {
 			v.add(b.Pos, "role %s: unknown carrier %q; write auto, local or broker", b.Role, b.Carrier)
 		}
@@ -95,6 +102,7 @@ func (v *validator) deployment() {
 		v.add(d.Pos, "%s has more than %d flows; make several deployments of them", d.Name, maxFlows)
 		return
 	}
+	v.vars()
 	flows := map[string]bool{}
 	for i := range d.Flows {
 		f := &d.Flows[i]
@@ -106,6 +114,7 @@ func (v *validator) deployment() {
 		v.overlap(f)
 		v.definition(f.Definition)
 	}
+	v.calls()
 	triggers := map[string]bool{}
 	for i := range d.Triggers {
 		t := &d.Triggers[i]
@@ -139,9 +148,9 @@ func (v *validator) overlap(f *Flow) {
 
 // Variables that triggers and steps have besides a flow's own.
 var (
-	triggerVariables = []string{"event", "value", "bindings"}
-	startVariables   = []string{"event", "value", "bindings", "trigger"}
-	stepVariables    = []string{"event", "bindings", "trigger"}
+	triggerVariables = []string{"event", "value", "bindings", "vars", "now"}
+	startVariables   = []string{"event", "value", "bindings", "vars", "now", "trigger"}
+	stepVariables    = []string{"event", "bindings", "vars", "now", "trigger"}
 	errorVariables   = []string{"Error", "ErrorMessage"}
 )
 
@@ -152,28 +161,83 @@ func (v *validator) expression(at Position, where string, e *expr.Expr, known []
 	}
 	for _, name := range e.Variables() {
 		if !slices.Contains(known, name) {
-			v.add(at, "%s: unknown variable %q%s", where, name, Suggest(name, known))
+			v.add(at, "%s: unknown variable %q%s", where, name, suggest.From(name, known))
 		}
+	}
+	for _, name := range keptNames(e) {
+		v.kept(at, where, name)
+	}
+}
+
+// kept checks that there is a kept variable of that name.
+func (v *validator) kept(at Position, where, name string) {
+	var names []string
+	for _, x := range v.d.Vars {
+		names = append(names, x.Name)
+	}
+	if !slices.Contains(names, name) {
+		v.add(at, "%s: the file's vars have no %q%s; write, for example, vars: {%s: 0}", where, name, suggest.From(name, names), name)
+	}
+}
+
+// vars checks the kept variables.
+func (v *validator) vars() {
+	if len(v.d.Vars) > MaxVars {
+		v.add(v.d.Pos, "%s has more than %d vars", v.d.Name, MaxVars)
+	}
+	seen := map[string]bool{}
+	initial := map[string]any{}
+	for _, x := range v.d.Vars {
+		v.name(x.Pos, "variable", x.Name, seen)
+		initial[x.Name] = x.Initial
+	}
+	if text, err := json.Marshal(initial); err != nil || len(text) > MaxVarBytes {
+		v.add(v.d.Pos, "the vars of %s are larger than %d KiB", v.d.Name, MaxVarBytes>>10)
 	}
 }
 
 func (v *validator) trigger(t *Trigger) {
 	where := "trigger " + t.Name
-	known := startVariables
-	switch {
-	case t.Event != nil && !t.Every.IsZero():
-		v.add(t.Pos, "%s has both an event and a clock; make two triggers of it", where)
-	case t.Event != nil:
-		if v.role(t.Pos, where, t.Event.Role) {
-			b, _ := v.d.Binding(t.Event.Role)
-			v.event(t.Pos, where, b, t.Event.Name)
+	kinds := 0
+	for _, is := range []bool{t.Event != nil, !t.Every.IsZero(), t.At != nil} {
+		if is {
+			kinds++
 		}
-		v.expression(t.Pos, where, t.Event.When, triggerVariables)
+	}
+	switch {
+	case kinds > 1:
+		v.add(t.Pos, "%s has several of thing, every and at; make two triggers of it", where)
+	case t.Event != nil:
+		v.deviceEvent(t.Pos, where, t.Event)
 	case !t.Every.IsZero():
 		if _, err := ParseEvery(t.Every.String()); err != nil {
 			v.add(t.Pos, "%s: %v", where, err)
 		}
+	case t.At != nil:
+		if p := t.At.problem(); p != "" {
+			v.add(t.Pos, "%s: %s", where, p)
+		}
 	}
+	v.starts(t, where)
+}
+
+// deviceEvent checks what a trigger waits for.
+func (v *validator) deviceEvent(at Position, where string, e *DeviceEvent) {
+	if v.role(at, where, e.Role) {
+		b, _ := v.d.Binding(e.Role)
+		v.event(at, where, b, e.Name)
+	}
+	v.expression(at, where, e.When, triggerVariables)
+	switch {
+	case e.For < 0 || e.For > MaxWait:
+		v.add(at, "%s: for %v; write one from 1ms to %v", where, e.For, MaxWait)
+	case e.For > 0 && e.When == nil:
+		v.add(at, "%s: for says how long a condition has to hold, and there is none; write when, for example when: value > 30", where)
+	}
+}
+
+// starts checks what a trigger starts.
+func (v *validator) starts(t *Trigger, where string) {
 	if len(t.Start) == 0 {
 		v.add(t.Pos, "%s starts no flow; name one", where)
 	}
@@ -185,14 +249,14 @@ func (v *validator) trigger(t *Trigger) {
 			for _, f := range v.d.Flows {
 				names = append(names, f.Definition.Name)
 			}
-			v.add(at, "%s starts the unknown flow %q%s", where, s.Flow, Suggest(s.Flow, names))
+			v.add(at, "%s starts the unknown flow %q%s", where, s.Flow, suggest.From(s.Flow, names))
 			continue
 		}
 		if _, err := BindArgs(f.Definition, s.Args); err != nil {
 			v.add(at, "%s: %v", where, err)
 		}
 		for _, a := range s.Args {
-			v.expression(cmpPos(a.Pos, at), where+", start of "+s.Flow, a.Value.Expr, known)
+			v.expression(cmpPos(a.Pos, at), where+", start of "+s.Flow, a.Value.Expr, startVariables)
 		}
 	}
 }
@@ -211,12 +275,12 @@ func (v *validator) role(at Position, where, role string) bool {
 	if role == "" {
 		v.add(at, "%s names no thing", where)
 	} else {
-		v.add(at, "%s: no thing plays the role %q%s", where, role, Suggest(role, v.roles))
+		v.add(at, "%s: no thing plays the role %q%s", where, role, suggest.From(role, v.roles))
 	}
 	return false
 }
 
-func (v *validator) model(names ...string) (DeviceModel, bool) {
+func (v *validator) model(names ...string) (device.Model, bool) {
 	if v.known.Model != nil {
 		for _, name := range names {
 			if name == "" {
@@ -227,29 +291,15 @@ func (v *validator) model(names ...string) (DeviceModel, bool) {
 			}
 		}
 	}
-	return DeviceModel{}, false
-}
-
-// Names are compared without regard to case, as AWS did.
-func has[T any](m map[string]T, name string) (T, bool) {
-	if v, ok := m[name]; ok {
-		return v, true
-	}
-	for key, v := range m {
-		if strings.EqualFold(key, name) {
-			return v, true
-		}
-	}
-	var none T
-	return none, false
+	return device.Model{}, false
 }
 
 func (v *validator) event(at Position, where string, b Binding, event string) {
 	if event == "" {
 		v.add(at, "%s names no event", where)
 	} else if m, ok := v.model(b.Model); ok {
-		if _, ok := has(m.Events, event); !ok {
-			v.add(at, "%s: %s (%s) has no event %q%s", where, b.Role, m.ID, event, Suggest(event, slices.Sorted(maps.Keys(m.Events))))
+		if _, ok := device.Named(m.Events, event); !ok {
+			v.add(at, "%s: %s (%s) has no event %q%s", where, b.Role, m.ID, event, suggest.From(event, slices.Sorted(maps.Keys(m.Events))))
 		}
 	}
 }
@@ -266,7 +316,7 @@ func BindArgs(def *Definition, args []Arg) ([]Value, error) {
 		if a.Name != "" {
 			i = slices.Index(names, a.Name)
 			if i < 0 {
-				return nil, fmt.Errorf("flow %s has no parameter %q%s", def.Name, a.Name, Suggest(a.Name, names))
+				return nil, fmt.Errorf("flow %s has no parameter %q%s", def.Name, a.Name, suggest.From(a.Name, names))
 			}
 		}
 		if i >= len(names) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"pithings/device"
 	"pithings/flow/expr"
 )
 
@@ -17,7 +18,7 @@ func parsed(t *testing.T, source string) *expr.Expr {
 	return e
 }
 
-// TestValidate: slips are told with what to write instead.
+// TestValidate: mistakes are reported with what to write instead.
 func TestValidate(t *testing.T) {
 	steps := func(d *Deployment) []Step { return d.Flows[0].Definition.Steps }
 	camera := func(d *Deployment) *DeviceAction { return steps(d)[0].Activity.(*DeviceAction) }
@@ -100,9 +101,9 @@ func TestValidate(t *testing.T) {
 			d.Pos = Position{File: "x.yaml", Line: 1}
 			tc.change(d)
 			err := d.Validate(Known{
-				Model: func(name string) (DeviceModel, bool) {
-					return DeviceModel{ID: "Motion", Events: map[string]EventModel{"StateChanged": {Topic: "a"}},
-						Actions: map[string]ActionModel{"capture": {Topic: "b", Params: map[string]ValueType{"zoom": NumberType}}}}, name == "Motion"
+				Model: func(name string) (device.Model, bool) {
+					return device.Model{ID: "Motion", Events: map[string]device.EventModel{"StateChanged": {Topic: "a"}},
+						Actions: map[string]device.ActionModel{"capture": {Topic: "b", Params: map[string]device.ValueType{"zoom": device.NumberType}}}}, name == "Motion"
 				},
 				Service: func(service, action string) (bool, bool) { return action == "count", service == "faces" },
 			})
@@ -116,7 +117,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestProblems: the first ones are told, in the order of the file, and no
+// TestProblems: the first ones are reported, in the order of the file, and no
 // character of a file plays with the terminal.
 func TestProblems(t *testing.T) {
 	var p Problems

@@ -17,6 +17,9 @@ type checker struct {
 	g     *randomFlow
 	def   *flow.Definition
 	exact bool // times are those of a clock that nothing else moves
+	// children are the histories of the flows that steps run, by flow; nil: not known.
+	children map[string][][]flow.ExecutionEvent
+	inner    bool // it is such a flow's, which is cancelled with its step
 
 	vars    map[int]map[string]any // answers by step
 	set     map[string]bool
@@ -36,8 +39,11 @@ type checkedStep struct {
 
 	activity  string // "", scheduled, started, succeeded, failed, retried
 	attempt   int
-	calls     int // that reached the thing
+	calls     int                 // that reached the thing
+	ran       int                 // flows
+	child     flow.ExecutionEvent // the end of the last of them
 	scheduled time.Time
+	argument  float64 // as it was then
 	began     time.Time
 	error     string
 	tried     []int
@@ -92,7 +98,7 @@ func (c *checker) n(step int) float64 {
 	return 0
 }
 
-// satisfied tells whether what a step waits for is there.
+// satisfied reports whether what a step waits for is there.
 func (c *checker) satisfied(s *flow.Step) bool {
 	if s.In.When == nil {
 		for _, e := range s.In.Events {
@@ -189,6 +195,9 @@ func (c *checker) event(e flow.ExecutionEvent) string {
 		if _, device := s.Activity.(*flow.DeviceAction); device {
 			x.calls++
 		}
+		if call, ok := s.Activity.(*flow.FlowCall); ok && c.children != nil {
+			return c.runs(i, call, x)
+		}
 	case flow.ActivitySucceeded:
 		return c.succeeded(i, s, x, e)
 	case flow.ActivityFailed:
@@ -218,12 +227,40 @@ func (c *checker) event(e flow.ExecutionEvent) string {
 	return ""
 }
 
-// lingers tells whether an event after the failure is of a thing that did not
+// runs checks the flow that a step runs, which has one step: the thing's.
+func (c *checker) runs(i int, call *flow.FlowCall, x *checkedStep) string {
+	all := c.children[call.Flow]
+	if x.ran >= len(all) {
+		return "it runs no flow"
+	}
+	events := all[x.ran]
+	x.ran++
+	g := &randomFlow{d: &flow.Deployment{Timeout: c.g.d.Timeout, Flows: []flow.Flow{*c.g.d.Flow(call.Flow)}}, steps: []randomStep{c.g.steps[i]}}
+	g.steps[0].cond, g.steps[0].rules = nil, nil
+	inner := newChecker(g, c.exact)
+	inner.inner, inner.steps[0].calls = true, x.calls
+	if c.g.steps[i].arg >= 0 {
+		g.steps[0].arg, inner.vars[0] = 0, map[string]any{"n": x.argument}
+	}
+	if breach := inner.check(events, true); breach != "" {
+		return "flow " + call.Flow + ": " + breach
+	}
+	x.child = events[len(events)-1]
+	if inner.steps[0].calls > x.calls {
+		x.calls, x.began = inner.steps[0].calls, inner.steps[0].began
+	}
+	return ""
+}
+
+// lingers reports whether an event after the failure is of a thing that did not
 // stop at once, or the end that waited for it.
 func (c *checker) lingers(e flow.ExecutionEvent) bool {
 	for i := range c.steps {
 		x := &c.steps[i]
 		o := c.g.steps[i].outcome(x.calls)
+		if _, call := c.def.Steps[i].Activity.(*flow.FlowCall); call && c.children == nil && x.state == "started" && (e.Payload.Step == c.def.Steps[i].Name || e.Type == flow.ExecutionFailed) {
+			return true // it may be of such a thing
+		}
 		if !o.stubborn || !e.Time.Equal(x.began.Add(o.took)) {
 			continue
 		}
@@ -273,7 +310,8 @@ func (c *checker) scheduled(i int, x *checkedStep, e flow.ExecutionEvent) string
 		return fmt.Sprintf("the attempt comes %v late", e.Time.Sub(x.due))
 	}
 	x.activity, x.attempt, x.scheduled, x.events = "scheduled", e.Payload.Attempt, e.Time, nil
-	if _, device := c.def.Steps[i].Activity.(*flow.DeviceAction); device {
+	switch c.def.Steps[i].Activity.(type) {
+	case *flow.DeviceAction, *flow.FlowCall:
 		want := 7.0
 		if j := c.g.steps[i].arg; j >= 0 {
 			want = c.n(j)
@@ -281,6 +319,7 @@ func (c *checker) scheduled(i int, x *checkedStep, e flow.ExecutionEvent) string
 		if got := number(e.Payload.Input["x"]); got != want {
 			return fmt.Sprintf("its argument is %v, not %v", got, want)
 		}
+		x.argument = want
 	}
 	return ""
 }
@@ -298,7 +337,25 @@ func (c *checker) succeeded(i int, s *flow.Step, x *checkedStep, e flow.Executio
 	}
 	g := &c.g.steps[i]
 	checks := g.rules
-	if choice, ok := s.Activity.(*flow.Choice); ok {
+	switch choice := s.Activity.(type) {
+	case *flow.Wait:
+		if !c.same(e.Time, x.scheduled.Add(choice.Duration)) {
+			return fmt.Sprintf("it has waited for %v", e.Time.Sub(x.scheduled))
+		}
+	case *flow.SetVars:
+		if !c.same(e.Time, x.scheduled) {
+			return "setting takes time"
+		}
+		c.vars[i] = map[string]any{"n": float64(g.sets)}
+	case *flow.FlowCall:
+		answer, _ := e.Payload.Output.(map[string]any)
+		inner, _ := answer["v"].(map[string]any)
+		n := number(inner["n"])
+		if c.children != nil && (x.child.Type != flow.ExecutionSucceeded || !c.same(e.Time, x.child.Time) || n != float64(g.outcome(x.calls).n)) {
+			return fmt.Sprintf("its flow ended %s at %v", x.child.Type, x.child.Time)
+		}
+		c.vars[i] = map[string]any{"n": n}
+	case *flow.Choice:
 		x.events = choice.Default
 		for k, r := range choice.Rules {
 			if c.truth(g.rules[k]) {
@@ -307,7 +364,7 @@ func (c *checker) succeeded(i int, s *flow.Step, x *checkedStep, e flow.Executio
 			}
 		}
 		checks = checks[len(choice.Rules):]
-	} else {
+	default:
 		o := g.outcome(x.calls)
 		if o.err != "" {
 			return "the thing said " + o.err
@@ -315,7 +372,7 @@ func (c *checker) succeeded(i int, s *flow.Step, x *checkedStep, e flow.Executio
 		if !c.same(e.Time, x.began.Add(o.took)) {
 			return "the answer came at another time"
 		}
-		if c.exact && !c.failed && e.Time.Sub(x.scheduled) > c.timeout(s) {
+		if c.exact && !c.failed && !c.inner && e.Time.Sub(x.scheduled) > c.timeout(s) {
 			return "it took longer than its time-out"
 		}
 		c.vars[i] = map[string]any{"n": float64(o.n)}
@@ -355,10 +412,15 @@ func (c *checker) activityFailed(i int, s *flow.Step, x *checkedStep, e flow.Exe
 	}
 	o := c.g.steps[i].outcome(x.calls)
 	deadline := x.scheduled.Add(c.timeout(s))
+	_, call := s.Activity.(*flow.FlowCall)
 	switch name := e.Payload.Error; {
 	case name == cancelledName:
-		if !c.failed && !c.aborted && c.exact {
+		if !c.failed && !c.aborted && c.exact && !c.inner {
 			return "nothing cancels it"
+		}
+	case call:
+		if x.activity != "started" || c.children != nil && (x.child.Type != flow.ExecutionFailed || x.child.Payload.Error != name || !c.same(e.Time, x.child.Time)) {
+			return fmt.Sprintf("its flow ended %s, %s, at %v", x.child.Type, x.child.Payload.Error, x.child.Time)
 		}
 	case name == flow.ErrorTimeout:
 		if o.stubborn && x.activity == "started" && x.began.Add(o.took).After(deadline) {
@@ -418,7 +480,7 @@ func (c *checker) retry(s *flow.Step, x *checkedStep) int {
 func (c *checker) stepFailed(s *flow.Step, x *checkedStep, e flow.ExecutionEvent) string {
 	cancelled := e.Payload.Error == cancelledName
 	if x.activity == "retried" {
-		if !cancelled || !c.failed && !c.aborted && c.exact {
+		if !cancelled || !c.failed && !c.aborted && c.exact && !c.inner {
 			return "it is to be tried again"
 		}
 	} else if x.activity != "failed" || e.Payload.Error != x.error {

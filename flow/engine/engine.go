@@ -1,62 +1,30 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
+	"pithings/conf/suggest"
 	"pithings/flow"
+	"pithings/quietlog"
 )
-
-// Recorder keeps the history of executions. Its methods return at once: they
-// wait for no disk. The calls for one execution come in the order of its events.
-type Recorder interface {
-	// Started tells of a new execution, before its first event.
-	Started(flow.Execution)
-	// Event tells of an event of the execution with that id.
-	Event(id string, e flow.ExecutionEvent)
-	// Ended tells how an execution ended, after its last event.
-	Ended(flow.Execution)
-}
-
-// Services runs actions of web services. Its errors may have ErrorName, as those
-// of a flow.Device.
-type Services interface {
-	Call(ctx context.Context, service, action string, input flow.Values) (any, error)
-}
-
-// Options are what an engine is made of.
-type Options struct {
-	// Device returns what plays a role of a deployment. It is asked when the
-	// deployment is deployed, and returns the same comparable value for the same
-	// thing, carrier and description.
-	Device func(*flow.Deployment, flow.Binding) (flow.Device, error)
-	// Services returns the web services that a deployment may call, nil if none;
-	// then one that calls some is refused. It may be nil itself.
-	Services func(*flow.Deployment) Services
-	// Recorder may be nil: then no history is kept.
-	Recorder Recorder
-	Log      *slog.Logger
-}
 
 // Engine runs deployments. It lives from New to Close.
 type Engine struct {
-	o   Options
-	off rules // of tests
-
-	ctx    context.Context
+	o      Options
+	parts  *parts
 	cancel context.CancelCauseFunc
-	tasks  sync.WaitGroup // executions and ticks
 
 	mu          sync.Mutex
 	closed      bool
 	deployments map[string]*deployed
-	watches     map[watchKey]*watch
-	lanes       map[string]*lane // by thing, whatever carries its actions
+	watches     watches
+	zones       map[string]*time.Location
 }
 
 // Errors of the engine.
@@ -65,20 +33,27 @@ var (
 	ErrNotDeployed = errors.New("not deployed")
 )
 
-// The reasons for which executions are aborted.
-var (
-	errEngineEnds  = errors.New("the engine was stopped")
-	errUndeployed  = errors.New("the deployment was undeployed")
-	errRedeployed  = errors.New("a new revision was deployed")
-	errRestarted   = errors.New("the flow was started again (overlap: restart)")
-	errAbortedHand = errors.New("somebody aborted it")
-)
-
 // New returns an engine without deployments. Close must follow.
 func New(o Options) *Engine {
-	e := &Engine{o: o, deployments: map[string]*deployed{}, watches: map[watchKey]*watch{}, lanes: map[string]*lane{}}
-	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	e := &Engine{o: o, deployments: map[string]*deployed{}, watches: watches{}}
+	a := newAgenda(o.Clock, o.Wall)
+	e.parts = &parts{
+		recorder: o.Recorder, keeper: o.Keeper, shortest: cmp.Or(o.Shortest, defaultShortest),
+		log: o.Log, repeats: quietlog.NewRepeats(o.Log),
+		agenda: a, dates: dates{o.Clock, a.wall}, spawn: e.spawn,
+	}
+	e.parts.ctx, e.cancel = context.WithCancelCause(context.Background())
 	return e
+}
+
+// spawn runs fn on a goroutine of its own, unless the engine is closed, which saves what is
+// kept itself.
+func (e *Engine) spawn(fn func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.parts.tasks.Go(fn)
+	}
 }
 
 // Close stops to watch, aborts the executions that run and waits for their end.
@@ -95,25 +70,23 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	for _, d := range all {
-		e.stop(d, errEngineEnds)
+		e.mu.Lock()
+		d.unwatch(e.watches)
+		e.mu.Unlock()
+		d.stop(errEngineEnds)
 	}
 	e.cancel(errEngineEnds)
-	e.tasks.Wait()
+	e.parts.tasks.Wait()
+	e.parts.agenda.close()
+	for _, d := range all {
+		if d.memory != nil {
+			d.memory.save()
+		}
+	}
 	return nil
 }
 
-// deployed is a deployment that is in force.
-type deployed struct {
-	e        *Engine
-	d        *flow.Deployment
-	services Services
-	devices  []flow.Device // of d.Things
-	runners  []*runner     // of d.Flows
-	subs     []*subscription
-	clocks   []*clock
-}
-
-// Deploy checks a deployment and puts it in force, in the place of the one of
+// Deploy checks a deployment and makes it the active one, in the place of the one of
 // the same name, whose executions are aborted. The deployment must not be
 // changed afterwards. If it cannot be deployed, the old one stays as it is.
 func (e *Engine) Deploy(d *flow.Deployment) error {
@@ -128,41 +101,64 @@ func (e *Engine) Deploy(d *flow.Deployment) error {
 	if err := d.Validate(known); err != nil {
 		return err
 	}
-	n := &deployed{e: e, d: d, services: services, devices: make([]flow.Device, len(d.Things))}
-	for i, b := range d.Things {
-		device, err := e.o.Device(d, b)
-		if err != nil {
-			return fmt.Errorf("%s, role %s: %w", d.Name, b.Role, err)
-		}
-		n.devices[i] = device
+	n, err := newDeployed(e.parts, &e.o, d, services)
+	if err != nil {
+		return err
 	}
-	n.runners = make([]*runner, len(d.Flows))
-	for i := range d.Flows {
-		n.runners[i] = newRunner(n, &d.Flows[i])
+	waiting, err := e.replace(n)
+	if err != nil {
+		return err
 	}
+	n.resume(waiting)
+	n.start()
+	return nil
+}
+
+// replace makes a deployment the active one in the place of the one before, and returns the
+// executions of an earlier process that waited.
+func (e *Engine) replace(n *deployed) (waiting map[string][]byte, err error) {
+	name := n.d.Name
+	e.mu.Lock()
+	var before *memory
+	if old := e.deployments[name]; old != nil {
+		before = old.memory
+	}
+	e.mu.Unlock()
+	n.memory, waiting = e.parts.recall(n.d, before) // from the disk
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
-		return ErrClosed
+		return nil, ErrClosed
 	}
-	if err := e.watchAll(n); err != nil {
-		e.unwatch(n)
+	if err := n.watch(e.watches, e.zone); err != nil {
+		n.unwatch(e.watches)
 		e.mu.Unlock()
-		return fmt.Errorf("%s: %w", d.Name, err)
+		n.stopClocks() // an event may have come already
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	old := e.deployments[d.Name]
-	e.deployments[d.Name] = n
+	old := e.deployments[name]
+	e.deployments[name] = n
 	if old != nil {
-		e.unwatch(old)
+		old.unwatch(e.watches)
 	}
 	e.mu.Unlock()
 	if old != nil {
-		e.stop(old, errRedeployed)
+		old.stop(errRedeployed)
 	}
-	for _, c := range n.clocks {
-		c.start()
+	return waiting, nil
+}
+
+// zone returns the zone of a moment of the day. Each is loaded once. The lock is held.
+func (e *Engine) zone(a *flow.At) (*time.Location, error) {
+	if loc, ok := e.zones[a.Zone]; ok {
+		return loc, nil
 	}
-	return nil
+	loc, err := a.Location()
+	if err != nil {
+		return nil, err
+	}
+	e.zones = put(e.zones, a.Zone, loc)
+	return loc, nil
 }
 
 // Undeploy takes a deployment out of force and aborts its executions.
@@ -174,13 +170,17 @@ func (e *Engine) Undeploy(name string) error {
 		return fmt.Errorf("%s: %w", name, ErrNotDeployed)
 	}
 	delete(e.deployments, name)
-	e.unwatch(d)
+	d.unwatch(e.watches)
 	e.mu.Unlock()
-	e.stop(d, errUndeployed)
+	d.stop(errUndeployed)
+	if d.memory != nil {
+		d.memory.save()
+		e.parts.drop(&d.memory.entry) // what ends now may not write over what a later deployment keeps
+	}
 	return nil
 }
 
-// Deployments lists what is in force, by name.
+// Deployments lists what is active, by name.
 func (e *Engine) Deployments() []*flow.Deployment {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -210,16 +210,7 @@ func (e *Engine) deployment(name string) (*deployed, error) {
 	return d, nil
 }
 
-func (d *deployed) runner(name string) *runner {
-	for _, r := range d.runners {
-		if r.def.Name == name || name != "" && r.def.URN == name {
-			return r
-		}
-	}
-	return nil
-}
-
-// ByHand is the trigger's name in executions that somebody started.
+// ByHand is the trigger's name in executions that were started by hand.
 const ByHand = "Manual"
 
 // Start starts a flow of a deployment by hand, with arguments for its
@@ -236,9 +227,9 @@ func (e *Engine) Start(deployment, name string, args []flow.Arg) (id string, err
 		for _, r := range d.runners {
 			names = append(names, r.def.Name)
 		}
-		return "", fmt.Errorf("%s has no flow %q%s", deployment, name, flow.Suggest(name, names))
+		return "", fmt.Errorf("%s has no flow %q%s", deployment, name, suggest.From(name, names))
 	}
-	o := &occasion{d: d, trigger: ByHand, at: time.Now()}
+	o := &occasion{s: d.scene, trigger: ByHand, at: time.Now()}
 	s, err := r.bind(o, args)
 	if err != nil {
 		return "", err
@@ -262,13 +253,14 @@ func (e *Engine) Fire(deployment, trigger string, values flow.Values) error {
 		if t.Name != trigger {
 			continue
 		}
-		o := &occasion{d: d, trigger: t.Name, at: time.Now(), event: values}
+		n := d.trigger(t)
+		o := n.happened(time.Now(), values)
 		if t.Event != nil && t.Event.When != nil {
 			if ok, err := t.Event.When.True(o); err != nil || !ok {
 				return errors.Join(fmt.Errorf("the condition of trigger %s does not hold", trigger), err)
 			}
 		}
-		return fire(o, t)
+		return n.fire(o)
 	}
 	return fmt.Errorf("%s has no trigger %q", deployment, trigger)
 }
@@ -287,31 +279,18 @@ func (e *Engine) Abort(id string) error {
 	return fmt.Errorf("no execution %s runs", id)
 }
 
-// stop ends what a deployment does; it does not wait for its executions.
-func (e *Engine) stop(d *deployed, why error) {
+// Runs reports whether an execution runs.
+func (e *Engine) Runs(id string) bool {
 	e.mu.Lock()
-	e.unwatch(d)
-	e.mu.Unlock()
-	for _, c := range d.clocks {
-		c.stop()
+	defer e.mu.Unlock()
+	for _, d := range e.deployments {
+		for _, r := range d.runners {
+			if r.runs(id) {
+				return true
+			}
+		}
 	}
-	for _, r := range d.runners {
-		r.stop(why)
-	}
-}
-
-// Stats count what a flow did since it was deployed.
-type Stats struct {
-	Flow      string `json:"flow"`
-	Started   uint64 `json:"started"`
-	Succeeded uint64 `json:"succeeded"`
-	Failed    uint64 `json:"failed"`
-	Aborted   uint64 `json:"aborted"`
-	Dropped   uint64 `json:"dropped"` // starts that the overlap policy let fall
-	TooOld    uint64 `json:"too_old"` // events that came too late to start anything
-	Errors    uint64 `json:"errors"`  // triggers whose expressions could not be computed
-	Running   int    `json:"running"`
-	Waiting   int    `json:"waiting"`
+	return false
 }
 
 // Stats returns the counts of a deployment's flows.
@@ -325,4 +304,13 @@ func (e *Engine) Stats(deployment string) ([]Stats, error) {
 		list = append(list, r.statistics())
 	}
 	return list, nil
+}
+
+// Vars returns the kept variables of a deployment.
+func (e *Engine) Vars(deployment string) (map[string]any, error) {
+	d, err := e.deployment(deployment)
+	if err != nil {
+		return nil, err
+	}
+	return d.vars(), nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pithings/device"
 	"pithings/flow"
 	"pithings/flow/expr"
 )
@@ -77,15 +78,42 @@ type record struct {
 	order  []string
 	events map[string][]flow.ExecutionEvent
 	ended  map[string]flow.Execution
+	began  map[string]flow.Execution
+}
+
+// roots are the executions that no step runs, in the order of their starts.
+func (r *record) roots() (ids []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range r.order {
+		if r.began[id].Parent == "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// children are the histories of what steps of an execution ran, by flow.
+func (r *record) children(parent string) map[string][][]flow.ExecutionEvent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := map[string][][]flow.ExecutionEvent{}
+	for _, id := range r.order {
+		if x := r.began[id]; x.Parent == parent {
+			all[x.Flow] = append(all[x.Flow], r.events[id])
+		}
+	}
+	return all
 }
 
 func newRecord() *record {
-	return &record{events: map[string][]flow.ExecutionEvent{}, ended: map[string]flow.Execution{}}
+	return &record{events: map[string][]flow.ExecutionEvent{}, ended: map[string]flow.Execution{}, began: map[string]flow.Execution{}}
 }
 
 func (r *record) Started(x flow.Execution) {
 	r.mu.Lock()
 	r.order = append(r.order, x.ID)
+	r.began[x.ID] = x
 	r.mu.Unlock()
 }
 
@@ -101,7 +129,7 @@ func (r *record) Ended(x flow.Execution) {
 	r.mu.Unlock()
 }
 
-// story tells an execution in a line.
+// story prints an execution in a line.
 func (r *record) story(i int) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -138,7 +166,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func (r *rig) device(_ *flow.Deployment, b flow.Binding) (flow.Device, error) {
+func (r *rig) device(_ *flow.Deployment, b flow.Binding) (device.Actor, error) {
 	d, ok := map[string]*fake{"motionSensor": r.sensor, "camera": r.camera, "screen": r.screen}[b.Thing]
 	if !ok {
 		return nil, fmt.Errorf("no thing %q", b.Thing)
@@ -413,8 +441,8 @@ func TestOneCapture(t *testing.T) {
 		if most != 1 || outcomes["SUCCEEDED"] < 29 || outcomes["FAILEDstep Camera: camera is busy, and 64 actions wait for it already"] != 9 {
 			t.Errorf("%d captures at once; %v", most, outcomes)
 		}
-		if len(r.e.lanes) != 0 {
-			t.Errorf("%d lanes left", len(r.e.lanes))
+		if len(r.e.parts.lanes.byThing) != 0 {
+			t.Errorf("%d lanes left", len(r.e.parts.lanes.byThing))
 		}
 	})
 }
@@ -617,7 +645,7 @@ func TestAfter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := after(tc.every, anchor, now).Format(time.RFC3339); got != tc.want {
+		if got := nextTick(tc.every, anchor, now).Format(time.RFC3339); got != tc.want {
 			t.Errorf("%s after %s: %s, want %s", tc.every, tc.now, got, tc.want)
 		}
 	}

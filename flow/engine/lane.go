@@ -9,15 +9,45 @@ import (
 // MaxWaiting is how many actions may wait for their turn on one thing.
 const MaxWaiting = 64
 
-// lane lets one action at a time use a thing, in the order in which they came.
+// lanes let one action at a time use a thing, whatever carries its actions.
+type lanes struct {
+	mu      sync.Mutex
+	byThing map[string]*lane
+}
+
+// enter waits for the turn on a thing. leave must follow if there is no error.
+func (s *lanes) enter(ctx context.Context, thing string) (leave func(), err error) {
+	s.mu.Lock()
+	l := s.byThing[thing]
+	if l == nil {
+		l = new(lane)
+		s.byThing = put(s.byThing, thing, l)
+	}
+	l.users++
+	s.mu.Unlock()
+	done := func() {
+		s.mu.Lock()
+		if l.users--; l.users == 0 {
+			delete(s.byThing, thing)
+		}
+		s.mu.Unlock()
+	}
+	if err := l.enter(ctx, thing); err != nil {
+		done()
+		return nil, err
+	}
+	return func() { l.leave(); done() }, nil
+}
+
+// lane is the queue of one thing, in the order in which its actions came.
 type lane struct {
 	mu      sync.Mutex
 	busy    bool
 	waiting []chan struct{} // each is closed when its turn has come
-	users   int             // calls under way; the last one takes the lane away
+	users   int             // calls under way, under the lanes' lock; the last one removes the lane
 }
 
-// busyError says that too many wait.
+// busyError is why an action does not even wait: too many wait already.
 type busyError struct{ thing string }
 
 func (e busyError) Error() string {
@@ -26,33 +56,6 @@ func (e busyError) Error() string {
 
 // ErrorName lets retries and catches name it.
 func (busyError) ErrorName() string { return "Busy" }
-
-// enter waits for the turn on a thing. leave must follow if there is no error.
-func (e *Engine) enter(ctx context.Context, thing string) (leave func(), err error) {
-	if !e.on(ruleOneCall) {
-		return func() {}, nil
-	}
-	e.mu.Lock()
-	l := e.lanes[thing]
-	if l == nil {
-		l = new(lane)
-		e.lanes[thing] = l
-	}
-	l.users++
-	e.mu.Unlock()
-	done := func() {
-		e.mu.Lock()
-		if l.users--; l.users == 0 {
-			delete(e.lanes, thing)
-		}
-		e.mu.Unlock()
-	}
-	if err := l.enter(ctx, thing); err != nil {
-		done()
-		return nil, err
-	}
-	return func() { l.leave(); done() }, nil
-}
 
 func (l *lane) enter(ctx context.Context, thing string) error {
 	if err := ctx.Err(); err != nil {
@@ -84,7 +87,7 @@ func (l *lane) enter(ctx context.Context, thing string) error {
 			return ctx.Err()
 		}
 	}
-	l.next() // the turn came at the same moment, and somebody else can use it
+	l.next() // the turn came at the same moment, and another action can use it
 	return ctx.Err()
 }
 
@@ -94,7 +97,7 @@ func (l *lane) leave() {
 	l.mu.Unlock()
 }
 
-// next gives the turn on. The lock is held.
+// next hands the turn to the next action. The lock is held.
 func (l *lane) next() {
 	if len(l.waiting) == 0 {
 		l.busy = false
@@ -103,4 +106,13 @@ func (l *lane) next() {
 	turn := l.waiting[0]
 	l.waiting = l.waiting[1:]
 	close(turn)
+}
+
+// put sets a key of a map that may be nil.
+func put[M ~map[string]V, V any](m M, key string, v V) M {
+	if m == nil {
+		m = map[string]V{}
+	}
+	m[key] = v
+	return m
 }

@@ -13,6 +13,7 @@ type program struct {
 	events  []string
 	waiters [][]int // steps to look at, by the event that was set
 	start   []int   // steps that wait for nothing
+	rests   bool    // a step waits, or runs a flow
 	in      [][]int // events that a step waits for; nil if it has an expression
 }
 
@@ -20,6 +21,10 @@ func compile(def *flow.Definition) *program {
 	p := &program{def: def, in: make([][]int, len(def.Steps))}
 	for i := range def.Steps {
 		s := &def.Steps[i]
+		switch s.Activity.(type) {
+		case *flow.Wait, *flow.FlowCall:
+			p.rests = true
+		}
 		if s.In.AtStart() {
 			p.start = append(p.start, i)
 			continue
@@ -60,15 +65,12 @@ func (s set) Lookup(name string) (any, bool) {
 	return e >= 0 && s.have[e], true
 }
 
-// ready tells whether a step's in-events are there.
-func (s set) ready(e *Engine, i int) bool {
+// ready reports whether a step's in-events are there.
+func (s set) ready(i int) bool {
 	in := s.p.in[i]
 	if in == nil {
 		ok, err := s.p.def.Steps[i].In.When.True(s)
 		return err == nil && ok
-	}
-	if !e.on(ruleWait) {
-		return slices.ContainsFunc(in, func(e int) bool { return s.have[e] })
 	}
 	return !slices.ContainsFunc(in, func(e int) bool { return !s.have[e] })
 }

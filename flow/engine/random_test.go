@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -17,9 +16,10 @@ import (
 // here and not from the expressions, so that it does not share the engine's way
 // of computing them.
 
-// cond is a condition: variable step's n is at least min; or a constant.
+// cond is a condition: a step's n is at least min; or a constant.
 type cond struct {
 	step     int // -1: constant
+	path     string
 	min      int
 	constant bool
 }
@@ -27,7 +27,7 @@ type cond struct {
 func (c cond) source() string {
 	switch {
 	case c.step >= 0:
-		return fmt.Sprintf("(v%d.n ?? 0) >= %d", c.step, c.min)
+		return fmt.Sprintf("(%s ?? 0) >= %d", c.path, c.min)
 	case c.constant:
 		return "1 < 2"
 	}
@@ -39,7 +39,7 @@ type outcome struct {
 	err  string        // "" succeeds; "hang" never answers
 	took time.Duration // until it answers
 	n    int           // its answer
-	// stubborn things do not stop when nobody wants them any more, as one whose
+	// stubborn things do not stop when they are cancelled, as one whose
 	// picture is being drawn.
 	stubborn bool
 }
@@ -49,6 +49,27 @@ type randomStep struct {
 	arg      int // step whose n is the argument x; -1: the constant 7
 	outcomes []outcome
 	rules    []cond // of a choice, then of checks
+	sets     int    // what it sets vars.xI to
+}
+
+// heard is an event of the sensor, some time after the one before.
+type heard struct {
+	after time.Duration
+	on    bool
+}
+
+// path is where expressions find what a step gave: of a thing's answer, of a flow's, of
+// what was set. "" is nowhere.
+func path(def *flow.Definition, i int) string {
+	switch def.Steps[i].Activity.(type) {
+	case *flow.DeviceAction:
+		return fmt.Sprintf("v%d.n", i)
+	case *flow.FlowCall:
+		return fmt.Sprintf("v%d.v.n", i)
+	case *flow.SetVars:
+		return fmt.Sprintf("vars.x%d", i)
+	}
+	return ""
 }
 
 // outcome returns what happens at an attempt, from 1; 0 is before the first.
@@ -65,7 +86,35 @@ func (s *randomStep) outcome(attempt int) outcome {
 type randomFlow struct {
 	d     *flow.Deployment
 	steps []randomStep
-	runs  int // executions at once
+	runs  int     // executions at once
+	heard []heard // if not empty, a trigger with for starts them
+}
+
+// starts are when the trigger starts the flow, since the deployment, and by which of the
+// events: the last one before.
+func (g *randomFlow) starts() (at []time.Duration, by []int) {
+	hold := g.d.Triggers[0].Event.For
+	now := time.Duration(0)
+	var since time.Duration
+	holds, started := false, false
+	look := func(until time.Duration, last int) {
+		if holds && !started && since+hold <= until {
+			started = true
+			at, by = append(at, since+hold), append(by, last)
+		}
+	}
+	for i, h := range g.heard {
+		look(now+h.after, i-1)
+		now += h.after
+		switch {
+		case h.on && !holds:
+			holds, started, since = true, false, now
+		case !h.on:
+			holds = false
+		}
+	}
+	look(now+100*hold, len(g.heard)-1)
+	return at, by
 }
 
 func source(s string) *expr.Expr {
@@ -82,7 +131,11 @@ var errorNames = []string{"Blurred", "NoLight", "Jammed"}
 // times.
 func generate(r *rand.Rand, unit time.Duration) *randomFlow {
 	chance := func(p float64) bool { return r.Float64() < p }
+	readsVars := false
 	g := &randomFlow{runs: 1}
+	if chance(0.3) {
+		g.runs = 2
+	}
 	things := 1 + r.IntN(3)
 	d := &flow.Deployment{Name: "random", Timeout: time.Duration(4+r.IntN(4)) * unit}
 	for i := range things {
@@ -125,7 +178,8 @@ func generate(r *rand.Rand, unit time.Duration) *randomFlow {
 		condition := func() cond {
 			var known []int
 			for j := range before[i] {
-				if _, device := def.Steps[j].Activity.(*flow.DeviceAction); device {
+				_, sets := def.Steps[j].Activity.(*flow.SetVars)
+				if path(def, j) != "" && (!sets || g.runs == 1) {
 					known = append(known, j)
 				}
 			}
@@ -133,18 +187,35 @@ func generate(r *rand.Rand, unit time.Duration) *randomFlow {
 				return cond{step: -1, constant: chance(0.7)}
 			}
 			slices.Sort(known)
-			return cond{step: known[r.IntN(len(known))], min: r.IntN(10)}
+			j := known[r.IntN(len(known))]
+			if _, sets := def.Steps[j].Activity.(*flow.SetVars); sets {
+				readsVars = true
+			}
+			return cond{step: j, path: path(def, j), min: r.IntN(10)}
 		}
 		if chance(0.25) {
 			c := condition()
 			x.cond, s.Condition = &c, source(c.source())
 		}
 		s.Out = sets(i)
-		if chance(0.2) {
+		switch p := r.Float64(); {
+		case p < 0.2:
 			g.choice(r, &s, x, condition, func() []string { return sets(i) })
-		} else {
+		case p < 0.3:
+			s.Activity = &flow.Wait{Duration: time.Millisecond + time.Duration(r.Int64N(int64(3*unit)))}
+		case p < 0.4:
+			x.sets = r.IntN(10)
+			count, value := fmt.Sprint("c", i), fmt.Sprint("x", i)
+			d.Vars = append(d.Vars, flow.Var{Name: count, Initial: int64(0)}, flow.Var{Name: value})
+			s.Activity = &flow.SetVars{Vars: []flow.Arg{{Name: count, Value: flow.Value{Expr: source("vars." + count + " + 1")}},
+				{Name: value, Value: flow.Value{Literal: int64(x.sets)}}}}
+		default:
 			g.device(r, &s, x, i, things, unit, condition)
 			def.Variables = append(def.Variables, flow.Variable{Name: fmt.Sprint("v", i)})
+			if chance(0.2) {
+				s.Timeout = 0
+				g.call(d, &s, i)
+			}
 		}
 		g.handlers(r, &s, x, condition, func() []string { return sets(i) }, unit)
 		// What comes back to an event of an earlier step must make no loop.
@@ -163,12 +234,29 @@ func generate(r *rand.Rand, unit time.Duration) *randomFlow {
 		}
 		def.Steps = append(def.Steps, s)
 	}
-	d.Flows = []flow.Flow{{Definition: def, Overlap: flow.Parallel}}
-	if chance(0.3) {
-		g.runs = 2
+	d.Flows = append([]flow.Flow{{Definition: def, Overlap: flow.Parallel, Limit: 20}}, d.Flows...)
+	// What an execution before this one has set, and when, the checker does not follow
+	// (only the counters), so that a flow that reads vars is started once.
+	if g.runs == 1 && !readsVars && chance(0.55) {
+		e := &flow.DeviceEvent{Role: "role0", Name: "Go", When: source("event.on"), For: time.Duration(1+r.Int64N(int64(2*unit))) + 100}
+		d.Triggers = []flow.Trigger{{Name: "held", Event: e, Start: []flow.Start{{Flow: "f", Args: []flow.Arg{{Value: flow.Value{Expr: source("event.run")}}}}}}}
+		for range 2 + r.IntN(5) {
+			g.heard = append(g.heard, heard{time.Duration(1 + r.Int64N(int64(2*unit))), chance(0.7)})
+		}
 	}
 	g.d = d
 	return g
+}
+
+// call makes a step that runs a flow of one step, which is the thing's.
+func (g *randomFlow) call(d *flow.Deployment, s *flow.Step, i int) {
+	a := s.Activity.(*flow.DeviceAction)
+	inner := &flow.Definition{Name: fmt.Sprint("f", i), Parameters: []flow.Parameter{{Name: "run", Required: true}, {Name: "x", Required: true}},
+		Variables: []flow.Variable{{Name: "v"}}}
+	inner.Steps = []flow.Step{{Name: s.Name, Activity: &flow.DeviceAction{Role: a.Role, Action: a.Action, Output: "v",
+		Args: []flow.Arg{{Name: "x", Value: flow.Value{Expr: source("x")}}, {Name: "run", Value: flow.Value{Expr: source("run")}}}}}}
+	d.Flows = append(d.Flows, flow.Flow{Definition: inner, Overlap: flow.Parallel})
+	s.Activity = &flow.FlowCall{Flow: inner.Name, Args: a.Args, Output: a.Output}
 }
 
 func (g *randomFlow) in(r *rand.Rand, s *flow.Step, events []string) {
@@ -206,7 +294,7 @@ func (g *randomFlow) device(r *rand.Rand, s *flow.Step, x *randomStep, i, things
 	x.arg = -1
 	if c := condition(); c.step >= 0 {
 		x.arg = c.step
-		a.Args = []flow.Arg{{Name: "x", Value: flow.Value{Expr: source(fmt.Sprintf("v%d.n ?? 0", c.step))}}}
+		a.Args = []flow.Arg{{Name: "x", Value: flow.Value{Expr: source(c.path + " ?? 0")}}}
 	} else {
 		a.Args = []flow.Arg{{Name: "x", Value: flow.Value{Literal: int64(7)}}}
 	}
@@ -292,10 +380,12 @@ type scriptedThing struct {
 	s      *scripted
 	name   string
 	script func(run int) *scripted // if not nil, the script of a flow by its number
+	fn     func(map[string]any, time.Time)
 }
 
-func (t *scriptedThing) Watch(string, func(map[string]any, time.Time)) (func(), error) {
-	return nil, errors.New("no events")
+func (t *scriptedThing) Watch(_ string, fn func(map[string]any, time.Time)) (func(), error) {
+	t.fn = fn
+	return func() {}, nil
 }
 
 func (t *scriptedThing) Call(ctx context.Context, action string, input map[string]any) (map[string]any, error) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pithings/device"
 	"pithings/flow"
 	"pithings/flow/history"
 )
@@ -27,8 +29,9 @@ func numbered(i int, unit time.Duration) *randomFlow {
 }
 
 // checkHistory opens a history as after a restart and checks every execution in it.
-func checkHistory(dir string, unit time.Duration, exact bool) (executions, aborted int, breach string) {
-	h, err := history.Open(dir, history.Options{MaxExecutions: 1e6, MaxAge: 100 * 365 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)})
+// With waits those stay as they are that the next process may continue.
+func checkHistory(dir string, unit time.Duration, exact, waits bool) (executions, aborted int, breach string) {
+	h, err := history.Open(dir, history.Options{Waits: waits, MaxExecutions: 1e6, MaxAge: 100 * 365 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return 0, 0, err.Error()
 	}
@@ -39,11 +42,17 @@ func checkHistory(dir string, unit time.Duration, exact bool) (executions, abort
 		if err != nil {
 			return 0, 0, err.Error()
 		}
+		if x.Status == flow.Running && waits {
+			continue
+		}
 		if x.Status == flow.Running {
 			return 0, 0, x.ID + " is told to run"
 		}
-		if x.Status == flow.Aborted {
+		if x.Status == flow.Aborted && x.Parent == "" {
 			aborted++
+		}
+		if x.Parent != "" {
+			continue // it is checked by what its step says
 		}
 		_, events, err := h.Show(x.ID)
 		if err != nil {
@@ -56,16 +65,39 @@ func checkHistory(dir string, unit time.Duration, exact bool) (executions, abort
 		if len(events) == 1 {
 			continue // all that was kept is that it was aborted
 		}
-		if b := newChecker(numbered(i, unit), exact).check(events, true); b != "" {
+		c := newChecker(numbered(i, unit), exact)
+		if x.Status != flow.Aborted {
+			if c.children, err = childrenOf(h, list, x.ID); err != nil {
+				return 0, 0, err.Error()
+			}
+		}
+		if b := c.check(events, true); b != "" {
 			return 0, 0, x.ID + ": " + b
 		}
 	}
 	return len(list), aborted, ""
 }
 
+// childrenOf are the histories of what steps of an execution ran, by flow. list has the
+// newest first.
+func childrenOf(h *history.History, list []flow.Execution, parent string) (map[string][][]flow.ExecutionEvent, error) {
+	all := map[string][][]flow.ExecutionEvent{}
+	for _, x := range slices.Backward(list) {
+		if x.Parent != parent {
+			continue
+		}
+		_, events, err := h.Show(x.ID)
+		if err != nil {
+			return nil, err
+		}
+		all[x.Flow] = append(all[x.Flow], events)
+	}
+	return all, nil
+}
+
 // TestRestart cuts the history of many flows wherever a kill may have, and looks
 // at it as the next process does: what is there obeys the rules, and what ran is
-// aborted and does not go on.
+// aborted and does not continue.
 func TestRestart(t *testing.T) {
 	const flows = 150
 	dir := t.TempDir()
@@ -88,7 +120,7 @@ func TestRestart(t *testing.T) {
 			}
 		}
 	})
-	if _, aborted, breach := checkHistory(copyFile(t, dir, 1<<40), time.Second, true); breach != "" || aborted != 0 {
+	if _, aborted, breach := checkHistory(copyFile(t, dir, 1<<40), time.Second, true, false); breach != "" || aborted != 0 {
 		t.Fatalf("whole: %d aborted: %s", aborted, breach)
 	}
 	st, err := os.Stat(filepath.Join(dir, "executions-00000001.log"))
@@ -99,7 +131,7 @@ func TestRestart(t *testing.T) {
 	aborted := 0
 	for range 40 {
 		cut := 1000 + r.Int64N(st.Size()-1000)
-		_, n, breach := checkHistory(copyFile(t, dir, cut), time.Second, true)
+		_, n, breach := checkHistory(copyFile(t, dir, cut), time.Second, true, false)
 		if breach != "" {
 			t.Errorf("cut at %d: %s", cut, breach)
 		}
@@ -140,7 +172,7 @@ func newScripts(unit time.Duration, called func(int)) *scripts {
 	return &scripts{unit: unit, called: called, byRun: map[int]*scripted{}, things: map[string]*scriptedThing{}}
 }
 
-func (s *scripts) device(_ *flow.Deployment, b flow.Binding) (flow.Device, error) {
+func (s *scripts) device(_ *flow.Deployment, b flow.Binding) (device.Actor, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.things[b.Thing]
@@ -172,7 +204,7 @@ func startNumbered(t testing.TB, e *Engine, i int) {
 	}
 }
 
-// childEnv tells the test binary to run flows until it is killed.
+// childEnv makes the test binary run flows until it is killed.
 const childEnv = "PITHINGS_FLOW_CHILD"
 
 // TestChild is no test: it is the process that TestKill kills.
@@ -185,17 +217,23 @@ func TestChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := history.Open(args[1], history.Options{MaxExecutions: 1e6, Log: slog.New(slog.DiscardHandler)})
+	h, err := history.Open(args[1], history.Options{Waits: true, MaxExecutions: 1e6, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	things := newScripts(unit, func(run int) { fmt.Printf("called for %d\n", run) })
-	e := New(Options{Recorder: h, Device: things.device, Log: slog.New(slog.DiscardHandler)})
-	for k := range first { // what was deployed before is deployed again, and starts nothing
+	e := New(Options{Recorder: h, Keeper: files(args[1]), Shortest: 1, Device: things.device, Log: slog.New(slog.DiscardHandler)})
+	for _, x := range h.List(history.Filter{Status: flow.Running}) {
+		if _, err := os.Stat(files(args[1]).path(x.Deployment, waitPrefix+x.ID[len(x.ID)-36:])); err == nil {
+			fmt.Printf("goes on %s\n", x.Deployment)
+		}
+	}
+	for k := range first { // what was deployed before is deployed again: only what waited continues
 		if err := e.Deploy(numbered(k, unit).d); err != nil {
 			t.Fatal(err)
 		}
 	}
+	h.AbortUnless(e.Runs)
 	for i := first; i < first+10_000; i++ {
 		if err := e.Deploy(numbered(i, unit).d); err != nil {
 			t.Fatal(err)
@@ -205,18 +243,59 @@ func TestChild(t *testing.T) {
 	}
 }
 
+// files is a Keeper in a folder.
+type files string
+
+func (f files) path(deployment, name string) string {
+	return filepath.Join(string(f), deployment+" "+name)
+}
+
+func (f files) Load(deployment string) (map[string][]byte, error) {
+	paths, err := filepath.Glob(f.path(deployment, "*"))
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]byte{}
+	for _, p := range paths {
+		text, err := os.ReadFile(p)
+		if err != nil {
+			return nil, err
+		}
+		all[strings.TrimPrefix(filepath.Base(p), deployment+" ")] = text
+	}
+	return all, nil
+}
+
+func (f files) Save(deployment, name string, data []byte) error {
+	if data == nil {
+		err := os.Remove(f.path(deployment, name))
+		if os.IsNotExist(err) {
+			return nil
+		}
+		return err
+	}
+	temporary := f.path("temporary", deployment+name)
+	if err := os.WriteFile(temporary, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temporary, f.path(deployment, name))
+}
+
 const unit = 8 * time.Millisecond
 
-// TestKill kills a process that runs flows, several times, in the same folder.
+// TestKill kills a process that runs flows, several times, in the same folder. What
+// waited continues in the next process, and nothing else does.
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(seed, 1))
-	first, aborted := 0, 0
-	for range 5 {
-		began := kill(t, dir, first, 30+r.IntN(60))
+	first, aborted, resumed := 0, 0, 0
+	for i, last := 0, false; !last; i++ {
+		began, n := kill(t, dir, first, 30+r.IntN(60))
+		resumed += n
+		last = i >= 4 && resumed > 0 || i == 29 // not at every kill an execution waits
 		var executions int
 		var breach string
-		executions, aborted, breach = checkHistory(dir, unit, false)
+		executions, aborted, breach = checkHistory(dir, unit, false, !last)
 		if breach != "" {
 			t.Fatal(breach)
 		}
@@ -228,11 +307,15 @@ func TestKill(t *testing.T) {
 	if aborted < 5 {
 		t.Errorf("only %d executions ran when the process was killed", aborted)
 	}
+	if resumed == 0 {
+		t.Error("no execution waited when the process was killed")
+	}
 }
 
-// kill runs the process until it has told of some calls, kills it, and returns
-// the number of the last flow that it told of.
-func kill(t *testing.T, dir string, first, after int) (last int) {
+// kill runs the process until it has reported some calls, kills it, and returns
+// the number of the last flow that it reported, and how many executions of earlier
+// processes it continued.
+func kill(t *testing.T, dir string, first, after int) (last, resumed int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v")
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", childEnv, first, dir))
@@ -244,12 +327,17 @@ func kill(t *testing.T, dir string, first, after int) (last int) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
+	goesOn := map[int]bool{}
 	for lines.Scan() {
 		var run int
+		if n, _ := fmt.Sscanf(lines.Text(), "goes on random%d", &run); n > 0 {
+			goesOn[run] = true
+			continue
+		}
 		if n, _ := fmt.Sscanf(lines.Text(), "called for %d", &run); n == 0 {
 			continue
 		}
-		if run < first {
+		if run < first && !goesOn[run] {
 			t.Errorf("flow %d was started before the kill, and goes on after it", run)
 		}
 		last = max(last, run)
@@ -263,5 +351,5 @@ func kill(t *testing.T, dir string, first, after int) (last int) {
 	if after > 0 {
 		t.Fatal("the process ended by itself")
 	}
-	return last
+	return last, len(goesOn)
 }

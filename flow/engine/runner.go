@@ -2,10 +2,10 @@ package engine
 
 import (
 	"cmp"
-	"crypto/rand"
-	"encoding/hex"
+	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +14,7 @@ import (
 
 // runner starts the executions of one flow and holds them to its overlap policy.
 type runner struct {
-	d   *deployed
+	s   *scene
 	f   *flow.Flow
 	def *flow.Definition
 
@@ -28,13 +28,11 @@ type used struct {
 	prog    *program
 	running []*execution
 	waiting []*starting
-	failure string // of the execution before
 	stats   Stats
-	warned  struct{ dropped, wrong, old bool }
 }
 
-func newRunner(d *deployed, f *flow.Flow) *runner {
-	return &runner{d: d, f: f, def: f.Definition}
+func newRunner(s *scene, f *flow.Flow) *runner {
+	return &runner{s: s, f: f, def: f.Definition}
 }
 
 // use is called before used is. The lock is held.
@@ -42,13 +40,6 @@ func (r *runner) use() {
 	if r.used == nil {
 		r.used = new(used)
 	}
-}
-
-// once tells whether it is called for the first time with a flag.
-func once(flag *bool) bool {
-	first := !*flag
-	*flag = true
-	return first
 }
 
 // starting is a start that has its arguments.
@@ -85,11 +76,7 @@ func (r *runner) start(s *starting) (id string) {
 		return ""
 	}
 	r.use()
-	limit := 1
-	if r.f.Overlap == flow.Parallel {
-		limit = cmp.Or(r.f.Limit, flow.DefaultParallel)
-	}
-	if len(r.running) < limit {
+	if len(r.running) < r.limit() {
 		return r.run(s)
 	}
 	switch r.f.Overlap {
@@ -112,49 +99,61 @@ func (r *runner) start(s *starting) (id string) {
 	return ""
 }
 
+// limit is how many executions may run at once.
+func (r *runner) limit() int {
+	if r.f.Overlap == flow.Parallel {
+		return cmp.Or(r.f.Limit, flow.DefaultParallel)
+	}
+	return 1
+}
+
 // drop counts starts that fall. The lock is held.
 func (r *runner) drop(n int) {
 	r.stats.Dropped += uint64(n)
-	if once(&r.warned.dropped) {
-		r.log(slog.LevelWarn, "the flow was started while it runs, and the start was dropped; further ones are counted only",
-			"overlap", cmp.Or(r.f.Overlap, "queue"))
-	}
-}
-
-// log logs what happens to the flow. A logger of its own, with the names in it, would
-// cost each flow memory, or each line more than the line does.
-func (r *runner) log(level slog.Level, message string, args ...any) {
-	r.d.e.o.Log.Log(r.d.e.ctx, level, message, append([]any{"deployment", r.d.d.Name, "flow", r.def.Name}, args...)...)
+	r.s.logRare(slog.LevelWarn, r.def.Name, "", "start of a running flow dropped", "overlap", cmp.Or(r.f.Overlap, "queue"))
 }
 
 // run starts an execution now. The lock is held.
 func (r *runner) run(s *starting) string {
-	if r.prog == nil {
-		r.prog = compile(r.def)
-	}
-	x := newExecution(r, s)
-	r.running = append(r.running, x)
-	r.stats.Started++
-	r.d.e.tasks.Go(func() {
-		grow()
-		x.run()
-	})
+	x := newExecution(r.s.ctx, r.s, r.program(), s.occasion, nil)
+	x.begin(s.args)
+	r.add(x)
+	r.s.tasks.Go(x.run)
 	return x.ID
 }
 
-// grow makes the stack of a new goroutine as large as calls through a link need, while
-// there is little on it: otherwise it is copied several times on the way down.
-//
-//go:noinline
-func grow() {
-	var room [6 << 10]byte
-	use(&room)
+// program returns the flow as executions run it. The lock is held.
+func (r *runner) program() *program {
+	if r.prog == nil {
+		r.prog = compile(r.def)
+	}
+	return r.prog
 }
 
-// use keeps the compiler from leaving it out.
-//
-//go:noinline
-func use(*[6 << 10]byte) {}
+// add counts an execution among those that run. The lock is held.
+func (r *runner) add(x *execution) {
+	x.ended = r.ended
+	r.running = append(r.running, x)
+	r.stats.Started++
+}
+
+// child makes an execution that a step of parent runs, within ctx.
+func (r *runner) child(ctx context.Context, parent *execution, args []flow.Arg) (*execution, error) {
+	s, err := r.bind(parent.occasion, args)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return nil, fmt.Errorf("flow %s: %w", r.def.Name, errUndeployed)
+	}
+	r.use()
+	x := newExecution(ctx, r.s, r.program(), s.occasion, parent)
+	x.begin(s.args)
+	r.add(x)
+	return x, nil
+}
 
 // ended is called by an execution at its very end.
 func (r *runner) ended(x *execution) {
@@ -169,21 +168,15 @@ func (r *runner) ended(x *execution) {
 	switch x.Status {
 	case flow.Succeeded:
 		r.stats.Succeeded++
-		r.failure = ""
-		r.log(slog.LevelInfo, "EXECUTION_SUCCEEDED", "took", x.Ended.Sub(x.Started).Round(time.Millisecond))
+		r.s.logFlow(slog.LevelInfo, r.def.Name, "EXECUTION_SUCCEEDED", "took", x.Ended.Sub(x.Started).Round(time.Millisecond))
 	case flow.Aborted:
 		r.stats.Aborted++
-		r.log(slog.LevelInfo, "EXECUTION_ABORTED", "reason", x.Reason)
+		r.s.logFlow(slog.LevelInfo, r.def.Name, "EXECUTION_ABORTED", "reason", x.Reason)
 	case flow.Failed:
 		r.stats.Failed++
-		level := slog.LevelError
-		if x.Reason == r.failure { // a camera that is away: once is enough
-			level = slog.LevelDebug
-		}
-		r.failure = x.Reason
-		r.log(level, "EXECUTION_FAILED", "err", x.Reason)
+		r.s.logRare(slog.LevelError, r.def.Name, x.Reason, "EXECUTION_FAILED", "err", x.Reason) // a camera may be away for long
 	}
-	if len(r.waiting) > 0 && !r.stopped {
+	if len(r.waiting) > 0 && !r.stopped && len(r.running) < r.limit() {
 		s := r.waiting[0]
 		r.waiting = r.waiting[1:]
 		if len(r.waiting) == 0 {
@@ -204,6 +197,9 @@ func (r *runner) stop(why error) {
 	r.waiting = nil
 	for _, x := range r.running {
 		x.cancel(why)
+		if x.tree != nil && x.parent == nil && why != errEngineEnds {
+			x.tree.abandon() // before a deployment of the same name looks for it
+		}
 	}
 }
 
@@ -222,15 +218,19 @@ func (r *runner) abort(id string) bool {
 	return false
 }
 
+func (r *runner) runs(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.used != nil && slices.ContainsFunc(r.running, func(x *execution) bool { return x.ID == id })
+}
+
 // tooOld counts an event that came too late.
 func (r *runner) tooOld() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.use()
 	r.stats.TooOld++
-	if once(&r.warned.old) {
-		r.log(slog.LevelWarn, "an event was too old to start the flow; further ones are counted only")
-	}
+	r.s.logRare(slog.LevelWarn, r.def.Name, "", "event too old to start the flow")
 }
 
 // wrong counts a trigger that could not be computed.
@@ -239,9 +239,21 @@ func (r *runner) wrong(trigger string, err error) {
 	defer r.mu.Unlock()
 	r.use()
 	r.stats.Errors++
-	if once(&r.warned.wrong) {
-		r.log(slog.LevelError, "a trigger could not be computed; further times are counted only", "trigger", trigger, "err", err)
-	}
+	r.s.logRare(slog.LevelError, r.def.Name, err.Error(), "trigger not computed", "trigger", trigger, "err", err)
+}
+
+// Stats count what a flow did since it was deployed.
+type Stats struct {
+	Flow      string `json:"flow"`
+	Started   uint64 `json:"started"`
+	Succeeded uint64 `json:"succeeded"`
+	Failed    uint64 `json:"failed"`
+	Aborted   uint64 `json:"aborted"`
+	Dropped   uint64 `json:"dropped"` // starts that the overlap policy dropped
+	TooOld    uint64 `json:"too_old"` // events that came too late to start anything
+	Errors    uint64 `json:"errors"`  // triggers whose expressions could not be computed
+	Running   int    `json:"running"`
+	Waiting   int    `json:"waiting"`
 }
 
 func (r *runner) statistics() Stats {
@@ -253,22 +265,4 @@ func (r *runner) statistics() Stats {
 	s := r.stats
 	s.Flow, s.Running, s.Waiting = r.def.Name, len(r.running), len(r.waiting)
 	return s
-}
-
-// executionID is <flow>_<time>_<trigger>_<uuid>, as the cloud service made it.
-func executionID(id, trigger string, at time.Time) string {
-	b := make([]byte, 0, len(id)+len(trigger)+64)
-	b = append(append(b, id...), '_')
-	b = at.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
-	b = append(append(append(b, '_'), trigger...), '_')
-	var u [16]byte
-	rand.Read(u[:])
-	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80 // RFC 9562, version 4
-	for i, part := range [][]byte{u[:4], u[4:6], u[6:8], u[8:10], u[10:]} {
-		if i > 0 {
-			b = append(b, '-')
-		}
-		b = hex.AppendEncode(b, part)
-	}
-	return string(b)
 }

@@ -6,7 +6,7 @@ type Expr struct{ root Node }
 // Root is the expression's tree, not to be changed.
 func (e *Expr) Root() Node { return e.root }
 
-// New returns the expression of a tree that somebody made. Its String parses
+// New returns the expression of a tree that was made by hand. Its String parses
 // back to the same tree.
 func New(root Node) *Expr { return &Expr{root} }
 
@@ -93,7 +93,7 @@ func children(n Node, fn func(Node)) {
 		fn(n.Of)
 		fn(n.Condition)
 	case *Call:
-		if n.Of != nil && !isMath(n.Of) {
+		if n.Of != nil && !isMath(n.Of) && !isLib(n.Of) {
 			fn(n.Of)
 		}
 		each(n.Args)
@@ -111,6 +111,16 @@ func children(n Node, fn func(Node)) {
 	case *Macro:
 		each(n.Parts)
 	}
+}
+
+// Walk calls fn for every node, those above first.
+func (e *Expr) Walk(fn func(Node)) {
+	var walk func(Node)
+	walk = func(n Node) {
+		fn(n)
+		children(n, walk)
+	}
+	walk(e.root)
 }
 
 // Variables lists the variables that the expression uses, each once, in the
@@ -137,18 +147,23 @@ func (e *Expr) Variables() []string {
 	return names
 }
 
-// isMath tells whether a call's left side is the library tdm.lib.Math.
+// isMath reports whether a call's left side is the library tdm.lib.Math.
 func isMath(n Node) bool {
 	switch n := n.(type) {
 	case *Name:
 		return n.Name == "Math"
 	case *Member:
-		lib, ok := n.Of.(*Member)
-		if !ok || n.Key != "Math" || lib.Key != "lib" {
-			return false
-		}
-		tdm, ok := lib.Of.(*Name)
-		return ok && tdm.Name == "tdm"
+		return n.Key == "Math" && isLib(n.Of)
 	}
 	return false
+}
+
+// isLib reports whether a node is the library tdm.lib.
+func isLib(n Node) bool {
+	lib, ok := n.(*Member)
+	if !ok || lib.Key != "lib" {
+		return false
+	}
+	tdm, ok := lib.Of.(*Name)
+	return ok && tdm.Name == "tdm"
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -19,6 +20,9 @@ func (ev *evaluation) call(n *Call) (any, error) {
 	if isMath(n.Of) {
 		return mathCall(n.Name, args)
 	}
+	if isLib(n.Of) {
+		return ev.libCall(n.Name, args)
+	}
 	of, err := ev.node(n.Of)
 	if err != nil {
 		return nil, err
@@ -28,7 +32,7 @@ func (ev *evaluation) call(n *Call) (any, error) {
 		if err := ev.spend(len(of) / 64); err != nil {
 			return nil, err
 		}
-		return stringCall(of, n.Name, args)
+		return ev.stringCall(of, n.Name, args)
 	case []any:
 		switch {
 		case len(args) == 0 && (n.Name == "size" || n.Name == "length"):
@@ -42,7 +46,7 @@ func (ev *evaluation) call(n *Call) (any, error) {
 		return nil, fmt.Errorf("%s of a value that is not there", n.Name)
 	}
 	if n.Name == "toString" && len(args) == 0 {
-		return cast("string", of)
+		return ev.cast("string", of)
 	}
 	return nil, fmt.Errorf("a %s has no method %s with %d arguments", typeName(of), n.Name, len(args))
 }
@@ -62,7 +66,7 @@ func (ev *evaluation) has(list []any, v any) (any, error) {
 
 // stringCall is a method of Java's String. Places count characters (code
 // points), from 0.
-func stringCall(s, method string, args []any) (any, error) {
+func (ev *evaluation) stringCall(s, method string, args []any) (any, error) {
 	kinds := make([]byte, len(args))
 	texts, places := make([]string, len(args)), make([]int64, len(args))
 	for i, a := range args {
@@ -81,9 +85,9 @@ func stringCall(s, method string, args []any) (any, error) {
 	case "isBlank()":
 		return strings.TrimSpace(s) == "", nil
 	case "toUpperCase()":
-		return short(strings.ToUpper(s))
+		return ev.change(s, strings.ToUpper)
 	case "toLowerCase()":
-		return short(strings.ToLower(s))
+		return ev.change(s, strings.ToLower)
 	case "trim()", "strip()":
 		return strings.TrimSpace(s), nil
 	case "toString()":
@@ -124,7 +128,7 @@ func stringCall(s, method string, args []any) (any, error) {
 	case "compareTo(s)":
 		return int64(strings.Compare(s, texts[0])), nil
 	case "concat(s)":
-		return short(s + texts[0])
+		return ev.join(s, texts[0])
 	case "replace(ss)", "replaceAll(ss)":
 		// replaceAll is Java's with a regular expression; without one of its signs
 		// it is the same.
@@ -135,10 +139,13 @@ func stringCall(s, method string, args []any) (any, error) {
 		if size > MaxResult {
 			return nil, tooLong()
 		}
-		return strings.ReplaceAll(s, texts[0], texts[1]), nil
+		return ev.made(strings.ReplaceAll(s, texts[0], texts[1]))
 	case "split(s)":
 		if strings.Count(s, texts[0]) > MaxSteps/4 {
 			return nil, fmt.Errorf("%w: split into more than %d pieces", ErrTooMuch, MaxSteps/4)
+		}
+		if err := ev.charge(s); err != nil { // before it is cut: the list repeats it
+			return nil, err
 		}
 		pieces := []any{}
 		for _, p := range strings.Split(s, texts[0]) {
@@ -152,11 +159,13 @@ func stringCall(s, method string, args []any) (any, error) {
 const stringMethods = "length, isEmpty, charAt, substring, indexOf, lastIndexOf, contains, startsWith, endsWith, " +
 	"equals, equalsIgnoreCase, compareTo, concat, replace, split, trim, toUpperCase, toLowerCase, toString"
 
-func short(s string) (any, error) {
+// change makes another text of s. A character may be longer in the other case, by
+// half at most: U+0250 and U+2C6F.
+func (ev *evaluation) change(s string, to func(string) string) (any, error) {
 	if len(s) > MaxResult {
 		return nil, tooLong()
 	}
-	return s, nil
+	return ev.made(to(s))
 }
 
 // place turns a byte's place into a character's.
@@ -169,18 +178,53 @@ func place(s string, i int) int64 {
 
 // part is s from one character up to another; to -1 is the end.
 func part(s string, from, to int64) (string, error) {
-	runes := []rune(s)
-	if to == -1 {
-		to = int64(len(runes))
-	}
-	if from < 0 || from > to || to > int64(len(runes)) {
+	if from < 0 || to != -1 && from > to {
 		return "", outside(s)
 	}
-	return string(runes[from:to]), nil
+	begin, end, n := -1, -1, int64(0)
+	for i := range s {
+		if n == from {
+			begin = i
+		}
+		if n == to {
+			end = i
+			break
+		}
+		n++
+	}
+	if n == from && begin < 0 {
+		begin = len(s)
+	}
+	if end < 0 && (to == -1 || n == to) {
+		end = len(s)
+	}
+	if begin < 0 || end < 0 {
+		return "", outside(s)
+	}
+	return s[begin:end], nil
 }
 
 func outside(s string) error {
 	return fmt.Errorf("the place is outside of a text of %d characters", utf8.RuneCountInString(s))
+}
+
+// libCall is a function of tdm.lib. Things Graph's guide puts getDate into the header
+// x-amz-date, which has the basic form of ISO 8601, in UTC; getTime is Java's
+// Date.getTime, milliseconds since 1970.
+func (ev *evaluation) libCall(name string, args []any) (any, error) {
+	if len(args) > 0 || name != "getDate" && name != "getTime" {
+		return nil, fmt.Errorf("the library tdm.lib has no %s with %d arguments; known are getDate() and getTime(), and those of tdm.lib.Math", name, len(args))
+	}
+	now, _ := ev.scope.Lookup("now")
+	fields, _ := now.(map[string]any)
+	unix, ok := fields["unix"].(int64)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("tdm.lib.%s: the time is not known", name)
+	case name == "getTime":
+		return unix * 1000, nil
+	}
+	return time.Unix(unix, 0).UTC().Format("20060102T150405Z"), nil
 }
 
 // mathFunctions of one argument that give a float.

@@ -19,9 +19,9 @@
 //
 // # Paths
 //
-// A name is a variable, with or without a $ before it. A path goes on with "."
+// A name is a variable, with or without a $ before it. A path continues with "."
 // or with "/" that has no blank on either side (a / b divides); a key that is
-// missing gives null, and so does a path that goes on from null. list[condition]
+// missing gives null, and so does a path that continues from null. list[condition]
 // is the first element for which the condition holds, with the element's keys as
 // names; list[0] is an element by its place, from 0, and null outside.
 //
@@ -38,4 +38,5 @@ const (
 	MaxDepth  = 64       // nested operators, parentheses and paths
 	MaxSteps  = 20_000   // operations of one evaluation
 	MaxResult = 64 << 10 // bytes of a string that an evaluation makes
+	MaxBytes  = 1 << 20  // bytes of all strings and lists that an evaluation makes
 )

@@ -20,14 +20,14 @@ func (v Variables) Lookup(name string) (any, bool) {
 	return value, ok
 }
 
-// ErrTooMuch is an evaluation that does more than MaxSteps or MaxResult allow.
+// ErrTooMuch is an evaluation that does more than MaxSteps, MaxResult or MaxBytes allow.
 var ErrTooMuch = errors.New("the expression does more than it may")
 
 // Eval computes the expression. The result is nil, a bool, a string, an int64,
 // a uint64, a float64, a []any or a map[string]any; lists and objects may be
 // those of the scope and are not to be changed.
 func (e *Expr) Eval(s Scope) (any, error) {
-	ev := evaluation{scope: s, left: MaxSteps}
+	ev := evaluation{scope: s, left: MaxSteps, bytes: MaxBytes}
 	v, err := ev.node(e.root)
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func (e *Expr) Eval(s Scope) (any, error) {
 	return v, nil
 }
 
-// True computes the expression and tells whether it is true.
+// True computes the expression and reports whether it is true.
 func (e *Expr) True(s Scope) (bool, error) {
 	v, err := e.Eval(s)
 	if err != nil {
@@ -47,6 +47,7 @@ func (e *Expr) True(s Scope) (bool, error) {
 type evaluation struct {
 	scope Scope
 	left  int // operations
+	bytes int // that may still be made
 }
 
 // spend counts n operations.
@@ -72,63 +73,68 @@ func (ev *evaluation) node(n Node) (any, error) {
 		}
 		return normal(v)
 	case *List:
-		return ev.all(n.Items)
+		return ev.list(n.Items)
 	case *Member:
-		of, err := ev.node(n.Of)
-		if err != nil {
-			return nil, err
-		}
-		return member(of, n.Key)
+		return ev.of(n.Of, func(of any) (any, error) { return member(of, n.Key) })
 	case *Index:
-		of, err := ev.node(n.Of)
-		if err != nil {
-			return nil, err
-		}
-		return index(of, int64(n.Place))
+		return ev.of(n.Of, func(of any) (any, error) { return index(of, int64(n.Place)) })
 	case *Filter:
 		return ev.filter(n)
 	case *Call:
 		return ev.call(n)
 	case *Unary:
-		x, err := ev.node(n.X)
-		if err != nil {
-			return nil, err
-		}
-		if n.Op == "!" {
-			return !Truth(x), nil
-		}
-		return negate(x)
+		return ev.of(n.X, func(x any) (any, error) { return unaryOf(n.Op, x) })
 	case *Binary:
 		return ev.binary(n)
 	case *Conditional:
-		cond, err := ev.node(n.If)
-		if err != nil {
-			return nil, err
-		}
-		if Truth(cond) {
-			return ev.node(n.Then)
-		}
-		return ev.node(n.Else)
+		return ev.of(n.If, func(cond any) (any, error) {
+			if Truth(cond) {
+				return ev.node(n.Then)
+			}
+			return ev.node(n.Else)
+		})
 	case *Cast:
-		x, err := ev.node(n.X)
+		return ev.of(n.X, func(x any) (any, error) { return ev.cast(n.Type, x) })
+	case *Macro:
+		parts, err := ev.all(n.Parts)
 		if err != nil {
 			return nil, err
 		}
-		return cast(n.Type, x)
-	case *Macro:
-		var b bounded
-		for _, part := range n.Parts {
-			v, err := ev.node(part)
-			if err != nil {
-				return nil, err
-			}
-			if err := b.add(v); err != nil {
-				return nil, err
-			}
-		}
-		return b.String(), nil
+		return ev.join(parts...)
 	}
 	return nil, fmt.Errorf("an expression has a %T", n)
+}
+
+// of computes a node, and then fn of its value.
+func (ev *evaluation) of(n Node, fn func(any) (any, error)) (any, error) {
+	v, err := ev.node(n)
+	if err != nil {
+		return nil, err
+	}
+	return fn(v)
+}
+
+func unaryOf(op string, x any) (any, error) {
+	if op == "!" {
+		return !Truth(x), nil
+	}
+	return negate(x)
+}
+
+// list makes a list. Its items are not copied, but they are counted each time.
+func (ev *evaluation) list(nodes []Node) (any, error) {
+	values := make([]any, 0, len(nodes))
+	for _, n := range nodes {
+		v, err := ev.node(n)
+		if err != nil {
+			return nil, err
+		}
+		if err := ev.charge(v); err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, nil
 }
 
 func (ev *evaluation) all(nodes []Node) ([]any, error) {
@@ -265,14 +271,7 @@ func (ev *evaluation) binary(n *Binary) (any, error) {
 		_, xs := x.(string)
 		_, ys := y.(string)
 		if xs || ys {
-			var b bounded
-			if err := b.add(x); err != nil {
-				return nil, err
-			}
-			if err := b.add(y); err != nil {
-				return nil, err
-			}
-			return b.String(), nil
+			return ev.join(x, y)
 		}
 	}
 	return arithmetic(n.Op, x, y)

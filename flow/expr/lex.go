@@ -2,10 +2,13 @@ package expr
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"pithings/quietlog"
 )
 
 type kind uint8
@@ -45,11 +48,7 @@ func (e *Error) Error() string {
 
 // clip quotes a text, at no great length.
 func clip(s string) string {
-	const most = 60
-	if r := []rune(s); len(r) > most {
-		s = string(r[:most]) + "…"
-	}
-	return strconv.Quote(s)
+	return strconv.Quote(quietlog.Clip(s, 60))
 }
 
 // lexer cuts a source into tokens.
@@ -142,16 +141,31 @@ func (l *lexer) word(t *token) {
 
 // number reads 123, 10L, 10UL, 1.5, 2e3.
 func (l *lexer) number() (any, error) {
+	at := l.pos
+	text, float := l.digits()
+	start := l.pos
+	for l.pos < len(l.src) && (isLetter(rune(l.src[l.pos])) || l.digitAt(l.pos)) {
+		l.pos++
+	}
+	unit := strings.ToUpper(l.src[start:l.pos])
+	if float {
+		return l.float(at, text, unit)
+	}
+	return l.integer(at, text, unit)
+}
+
+func (l *lexer) digitAt(i int) bool { return i < len(l.src) && l.src[i] >= '0' && l.src[i] <= '9' }
+
+// digits reads a number without its unit. float: it has a point or an exponent.
+func (l *lexer) digits() (text string, float bool) {
 	at, i := l.pos, l.pos
 	digits := func() {
-		for i < len(l.src) && l.src[i] >= '0' && l.src[i] <= '9' {
+		for l.digitAt(i) {
 			i++
 		}
 	}
-	digit := func(at int) bool { return at < len(l.src) && l.src[at] >= '0' && l.src[at] <= '9' }
 	digits()
-	float := false
-	if i < len(l.src) && l.src[i] == '.' && digit(i+1) {
+	if strings.HasPrefix(l.src[i:], ".") && l.digitAt(i+1) {
 		float = true
 		i++
 		digits()
@@ -161,32 +175,31 @@ func (l *lexer) number() (any, error) {
 		if exp < len(l.src) && (l.src[exp] == '+' || l.src[exp] == '-') {
 			exp++
 		}
-		if digit(exp) {
+		if l.digitAt(exp) {
 			float = true
 			i = exp
 			digits()
 		}
 	}
-	text := l.src[at:i]
-	suffix := i
-	for i < len(l.src) && (isLetter(rune(l.src[i])) || digit(i)) {
-		i++
-	}
 	l.pos = i
-	unit := strings.ToUpper(l.src[suffix:i])
-	if float {
-		v, err := strconv.ParseFloat(text, 64)
-		switch {
-		case unit != "" && unit != "F" && unit != "D":
-			return nil, l.fail(at, "this is no number")
-		case err != nil:
-			return nil, l.fail(at, "this number is too large")
-		}
-		return v, nil
+	return l.src[at:i], float
+}
+
+func (l *lexer) float(at int, text, unit string) (any, error) {
+	v, err := strconv.ParseFloat(text, 64)
+	switch {
+	case unit != "" && unit != "F" && unit != "D":
+		return nil, l.fail(at, "this is no number")
+	case err != nil:
+		return nil, l.fail(at, "this number is too large")
 	}
+	return v, nil
+}
+
+func (l *lexer) integer(at int, text, unit string) (any, error) {
 	v, err := strconv.ParseUint(text, 10, 64)
 	switch {
-	case unit != "" && unit != "L" && unit != "UL" && unit != "U" && unit != "F" && unit != "D":
+	case !slices.Contains([]string{"", "L", "UL", "U", "F", "D"}, unit):
 		return nil, l.fail(at, "this is no number; names begin with a letter")
 	case err != nil:
 		return nil, l.fail(at, "this number does not fit into 64 bits")

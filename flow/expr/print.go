@@ -151,7 +151,7 @@ func (b *printer) parts(m *Macro, safe func(string) bool) {
 	}
 }
 
-// pairs tells whether the parentheses of a macro's text pair up.
+// pairs reports whether the parentheses of a macro's text pair up.
 func pairs(m *Macro) bool {
 	depth := 0
 	for _, part := range m.Parts {
@@ -175,7 +175,7 @@ func pairs(m *Macro) bool {
 	return depth == 0
 }
 
-// plainKey tells whether a key can stand behind a dot.
+// plainKey reports whether a key can stand behind a dot.
 func plainKey(key string) bool {
 	for i, r := range key {
 		if !isLetter(r) && (i == 0 || !unicode.IsDigit(r)) {

@@ -46,7 +46,7 @@ func normal(v any) (any, error) {
 	return nil, fmt.Errorf("a value is a %T, which JSON does not have", v)
 }
 
-// Truth tells whether a value counts as true: true, a string that is not empty,
+// Truth reports whether a value counts as true: true, a string that is not empty,
 // a number that is not zero, a list, an object.
 func Truth(v any) bool {
 	v, err := normal(v)
@@ -112,7 +112,7 @@ func whole(v any) (int64, bool) {
 }
 
 // text is a value as text. Numbers of JSON that are whole have no ".0", because
-// nobody who wrote 20 in a payload wants to read 20.0.
+// who wrote 20 in a payload does not want to read 20.0.
 func text(v any) (string, error) {
 	switch v := v.(type) {
 	case nil:
@@ -131,26 +131,14 @@ func text(v any) (string, error) {
 		}
 		return strconv.FormatFloat(v, 'g', -1, 64), nil
 	}
+	if !Fits(v, MaxResult) {
+		return "", tooLong()
+	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		return "", fmt.Errorf("a value cannot become text: %w", err)
 	}
 	return string(b), nil
-}
-
-// bounded is text that stays within MaxResult.
-type bounded struct{ strings.Builder }
-
-func (b *bounded) add(v any) error {
-	s, err := text(v)
-	if err != nil {
-		return err
-	}
-	if b.Len()+len(s) > MaxResult {
-		return tooLong()
-	}
-	b.WriteString(s)
-	return nil
 }
 
 func tooLong() error {
@@ -169,7 +157,7 @@ var ranges = map[string]struct {
 	"uint32": {0, math.MaxUint32}, "uint": {0, math.MaxUint32}, "uint64": {0, math.MaxUint64}, "ulong": {0, math.MaxUint64},
 }
 
-// castable tells whether a name in parentheses, in lower case, is a type.
+// castable reports whether a name in parentheses, in lower case, is a type.
 func castable(typ string) bool {
 	switch typ {
 	case "string", "bool", "boolean", "float", "float32", "double", "float64", "number",
@@ -215,6 +203,18 @@ func cast(typ string, v any) (any, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// cast is cast, and counts the text that it makes.
+func (ev *evaluation) cast(typ string, v any) (any, error) {
+	to, err := cast(typ, v)
+	if err != nil {
+		return nil, err
+	}
+	if s, ok := to.(string); ok && s != v {
+		return ev.made(s)
+	}
+	return to, nil
 }
 
 func castFloat(v any) (float64, error) {

@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"pithings/conf/yamlfile"
+	"pithings/device"
 	"pithings/flow"
 	"pithings/flow/expr"
-	"pithings/flow/flowyaml/yamlfile"
 )
 
 // stripped sets all places in v to zero.
@@ -226,7 +227,7 @@ func TestEverything(t *testing.T) {
 	}
 }
 
-// TestRefused: what is wrong is told with its place and with what to write.
+// TestRefused: errors are reported with their place and with what to write.
 func TestRefused(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"", "x.yaml:1: the file is empty"},
@@ -244,7 +245,7 @@ func TestRefused(t *testing.T) {
 		{strings.Replace(issue, "name: Screen", "name: Screen, needs: []", 1), "no step before it has it as its output; let it wait for step Camera"},
 		{strings.Replace(issue, "name: Camera,", "name: Camera, needs: Screen,", 1), "every step waits for another"},
 		{strings.Replace(issue, "name: Camera,", "name: Camera, needs: Screen,", 1) + "  - {name: Third, needs: [], thing: x, action: y}", "loop (Camera → Screen → Camera)"},
-		{strings.Replace(issue, "thing: camera, ", "", 1), "step Camera needs one of thing, device, service and choice"},
+		{strings.Replace(issue, "thing: camera, ", "", 1), "step Camera needs one of thing, device, service, flow, choice, wait and set"},
 		{strings.Replace(issue, "thing: camera, ", "thing: camera, service: x, ", 1), "needs one of thing"},
 		{strings.Replace(issue, "name: Camera", "name: Camera, timeout: soon", 1), `"soon" is no duration; write, for example, 500ms`},
 		{strings.Replace(issue, "name: Camera", "name: Camera, retry: {attempts: many}", 1), "write a whole number"},
@@ -282,8 +283,8 @@ func TestRefused(t *testing.T) {
 
 // TestKnownModels: actions and events of things whose model is known are checked.
 func TestKnownModels(t *testing.T) {
-	known := flow.Known{Model: func(name string) (flow.DeviceModel, bool) {
-		return flow.DeviceModel{ID: "Camera", Actions: map[string]flow.ActionModel{"capture": {Topic: "x"}}, Events: map[string]flow.EventModel{"StateChanged": {Topic: "y"}}}, name == "camera model"
+	known := flow.Known{Model: func(name string) (device.Model, bool) {
+		return device.Model{ID: "Camera", Actions: map[string]device.ActionModel{"capture": {Topic: "x"}}, Events: map[string]device.EventModel{"StateChanged": {Topic: "y"}}}, name == "camera model"
 	}}
 	for things, want := range map[string]string{
 		"camera: {model: camera model}":       "",

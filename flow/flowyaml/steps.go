@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
+	"pithings/conf/suggest"
 	"pithings/flow"
 	"pithings/flow/expr"
 )
 
 var stepKeys = []string{"name", "description", "when", "needs", "in", "out", "thing", "device", "model", "device_urn", "service", "action",
-	"input", "output", "choice", "timeout", "retry", "catch", "check"}
+	"input", "output", "choice", "wait", "flow", "set", "timeout", "retry", "catch", "check"}
 
 // done is the event that a step sets for those that need it.
 func done(step string) string { return step + " done" }
@@ -63,7 +65,7 @@ func (r *reader) steps(def *flow.Definition, e entry) {
 				for _, s := range def.Steps {
 					names = append(names, s.Name)
 				}
-				r.fail(n.at, "step %s needs the step %q, which there is not%s", def.Steps[n.step].Name, name, flow.Suggest(name, names))
+				r.fail(n.at, "step %s needs the step %q, which there is not%s", def.Steps[n.step].Name, name, suggest.From(name, names))
 				continue
 			}
 			s := &def.Steps[n.step]
@@ -87,81 +89,120 @@ func (r *reader) step(n ast.Node, i int) (flow.Step, []entry) {
 	if s.Name == "" {
 		what = fmt.Sprintf("step %d", i+1)
 	}
-	action := &flow.DeviceAction{}
-	service := ""
-	var choice *flow.Choice
-	has := map[string]ast.Node{}
+	p := &stepParts{has: map[string]ast.Node{}}
 	for _, e := range list {
-		has[e.key] = e.at
-		switch e.key {
-		case "description":
-			s.Description = r.text(e, what)
-		case "when":
-			s.Condition = r.expression(e, what)
-		case "in":
-			s.In = r.in(e, what)
-		case "out":
-			s.Out = r.texts(e, what)
-		case "thing":
-			action.Role = r.text(e, what)
-		case "device":
-			action.Device = r.expression(e, what)
-		case "model":
-			action.Model = r.text(e, what)
-		case "device_urn":
-			action.DeviceURN = r.text(e, what)
-		case "service":
-			service = r.text(e, what)
-		case "action":
-			action.Action = r.text(e, what)
-		case "input":
-			action.Args = r.args(e, what)
-		case "output":
-			action.Output = r.text(e, what)
-		case "choice":
-			choice = r.choice(e, what)
-		case "timeout":
-			s.Timeout = r.duration(e, what)
-		case "retry":
-			for _, n := range r.items(e.value) {
-				s.Retries = append(s.Retries, r.retry(n, what))
-			}
-		case "catch":
-			for _, n := range r.items(e.value) {
-				s.Catches = append(s.Catches, r.catch(n, what))
-			}
-		case "check":
-			for _, n := range r.items(e.value) {
-				s.Checks = append(s.Checks, r.check(n, what))
-			}
+		p.has[e.key] = e.at
+		stepKey(r, &s, e, what)
+		p.read(r, e, what)
+	}
+	s.Activity = p.activity(r, n, what)
+	return s, list
+}
+
+// stepParts is what a step says of its activity, to which several keys belong.
+type stepParts struct {
+	has           map[string]ast.Node // the keys that it has
+	action        flow.DeviceAction   // with the keys that services and flows have, too
+	service, call string
+	choice        *flow.Choice
+	wait          time.Duration
+	set           []flow.Arg
+}
+
+// stepKey reads a key that any step may have.
+func stepKey(r *reader, s *flow.Step, e entry, what string) {
+	switch e.key {
+	case "description":
+		s.Description = r.text(e, what)
+	case "when":
+		s.Condition = r.expression(e, what)
+	case "in":
+		s.In = r.in(e, what)
+	case "out":
+		s.Out = r.texts(e, what)
+	case "timeout":
+		s.Timeout = r.duration(e, what)
+	case "retry":
+		for _, n := range r.items(e.value) {
+			s.Retries = append(s.Retries, r.retry(n, what))
+		}
+	case "catch":
+		for _, n := range r.items(e.value) {
+			s.Catches = append(s.Catches, r.catch(n, what))
+		}
+	case "check":
+		for _, n := range r.items(e.value) {
+			s.Checks = append(s.Checks, r.check(n, what))
 		}
 	}
-	s.Activity = action
+}
+
+// read reads a key that says what a step does.
+func (p *stepParts) read(r *reader, e entry, what string) {
+	switch e.key {
+	case "thing":
+		p.action.Role = r.text(e, what)
+	case "device":
+		p.action.Device = r.expression(e, what)
+	case "model":
+		p.action.Model = r.text(e, what)
+	case "device_urn":
+		p.action.DeviceURN = r.text(e, what)
+	case "service":
+		p.service = r.text(e, what)
+	case "action":
+		p.action.Action = r.text(e, what)
+	case "input":
+		p.action.Args = r.args(e, what)
+	case "output":
+		p.action.Output = r.text(e, what)
+	case "choice":
+		p.choice = r.choice(e, what)
+	case "wait":
+		p.wait = r.duration(e, what)
+	case "flow":
+		p.call = r.text(e, what)
+	case "set":
+		p.set = r.args(e, what)
+	}
+}
+
+// activity is what a step does. A key that does not belong to it is a problem.
+func (p *stepParts) activity(r *reader, n ast.Node, what string) flow.Activity {
 	kinds := 0
-	for _, kind := range []string{"thing", "device", "service", "choice"} {
-		if has[kind] != nil {
+	for _, kind := range []string{"thing", "device", "service", "choice", "wait", "flow", "set"} {
+		if p.has[kind] != nil {
 			kinds++
+		}
+	}
+	lacks := func(kind string, keys ...string) {
+		for _, key := range keys {
+			if at := p.has[key]; at != nil {
+				r.fail(at, "%s: %s has no %s", what, kind, key)
+			}
 		}
 	}
 	switch {
 	case kinds != 1:
-		r.fail(n, "%s needs one of thing, device, service and choice", what)
-	case choice != nil:
-		s.Activity = choice
-		for _, key := range []string{"action", "input", "output", "model", "device_urn"} {
-			if at := has[key]; at != nil {
-				r.fail(at, "%s: a choice has no %s", what, key)
-			}
-		}
-	case service != "":
-		s.Activity = &flow.ServiceCall{Service: service, Action: action.Action, Args: action.Args, Output: action.Output}
-		for _, key := range []string{"model", "device_urn"} {
-			if at := has[key]; at != nil {
-				r.fail(at, "%s: a web service has no %s", what, key)
-			}
-		}
+		r.fail(n, "%s needs one of thing, device, service, flow, choice, wait and set", what)
+	case p.choice != nil:
+		lacks("a choice", "action", "input", "output", "model", "device_urn")
+		return p.choice
+	case p.service != "":
+		lacks("a web service", "model", "device_urn")
+		return &flow.ServiceCall{Service: p.service, Action: p.action.Action, Args: p.action.Args, Output: p.action.Output}
+	case p.has["wait"] != nil:
+		lacks("a wait", "action", "input", "output", "model", "device_urn")
+		return &flow.Wait{Duration: p.wait}
+	case p.has["flow"] != nil:
+		lacks("a flow", "action", "model", "device_urn")
+		return &flow.FlowCall{Flow: p.call, Args: p.action.Args, Output: p.action.Output}
+	case p.has["set"] != nil:
+		lacks("a step that sets vars", "action", "input", "output", "model", "device_urn")
+		return &flow.SetVars{Vars: p.set}
 	}
-	return s, list
+	action := p.action // of its own: a pointer into p would keep has, and with it all nodes and tokens of the file
+	return &action
 }
 
 // in is an event, a list of events that have all to be set, or an expression.

@@ -10,8 +10,9 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
+	"pithings/conf/suggest"
+	"pithings/conf/yamlfile"
 	"pithings/flow"
-	"pithings/flow/flowyaml/yamlfile"
 )
 
 // maxTokens is how many words and signs a file may have.
@@ -95,7 +96,7 @@ func (r *reader) mapping(n ast.Node, what string, known []string) []entry {
 			r.fail(it.Key(), "%s: the key %q is given twice", what, key)
 			continue
 		case known != nil && !contains(known, key):
-			r.fail(it.Key(), "%s: unknown key %q%s", what, key, flow.Suggest(key, known))
+			r.fail(it.Key(), "%s: unknown key %q%s", what, key, suggest.From(key, known))
 			continue
 		}
 		seen[key] = true

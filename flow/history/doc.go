@@ -10,7 +10,7 @@
 // The objects have the execution's number n, which counts up over all segments,
 // and one of: start, an execution; event, one of its events; end, the execution
 // as it ended; deleted, true. Lines are only appended; the oldest segments are
-// removed as a whole. A line that is damaged is left out and told; at the end of
+// removed as a whole. A line that is damaged is left out and logged; at the end of
 // the last segment it is cut off: that is a write that a power cut interrupted.
 //
 // # When what is safe
@@ -19,8 +19,8 @@
 // SyncInterval, because flash memory wears out. A kill -9 costs at most what was
 // recorded in the last moments, a power cut what was recorded since the last
 // sync. An execution without an end in a folder that is opened was running when
-// the process ended, and is told to be ABORTED.
+// the process ended, and becomes ABORTED.
 //
 // A disk that is full or read-only costs history, never a flow: what could not be
-// written is counted, and told once, and writing is tried again.
+// written is counted, and logged once, and writing is tried again.
 package history

@@ -44,6 +44,7 @@ func appendEvent(b []byte, n uint64, e *flow.ExecutionEvent) ([]byte, error) {
 	text("thing", p.Thing)
 	text("service", p.Service)
 	text("action", p.Action)
+	text("flow", p.Flow)
 	for _, v := range []struct {
 		name  string
 		value any
@@ -108,6 +109,9 @@ func appendExecution(b []byte, n uint64, name string, x *flow.Execution) []byte 
 	}
 	b = appendString(append(b, `,"flow":`...), x.Flow)
 	b = appendString(append(b, `,"trigger":`...), x.Trigger)
+	if x.Parent != "" {
+		b = appendString(append(b, `,"parent":`...), x.Parent)
+	}
 	b = appendString(append(b, `,"status":`...), string(x.Status))
 	b = append(x.Started.AppendFormat(append(b, `,"started":"`...), time.RFC3339Nano), '"')
 	if !x.Ended.IsZero() {

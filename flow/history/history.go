@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pithings/flow"
+	"pithings/mqttlink/durable"
 )
 
 // Options bound a history. Zero values stand for the defaults.
@@ -20,13 +21,17 @@ type Options struct {
 	MaxBytes      int64         // on disk; default 16 MiB, at least 64 KiB
 	MaxAge        time.Duration // since an execution started; default 30 days
 	SyncInterval  time.Duration // default 5 s
-	Log           *slog.Logger
+	// Waits: executions may continue that ran when the process ended: they stay
+	// RUNNING until AbortUnless.
+	Waits bool
+	Log   *slog.Logger
 }
 
 // Bounds of what is kept in memory until it is written, and of a line.
 const (
 	maxQueue = 8192
 	maxLine  = 64 << 10
+	mostText = 4096 // bytes of a message of one that is too long
 )
 
 // History is an engine.Recorder.
@@ -35,7 +40,7 @@ type History struct {
 	dir   string
 	work  chan struct{} // has a token when something begins to wait
 	ended chan struct{} // has a token when an execution has ended
-	hurry chan struct{} // has a token when somebody waits, or much does
+	hurry chan struct{} // has a token when a caller waits, or much is queued
 	quit  chan struct{} // closed by Close
 	done  chan struct{} // closed when the writer has ended
 
@@ -43,8 +48,9 @@ type History struct {
 	closed   bool
 	queue    []record          // not made lines yet
 	waiting  int               // records that are not written yet
-	told     bool              // the writer knows that there are some
+	logged   bool              // the writer knows that there are some
 	waiters  []chan struct{}   // closed when those are written
+	strict   bool              // and synced
 	last     uint64            // number of the newest execution
 	numbers  map[string]uint64 // by id
 	entries  map[uint64]*entry
@@ -86,28 +92,57 @@ func Open(dir string, o Options) (*History, error) {
 	o.MaxBytes = max(cmp.Or(max(o.MaxBytes, 0), 16<<20), 64<<10)
 	o.MaxAge = cmp.Or(max(o.MaxAge, 0), 30*24*time.Hour)
 	o.SyncInterval = cmp.Or(max(o.SyncInterval, 0), 5*time.Second)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := durable.MakeFolder(dir); err != nil {
 		return nil, fmt.Errorf("history of flows: %w", err)
 	}
+	closeFolder(dir)
 	h := &History{o: o, dir: dir, work: make(chan struct{}, 1), ended: make(chan struct{}, 1), hurry: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 		numbers: map[string]uint64{}, entries: map[uint64]*entry{}}
 	if err := h.load(); err != nil {
 		return nil, fmt.Errorf("history of flows: %w", err)
 	}
 	w := &writer{h: h}
-	aborted := h.abortRunning()
 	go w.run()
-	for _, r := range aborted {
-		h.enqueue(r)
+	if !o.Waits {
+		h.AbortUnless(func(string) bool { return false })
 	}
 	return h, nil
 }
 
-// abortRunning notes the end of executions that have none.
-func (h *History) abortRunning() (records []record) {
+// closeFolder takes others' permissions from a folder that an earlier version made with
+// them: what flows work with is private. On a disk that cannot be written they
+// stay.
+func closeFolder(dir string) {
+	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o077 != 0 {
+		_ = os.Chmod(dir, 0o700)
+	}
+}
+
+// AbortUnless notes the end of executions that have none, and do not run, as runs
+// distinguishes by their ids.
+func (h *History) AbortUnless(runs func(id string) bool) {
+	h.mu.Lock()
+	var running []string
+	for _, x := range h.entries {
+		if x.Status == flow.Running {
+			running = append(running, x.ID)
+		}
+	}
+	h.mu.Unlock()
+	running = slices.DeleteFunc(running, runs) // it may take other locks
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.abort(running) {
+		h.enqueueLocked(r)
+	}
+}
+
+// abort makes the records of executions that end without one of their own. The lock is
+// held.
+func (h *History) abort(ids []string) (records []record) {
 	for _, n := range h.order {
 		x := h.entries[n]
-		if x == nil || x.Status != flow.Running {
+		if x == nil || x.Status != flow.Running || !slices.Contains(ids, x.ID) {
 			continue
 		}
 		x.events++
@@ -118,7 +153,7 @@ func (h *History) abortRunning() (records []record) {
 			record{N: n, End: &end})
 	}
 	if len(records) > 0 {
-		h.o.Log.Warn("executions of flows were running when the process ended; they are told to be ABORTED", "executions", len(records)/2)
+		h.o.Log.Warn("executions running when the process ended, now ABORTED", "n", len(records)/2)
 	}
 	return records
 }
@@ -148,7 +183,7 @@ func (h *History) Started(x flow.Execution) {
 	}
 }
 
-// add notes an execution. The lock is held, or nobody else knows h.
+// add notes an execution. The lock is held, or nothing else has h yet.
 func (h *History) add(n uint64, x flow.Execution) {
 	h.entries[n] = &entry{Execution: x, first: h.newest()}
 	h.numbers[x.ID] = n
@@ -182,12 +217,6 @@ func (h *History) Ended(x flow.Execution) {
 	put(h.ended)
 }
 
-func (h *History) enqueue(r record) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.enqueueLocked(r)
-}
-
 // enqueueLocked never waits. It reports whether the record will be written.
 func (h *History) enqueueLocked(r record) bool {
 	if h.closed {
@@ -199,8 +228,8 @@ func (h *History) enqueueLocked(r record) bool {
 	}
 	h.queue = append(h.queue, r)
 	h.waiting++
-	if !h.told {
-		h.told = true
+	if !h.logged {
+		h.logged = true
 		put(h.work)
 	}
 	if h.waiting > maxQueue/4 {
@@ -222,7 +251,7 @@ func (h *History) lose(err error) {
 	h.lost++
 	if !h.lossTold {
 		h.lossTold = true
-		h.o.Log.Error("the history of flows has gaps; the flows go on, and further gaps are counted only", "folder", h.dir, "err", err)
+		h.o.Log.Error("history of flows has gaps; flows continue, further gaps are only counted", "dir", h.dir, "err", err)
 	}
 }
 
@@ -313,6 +342,22 @@ func (h *History) forget(n uint64) {
 		delete(h.numbers, x.ID)
 		delete(h.entries, n)
 	}
+}
+
+// Runs reports whether an execution is kept that has not ended.
+func (h *History) Runs(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	x := h.entries[h.numbers[id]]
+	return x != nil && x.Status == flow.Running
+}
+
+// Sync waits until what was recorded is on the disk.
+func (h *History) Sync() {
+	h.mu.Lock()
+	h.strict = true
+	h.mu.Unlock()
+	h.flush()
 }
 
 // flush waits until what was recorded is written.

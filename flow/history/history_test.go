@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,7 +31,7 @@ func open(t *testing.T, dir string, o Options) *History {
 	return h
 }
 
-// record runs an execution of two events; without end it goes on running.
+// record runs an execution of two events; without end it stays running.
 func run(h *History, id string, end bool) {
 	x := flow.Execution{ID: id, Deployment: "d", Flow: "f", Status: flow.Running, Started: time.Now()}
 	h.Started(x)
@@ -99,6 +100,31 @@ func TestReopen(t *testing.T) {
 
 // TestTornWrite cuts the file at many lengths, the line ends among them: what is before the cut is there,
 // and what is written afterwards too.
+// The folder of executions was made with 0750; all else in the state folder is 0700.
+func TestOnlyTheOwnerReads(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such permissions")
+	}
+	for name, mode := range map[string]os.FileMode{"new": 0, "of an earlier version": 0o750, "open": 0o777} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "executions")
+			if mode != 0 {
+				if err := errors.Join(os.Mkdir(dir, mode), os.Chmod(dir, mode)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h, err := Open(dir, Options{Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+				t.Errorf("%v, %v", info.Mode(), err)
+			}
+		})
+	}
+}
+
 func TestTornWrite(t *testing.T) {
 	dir := t.TempDir()
 	h := open(t, dir, Options{})
@@ -162,7 +188,7 @@ func TestDamage(t *testing.T) {
 	if x, events, err := h.Show("a"); err != nil || len(events) != 1 || x.Status != flow.Succeeded {
 		t.Errorf("%+v %v %v", x, events, err)
 	}
-	if !strings.Contains(log.String(), "lines=2") {
+	if !strings.Contains(log.String(), "n=2") {
 		t.Errorf("log: %s", log.String())
 	}
 }

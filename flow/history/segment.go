@@ -12,11 +12,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
 	"pithings/flow"
+	"pithings/quietlog"
 )
 
 // segment is one file. Its number is in its name.
@@ -57,7 +58,7 @@ func (h *History) load() error {
 		}
 		h.segments = append(h.segments, segment{number: number, path: filepath.Join(h.dir, f.Name())})
 	}
-	slices.SortFunc(h.segments, func(a, b segment) int { return a.number - b.number })
+	sort.Slice(h.segments, func(i, j int) bool { return h.segments[i].number < h.segments[j].number })
 	all := h.segments
 	h.segments = nil
 	damaged := 0
@@ -76,7 +77,7 @@ func (h *History) load() error {
 		}
 	}
 	if damaged > 0 {
-		h.o.Log.Warn("lines of the history of flows were damaged, and are left out", "folder", h.dir, "lines", damaged)
+		h.o.Log.Warn("damaged lines in the history of flows left out", "dir", h.dir, "n", damaged)
 	}
 	return nil
 }
@@ -118,8 +119,8 @@ func (h *History) apply(r *record) {
 	}
 }
 
-// note takes an event into account. The last one tells how the execution ended,
-// also if the line behind it, which tells it again, is gone.
+// note takes an event into account. The last one says how the execution ended,
+// also if the line behind it, which repeats it, is gone.
 func (x *entry) note(e *flow.ExecutionEvent) {
 	x.events = e.ID
 	ends := map[flow.EventType]flow.Status{
@@ -143,7 +144,7 @@ func appendLine(b []byte, r *record) []byte {
 		}
 		e := *r.Event
 		e.Payload.Input, e.Payload.Output = nil, nil
-		e.Payload.Message = clip(e.Payload.Message) + " (" + note + ")"
+		e.Payload.Message = quietlog.Clip(e.Payload.Message, mostText) + " (" + note + ")"
 		b, err = appendRecord(b[:from+9], &record{N: r.N, Event: &e})
 	}
 	if err != nil || len(b)-from > 2*maxLine {
@@ -166,14 +167,6 @@ func appendRecord(b []byte, r *record) ([]byte, error) {
 	}
 	data, err := json.Marshal(r)
 	return append(b, data...), err
-}
-
-func clip(s string) string {
-	const most = 4096
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
 }
 
 // parseLine reads a line without its end.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pithings/flow"
+	"pithings/mqttlink/durable"
 )
 
 // lines are records as they are written.
@@ -108,8 +109,8 @@ func (w *writer) encode() {
 func (w *writer) writeAll() {
 	h, l := w.h, &w.lines
 	h.mu.Lock()
-	waiters := h.waiters
-	h.waiters, h.told = nil, false
+	waiters, strict := h.waiters, h.strict
+	h.waiters, h.logged, h.strict = nil, false, false
 	h.mu.Unlock()
 	w.encode()
 	for from, done := 0, 0; from < len(l.b); {
@@ -119,6 +120,9 @@ func (w *writer) writeAll() {
 		}
 		w.write(l.b[from:to], l.begun[done:next])
 		from, done = to, next
+	}
+	if strict {
+		w.sync()
 	}
 	h.mu.Lock()
 	h.waiting -= l.records
@@ -198,7 +202,7 @@ func (w *writer) open() error {
 		number++
 	}
 	path := segmentPath(h.dir, number)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
+	f, err := durable.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		w.retry = time.Now().Add(retryAfter)
 		return err
@@ -274,7 +278,7 @@ func (w *writer) retain() {
 	}
 }
 
-// needed tells whether an execution that is kept begins in a segment. The lock is
+// needed reports whether an execution that is kept begins in a segment. The lock is
 // held.
 func (h *History) needed(number int) bool {
 	for _, n := range h.order {

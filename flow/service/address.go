@@ -94,7 +94,7 @@ func (s *Services) checkURL(u *url.URL) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %q is none of the hosts that services may use; allow it, or name it in the service's url", ErrRefused, host)
+	return fmt.Errorf("%w: %q is none of the hosts that services may use; name it in the service's url, or allow it: services.allow_hosts in the configuration, --allow-host of flow run", ErrRefused, host)
 }
 
 // redirect is the client's CheckRedirect.
@@ -160,7 +160,8 @@ func (s *Services) checkAddr(ip netip.Addr) error {
 		}
 	}
 	if kind != "" {
-		return fmt.Errorf("%w: %v is %s address; allow its network if the service is really there", ErrRefused, ip, kind)
+		return fmt.Errorf("%w: %v is %s address; if the service is really there, allow its network, such as %v: services.allow_nets in the configuration, --allow-net of flow run",
+			ErrRefused, ip, kind, netip.PrefixFrom(ip, ip.BitLen()))
 	}
 	return nil
 }

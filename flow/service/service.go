@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -19,7 +18,11 @@ import (
 	"strings"
 	"time"
 
+	"pithings/conf/suggest"
+	"pithings/device"
 	"pithings/flow"
+	"pithings/mqttlink/certs"
+	"pithings/mqttlink/dial"
 )
 
 // Options bound what services may do. Zero values stand for the defaults.
@@ -30,6 +33,8 @@ type Options struct {
 	// AllowNets opens networks that are closed otherwise: 127.0.0.0/8, for a
 	// service on the same machine.
 	AllowNets []netip.Prefix
+	// Secrets is the folder with the secrets that services may use; "": none.
+	Secrets string
 	// MaxBytes is the longest answer. Default: 1 MiB.
 	MaxBytes int64
 	// Timeout bounds a request, whatever the step's time-out. Default: 60 s.
@@ -46,6 +51,7 @@ type Services struct {
 	o      Options
 	models map[string]flow.ServiceModel
 	hosts  map[string]bool // that the models name
+	dialer *dial.Dialer
 	client *http.Client
 }
 
@@ -58,6 +64,9 @@ func New(models []flow.ServiceModel, o Options) (*Services, error) {
 		if err := m.Validate(); err != nil {
 			return nil, err
 		}
+		if len(m.Secrets) > 0 && o.Secrets == "" {
+			return nil, fmt.Errorf("service %s uses secrets, and there is no folder with any; name one: services.secrets in the configuration, --secrets of flow run", m.ID)
+		}
 		s.models[m.ID] = m
 		for _, a := range m.Actions {
 			if host := staticHost(a.URL); host != "" {
@@ -65,9 +74,9 @@ func New(models []flow.ServiceModel, o Options) (*Services, error) {
 			}
 		}
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: s.control}
+	s.dialer = &dial.Dialer{Timeout: 10 * time.Second, Control: s.control}
 	transport := &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            s.dialer.DialContext,
 		DisableCompression:     true, // a second way to send a bomb
 		MaxResponseHeaderBytes: 64 << 10,
 		MaxIdleConns:           8,
@@ -87,7 +96,7 @@ func (s *Services) Close() error {
 	return nil
 }
 
-// Known tells whether a service has an action, for flow.Known.
+// Known reports whether a service has an action, for flow.Known.
 func (s *Services) Known(service, action string) (hasAction, known bool) {
 	m, known := s.model(service)
 	_, hasAction = find(m.Actions, action)
@@ -124,19 +133,21 @@ func (e StatusError) ErrorName() string { return fmt.Sprintf("HTTP%d", e.Status)
 func (s *Services) Call(ctx context.Context, service, action string, input flow.Values) (any, error) {
 	m, ok := s.model(service)
 	if !ok {
-		return nil, fmt.Errorf("there is no web service %q%s", service, flow.Suggest(service, slices.Sorted(maps.Keys(s.models))))
+		return nil, fmt.Errorf("there is no web service %q%s", service, suggest.From(service, slices.Sorted(maps.Keys(s.models))))
 	}
 	a, ok := find(m.Actions, action)
 	if !ok {
-		return nil, fmt.Errorf("the web service %s has no action %q%s", m.ID, action, flow.Suggest(action, slices.Sorted(maps.Keys(m.Actions))))
+		return nil, fmt.Errorf("the web service %s has no action %q%s", m.ID, action, suggest.From(action, slices.Sorted(maps.Keys(m.Actions))))
 	}
 	if a.Cloud != "" {
-		return nil, fmt.Errorf("%s of the web service %s is %s, which runs at AWS only; name a URL of your own that takes the same request", action, m.ID, a.Cloud)
+		return nil, fmt.Errorf("%s of the web service %s is %s, which runs at AWS only; give a URL of your own that takes the same request, with --service when it is deployed, or as url in its description", action, m.ID, a.Cloud)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, fmt.Errorf("it took longer than %v", s.o.Timeout))
 	defer cancel()
-	req, err := s.request(ctx, a, input)
-	if err != nil {
+	var req *http.Request
+	if a, input, err := s.withSecrets(m, a, input); err != nil {
+		return nil, fmt.Errorf("%s of the web service %s: %w", action, m.ID, err)
+	} else if req, err = s.request(ctx, a, input); err != nil {
 		return nil, fmt.Errorf("%s of the web service %s: %w", action, m.ID, err)
 	}
 	answer, err := s.do(req)
@@ -144,7 +155,7 @@ func (s *Services) Call(ctx context.Context, service, action string, input flow.
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("%s of the web service %s at %s: %w", action, m.ID, req.URL.Host, err)
+		return nil, fmt.Errorf("%s of the web service %s at %s: %w", action, m.ID, req.URL.Host, certs.Web(err, req.URL.Host))
 	}
 	return answer, nil
 }
@@ -219,7 +230,7 @@ func fill(a flow.ServiceAction, request map[string]any, input flow.Values) (flow
 	if len(request) == 0 {
 		return flow.Values{}, nil
 	}
-	return flow.ActionModel{Params: a.Params, Request: request}.Payload(input)
+	return flow.RequestPayload(device.ActionModel{Params: a.Params, Request: request}, input)
 }
 
 // texts are filled in values as text. What is null is left out.

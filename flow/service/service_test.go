@@ -5,21 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"pithings/device"
 	"pithings/flow"
 )
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
-// serve runs a server that tells what it is asked.
+// serve runs a server that records what it is asked.
 func serve(t *testing.T) *httptest.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/echo/", func(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +52,7 @@ func serve(t *testing.T) *httptest.Server {
 func TestCall(t *testing.T) {
 	server := serve(t)
 	at := server.URL
-	params := map[string]flow.ValueType{"a": flow.AnyType, "b": flow.AnyType}
+	params := map[string]device.ValueType{"a": device.AnyType, "b": device.AnyType}
 	do := func(a flow.ServiceAction) map[string]flow.ServiceAction {
 		a.Params = params
 		if a.Method == "" {
@@ -80,7 +83,7 @@ func TestCall(t *testing.T) {
 		{"a redirect to another host", flow.ServiceAction{URL: at + "/away"}, errors.New("a redirect to another host (example.invalid)")},
 		{"redirects without end", flow.ServiceAction{URL: at + "/loop"}, errors.New("more than 3 redirects")},
 		{"slow", flow.ServiceAction{URL: at + "/slow"}, errors.New("it took longer than 300ms")},
-		{"at AWS", flow.ServiceAction{Cloud: "a Lambda function"}, errors.New("is a Lambda function, which runs at AWS only; name a URL of your own")},
+		{"at AWS", flow.ServiceAction{Cloud: "a Lambda function"}, errors.New("is a Lambda function, which runs at AWS only; give a URL of your own")},
 		{"a host from a value", flow.ServiceAction{URL: "http://${b}.example.com/"}, errors.New(`"2.5.example.com" is none of the hosts`)},
 		{"a host with signs from a value", flow.ServiceAction{URL: "http://${a}.example.com/"}, errors.New("url: invalid URL escape")},
 		{"a host that begins as an allowed one", flow.ServiceAction{URL: at + "${b}/"}, errors.New("")},
@@ -178,4 +181,41 @@ func FuzzAddress(f *testing.F) {
 			t.Fatalf("%q: %s", v, u.RawQuery)
 		}
 	})
+}
+
+// TestServicesOfLocalHosts: NAME.local is found (GoSungrow#83, glance#620), and what it is
+// found to be is under the rules for addresses.
+func TestServicesOfLocalHosts(t *testing.T) {
+	server := serve(t)
+	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
+	socket := filepath.Join(t.TempDir(), "avahi") // a daemon that knows one answer
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 512))
+			_, _ = io.WriteString(c, "+ 1 0 hub.local 127.0.0.1\n")
+			c.Close()
+		}
+	}()
+	models := []flow.ServiceModel{{ID: "svc", Actions: map[string]flow.ServiceAction{"do": {Method: "GET", URL: "http://hub.local:" + port + "/none"}}}}
+	for _, allowed := range [][]netip.Prefix{loopback, nil} {
+		s, err := New(models, Options{AllowNets: allowed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		s.dialer.Avahi = socket
+		_, err = s.Call(t.Context(), "svc", "do", nil)
+		if allowed != nil && err != nil || allowed == nil && !errors.Is(err, ErrRefused) {
+			t.Errorf("allowed %v: error %v", allowed, err)
+		}
+	}
 }

@@ -2,51 +2,6 @@ package tdm
 
 import "strings"
 
-// system names the devices and workflows that belong together.
-type system struct {
-	id          urn
-	pos         Pos
-	name        string
-	description string
-	things      []binding
-	workflows   []binding
-}
-
-// binding is a role in a system and the model, device or workflow that fills it.
-type binding struct {
-	pos  Pos
-	name string
-	of   urn
-}
-
-// deployment is the service's flow configuration: things for the roles of a
-// system, and triggers.
-type deployment struct {
-	id       urn
-	pos      Pos
-	name     string
-	system   urn
-	systemAt Pos
-	things   []thing
-	triggers []*trigger
-}
-
-type thing struct {
-	pos      Pos
-	role     string
-	deviceID string
-}
-
-// trigger starts flows when its condition comes true.
-type trigger struct {
-	pos         Pos
-	name        string
-	description string
-	condition   string
-	conditionAt Pos
-	actions     []statement
-}
-
 func (l *library) system(r *reader, n *node, d directive) {
 	a := r.attrs("@systemType", d.pos, d.args, "id", "description", "name")
 	s := &system{id: a.urn("id"), pos: n.pos, name: n.name, description: a.text("description")}
@@ -57,12 +12,25 @@ func (l *library) system(r *reader, n *node, d directive) {
 		}
 		r.leaf(c)
 		r.attrs(c.name, c.pos, c.args)
-		ds := r.directives(c.name, c.directives, "thing", "workflow")
+		ds := r.directives(c.name, c.directives, "thing", "workflow", "service")
 		if len(ds) != 1 {
-			r.problems.add(c.pos, `write name: Type @thing(id: "…") or @workflow(id: "…")`, "system %s: %s is neither thing nor workflow", n.name, c.name)
+			r.problems.add(c.pos, `write name: Type @thing(id: "…"), @workflow(id: "…") or @service(id: "…")`, "system %s: %s is neither thing nor workflow nor service", n.name, c.name)
 		}
 		for kind, d := range ds {
-			b := binding{c.pos, c.name, r.attrs("@"+kind, d.pos, d.args, "id", "description").urn("id")}
+			a := r.attrs("@"+kind, d.pos, d.args, "id", "description")
+			b := binding{c.pos, c.name, a.urn("id")}
+			what := "system " + n.name + ", " + c.name
+			switch {
+			case kind == "service", kind == "thing" && strings.EqualFold(b.of.kind, "service"):
+				// The console listed a flow's services, too. Steps name them by their
+				// URNs, and they play no role.
+				r.refer(a.at("id"), what, b.of, false, "service")
+				continue
+			case kind == "thing":
+				r.refer(a.at("id"), what, b.of, false, "device", "devicemodel")
+			default:
+				r.refer(a.at("id"), what, b.of, false, "workflow")
+			}
 			key := kind + strings.ToLower(c.name)
 			if seen[key] {
 				r.problems.add(c.pos, "keep one of them", "system %s has %s twice", n.name, c.name)
@@ -168,7 +136,7 @@ func (r *reader) triggers(nodes []*node) []*trigger {
 }
 
 // defaultTriggers reads what the console kept in a workflow's @triggers: the
-// triggers block of a deployment, as text. Its problems are told at the place of
+// triggers block of a deployment, as text. Its problems are reported at the place of
 // the directive.
 func (r *reader) defaultTriggers(definition string, at Pos) []*trigger {
 	inner := reader{}

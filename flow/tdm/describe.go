@@ -1,26 +1,28 @@
 package tdm
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 
-	"pithings/flow"
+	"pithings/device"
 	"pithings/flow/expr"
+	"pithings/mqttlink/topic"
 )
 
 // describe turns a device into the model that carriers understand.
-func (d *Documents) describe(r *reader, dev *device) flow.DeviceModel {
-	m := flow.DeviceModel{ID: dev.id.text, Implements: dev.model.text}
+func (d *Documents) describe(r *reader, dev *deviceDoc) device.Model {
+	m := device.Model{ID: dev.id.text, Implements: dev.model.text}
 	for _, e := range sorted(dev.events, func(e *deviceEvent) Pos { return e.pos }) {
 		if m.Events == nil {
-			m.Events = map[string]flow.EventModel{}
+			m.Events = map[string]device.EventModel{}
 		}
-		m.Events[e.name] = flow.EventModel{Topic: r.topic(e.topic, e.topicAt), Payload: d.payload(r, e.payload, e.pos)}
+		m.Events[e.name] = device.EventModel{Topic: r.topic(e.topic, e.topicAt), Payload: d.payload(r, e.payload, e.pos)}
 	}
 	for _, a := range sorted(dev.actions, func(a *deviceAction) Pos { return a.pos }) {
 		if m.Actions == nil {
-			m.Actions = map[string]flow.ActionModel{}
+			m.Actions = map[string]device.ActionModel{}
 		}
 		m.Actions[a.name] = d.describeAction(r, a)
 	}
@@ -28,20 +30,36 @@ func (d *Documents) describe(r *reader, dev *device) flow.DeviceModel {
 	return m
 }
 
-func (d *Documents) describeAction(r *reader, a *deviceAction) flow.ActionModel {
-	m := flow.ActionModel{Topic: r.topic(a.topic, a.topicAt)}
+func (d *Documents) describeAction(r *reader, a *deviceAction) device.ActionModel {
+	m := device.ActionModel{Topic: r.topic(a.topic, a.topicAt)}
 	for _, p := range a.params {
 		if m.Params == nil {
-			m.Params = map[string]flow.ValueType{}
+			m.Params = map[string]device.ValueType{}
 		}
 		m.Params[p.name] = d.valueType(r, p.property, p.pos)
 	}
-	m.Request = d.request(r, a.request, a.params)
+	if text, bare := d.bareRequest(r, a.request, a.params); bare {
+		m.Request = text
+	} else if request := d.request(r, a.request, a.params); request != nil {
+		m.Request = request
+	}
 	if a.response != "" {
 		m.Answer = r.topic(a.response, a.responseAt)
 		m.Result = d.payload(r, a.result, a.responseAt)
 	}
 	return m
+}
+
+// bareRequest is the message itself, if a request has one value without a name.
+func (d *Documents) bareRequest(r *reader, values, params []param) (text string, bare bool) {
+	if len(values) != 1 || values[0].name != "" {
+		return "", false
+	}
+	if values[0].value == nil {
+		r.problems.add(values[0].pos, `write value: "…"`, "a message without a value")
+		return "", true
+	}
+	return fmt.Sprint(r.requestValue(*values[0].value, params)), true
 }
 
 // request says what the keys of a request hold.
@@ -51,6 +69,10 @@ func (d *Documents) request(r *reader, values, params []param) map[string]any {
 	}
 	out := map[string]any{}
 	for _, p := range values {
+		if p.name == "" {
+			r.problems.add(p.pos, "give it a name; a value without one is the whole message, and stands alone", "a value without a name beside others")
+			continue
+		}
 		if p.property.text != "" {
 			d.valueType(r, p.property, p.pos) // that it is defined
 		}
@@ -151,7 +173,7 @@ func scalar(v value) any {
 // shorthand is a text that is one variable or path, as in "$cameraId".
 var shorthand = regexp.MustCompile(`^\s*\$([A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*)\s*$`)
 
-// text reads text with ${…} in it; nil is a problem that was told.
+// text reads text with ${…} in it; nil is a problem that was reported.
 func (r *reader) text(s string, at Pos) *expr.Expr {
 	if m := shorthand.FindStringSubmatch(s); m != nil {
 		s = "${" + m[1] + "}"
@@ -164,7 +186,7 @@ func (r *reader) text(s string, at Pos) *expr.Expr {
 	return e
 }
 
-// plainText tells whether an expression is nothing but text.
+// plainText reports whether an expression is nothing but text.
 func plainText(e *expr.Expr) (string, bool) {
 	switch n := e.Root().(type) {
 	case *expr.Macro:
@@ -190,18 +212,17 @@ var deviceIDForm = regexp.MustCompile(`(?i)\$\{\s*systemRuntime\s*[./]\s*deviceI
 // topic turns a device's topic into a template with {thing}.
 func (r *reader) topic(s string, at Pos) string {
 	if s == "" {
-		return "" // told already
+		return "" // reported already
 	}
 	t := strings.TrimSpace(s)
 	if inner, ok := cutMacro(t); ok {
 		t = strings.TrimSpace(inner)
 	}
 	t = deviceIDForm.ReplaceAllString(t, "{thing}")
-	rest := strings.ReplaceAll(t, "{thing}", "")
 	switch {
-	case strings.ContainsAny(rest, "{}"):
+	case !topic.OnlyThing(t):
 		r.problems.add(at, "write ${systemRuntime.deviceId} where the thing's name belongs, and the rest as it is", "topic %q holds something else than the thing's name", shorten(s))
-	case strings.ContainsAny(rest, "+#"):
+	case strings.ContainsAny(t, "+#"):
 		r.problems.add(at, "write out the topic", "topic %q has wildcards", shorten(s))
 	case t == "":
 		r.problems.add(at, "write the topic", "topic %q is empty", s)
@@ -219,51 +240,51 @@ func cutMacro(s string) (string, bool) {
 }
 
 // payload describes values of a property.
-func (d *Documents) payload(r *reader, u urn, at Pos) flow.Payload {
+func (d *Documents) payload(r *reader, u urn, at Pos) device.Payload {
 	if u.text == "" {
-		return flow.Payload{}
+		return device.Payload{}
 	}
 	if p, ok := find(u, d.properties, d.builtin.properties); ok && p.instance.text != "" {
 		s, ok := find(p.instance, d.states, d.builtin.states)
 		if !ok {
 			r.problems.add(p.pos, "add its document", "state %s is not defined here", p.instance.text)
-			return flow.Payload{}
+			return device.Payload{}
 		}
-		out := flow.Payload{Keys: map[string]flow.ValueType{}}
+		out := device.Payload{Keys: map[string]device.ValueType{}}
 		for _, f := range s.fields {
 			out.Keys[f.name] = d.valueType(r, f.property, f.pos)
 		}
 		return out
 	}
-	return flow.Payload{Bare: d.valueType(r, u, at)}
+	return device.Payload{Bare: d.valueType(r, u, at)}
 }
 
 // valueType is the JSON type of a property.
-func (d *Documents) valueType(r *reader, u urn, at Pos) flow.ValueType {
+func (d *Documents) valueType(r *reader, u urn, at Pos) device.ValueType {
 	if u.text == "" {
-		return flow.AnyType
+		return device.AnyType
 	}
 	if p, ok := find(u, d.properties, d.builtin.properties); ok {
 		if p.instance.text != "" {
-			return flow.ObjectType
+			return device.ObjectType
 		}
 		if t, ok := jsonTypes[p.plain]; ok {
-			return flow.ValueType(t)
+			return device.ValueType(t)
 		}
-		return flow.AnyType // an enum
+		return device.AnyType // an enum
 	}
 	if strings.EqualFold(u.namespace, "aws") {
 		if t, ok := jsonTypes[strings.ToLower(u.name)]; ok {
-			return flow.ValueType(t)
+			return device.ValueType(t)
 		}
 	}
 	r.problems.add(at, "add its document", "property %s is not defined here", u.text)
-	return flow.AnyType
+	return device.AnyType
 }
 
 // checkCapabilities compares a device with the model that it is said to be, as
 // far as the model is known.
-func (d *Documents) checkCapabilities(r *reader, dev *device) {
+func (d *Documents) checkCapabilities(r *reader, dev *deviceDoc) {
 	m, ok := find(dev.model, d.library.models, d.builtin.models)
 	if !ok {
 		return

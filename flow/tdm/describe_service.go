@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"pithings/device"
 	"pithings/flow"
 	"pithings/flow/expr"
 )
@@ -22,23 +23,27 @@ func (d *Documents) describeServiceAction(r *reader, s *service, a *serviceActio
 	m := flow.ServiceAction{Method: a.method}
 	for _, p := range a.params {
 		if m.Params == nil {
-			m.Params = map[string]flow.ValueType{}
+			m.Params = map[string]device.ValueType{}
 		}
 		m.Params[p.name] = d.valueType(r, p.property, p.pos)
 	}
 	m.Result = d.payload(r, a.result, a.pos)
 	m.Header = d.request(r, a.header, a.params)
 	m.Query = d.request(r, a.query, a.params)
-	if len(a.body) == 1 && a.body[0].name == "" { // the body itself
-		if v := a.body[0].value; v != nil {
-			m.Text = fmt.Sprint(r.requestValue(*v, a.params))
-		}
+	if text, bare := d.bareRequest(r, a.body, a.params); bare {
+		m.Text = text
 	} else {
 		m.Body = d.request(r, a.body, a.params)
 	}
 	switch {
 	case a.method == "":
 		m.Method = "POST"
+		if m.Body == nil && m.Text == "" { // a function's event is an object always
+			m.Body = map[string]any{}
+			for name := range m.Params {
+				m.Body[name] = "${" + name + "}"
+			}
+		}
 		m.Cloud = fmt.Sprintf("a Lambda function, %s,", arnName(a.arn))
 		if a.greengrass {
 			m.Cloud = fmt.Sprintf("a Greengrass Lambda function, %s,", arnName(a.arn))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"pithings/device"
 	"pithings/flow"
 )
 
@@ -20,17 +21,17 @@ func files(texts ...string) []File {
 // TestBuiltinDevices: topics and payloads are the seeds' (TG_MS/motion and so on).
 func TestBuiltinDevices(t *testing.T) {
 	d := mustRead(t)
-	picture := flow.Payload{Keys: map[string]flow.ValueType{"lastClickedImage": flow.StringType}}
-	object := flow.Payload{Keys: map[string]flow.ValueType{"lastClickedImage": flow.StringType, "s3BucketName": flow.StringType, "s3ItemName": flow.StringType}}
-	want := map[string]flow.DeviceModel{
-		"HCSR501MotionSensor": {Implements: "MotionSensor", Events: map[string]flow.EventModel{"StateChanged": {Topic: "{thing}/motion",
-			Payload: flow.Payload{Keys: map[string]flow.ValueType{"isMotionDetected": flow.BooleanType}}}}},
-		"RaspberryPiCamera": {Implements: "Camera", Actions: map[string]flow.ActionModel{"capture": {Topic: "{thing}/capture",
+	picture := device.Payload{Keys: map[string]device.ValueType{"lastClickedImage": device.StringType}}
+	object := device.Payload{Keys: map[string]device.ValueType{"lastClickedImage": device.StringType, "s3BucketName": device.StringType, "s3ItemName": device.StringType}}
+	want := map[string]device.Model{
+		"HCSR501MotionSensor": {Implements: "MotionSensor", Events: map[string]device.EventModel{"StateChanged": {Topic: "{thing}/motion",
+			Payload: device.Payload{Keys: map[string]device.ValueType{"isMotionDetected": device.BooleanType}}}}},
+		"RaspberryPiCamera": {Implements: "Camera", Actions: map[string]device.ActionModel{"capture": {Topic: "{thing}/capture",
 			Answer: "{thing}/capture/finished", Result: picture}}},
-		"RaspberryPiCameraRkgnExample": {Implements: "CameraRkgnExample", Actions: map[string]flow.ActionModel{"capture": {Topic: "{thing}/capture",
+		"RaspberryPiCameraRkgnExample": {Implements: "CameraRkgnExample", Actions: map[string]device.ActionModel{"capture": {Topic: "{thing}/capture",
 			Answer: "{thing}/capture/finished", Result: object}}},
-		"RaspberryPiScreen": {Implements: "Screen", Actions: map[string]flow.ActionModel{"display": {Topic: "{thing}/display",
-			Params: map[string]flow.ValueType{"imageUrl": flow.StringType}, Request: map[string]any{"imageUri": "${imageUrl}"}}}},
+		"RaspberryPiScreen": {Implements: "Screen", Actions: map[string]device.ActionModel{"display": {Topic: "{thing}/display",
+			Params: map[string]device.ValueType{"imageUrl": device.StringType}, Request: map[string]any{"imageUri": "${imageUrl}"}}}},
 	}
 	for name, model := range want {
 		model.Implements = "urn:tdm:aws/examples:deviceModel:" + model.Implements
@@ -44,7 +45,7 @@ func TestBuiltinDevices(t *testing.T) {
 			if !reflect.DeepEqual(got, model) {
 				t.Errorf("%s is\n%+v\nwant\n%+v", id, got, model)
 			}
-			if err := got.Validate(); err != nil {
+			if err := flow.ValidateModel(got); err != nil {
 				t.Error(err)
 			}
 		}
@@ -66,7 +67,7 @@ func TestBuiltinDevices(t *testing.T) {
 	}
 }
 
-// lamp is a device of nobody's: bare values, several parameters, fixed values,
+// lamp is a device of no maker: bare values, several parameters, fixed values,
 // an expression, and a topic without macro.
 const lamp = `{
 # what a lamp takes
@@ -106,14 +107,14 @@ query HallLamp @device(id: "urn:tdm:eu-west-1/123456789012/default:device:HallLa
 
 func TestDescribeDevice(t *testing.T) {
 	d := mustRead(t, files(lamp)...)
-	want := flow.DeviceModel{
+	want := device.Model{
 		ID:         "urn:tdm:eu-west-1/123456789012/default:device:HallLamp",
 		Implements: "urn:tdm:eu-west-1/123456789012/default:DeviceModel:Lamp",
-		Events: map[string]flow.EventModel{
-			"Power": {Topic: "{thing}/power", Payload: flow.Payload{Bare: flow.NumberType}}},
-		Actions: map[string]flow.ActionModel{"switch": {
+		Events: map[string]device.EventModel{
+			"Power": {Topic: "{thing}/power", Payload: device.Payload{Bare: device.NumberType}}},
+		Actions: map[string]device.ActionModel{"switch": {
 			Topic:  "home/lamps/{thing}/set",
-			Params: map[string]flow.ValueType{"level": flow.IntegerType, "colour": flow.StringType},
+			Params: map[string]device.ValueType{"level": device.IntegerType, "colour": device.StringType},
 			Request: map[string]any{"brightness": "${level * 254 / 100}", "Colour": "${colour}", "note": "from ${colour} to ${level} %",
 				"transition": int64(2), "on": true, "mode": "steady"},
 			Answer: "home/lamps/$macro/done"}},

@@ -1,55 +1,20 @@
 package tdm
 
-import "strings"
-
-// device is how a model is reached: for each of its events and actions, topics
-// and payloads.
-type device struct {
-	id      urn
-	pos     Pos
-	name    string
-	model   urn
-	events  map[string]*deviceEvent // by lower-case name
-	actions map[string]*deviceAction
-}
-
-type deviceEvent struct {
-	pos     Pos
-	name    string
-	topic   string // as written
-	topicAt Pos
-	payload urn
-}
-
-type deviceAction struct {
-	pos        Pos
-	name       string
-	params     []param
-	topic      string
-	topicAt    Pos
-	request    []param
-	response   string // topic; none: the action ends when its request is published
-	responseAt Pos
-	result     urn
-}
-
-// param is a parameter of an action, or a value of a request.
-type param struct {
-	pos      Pos
-	name     string
-	property urn
-	value    *value // none for an action's own
-	valueAt  Pos
-}
+import (
+	"fmt"
+	"strings"
+)
 
 // device reads a query with @device.
 func (l *library) device(r *reader, n *node, d directive) {
 	a := r.attrs("@device", d.pos, d.args, "id", "deviceModel", "name", "description")
-	dev := &device{id: a.urn("id"), pos: n.pos, name: n.name, model: a.urn("deviceModel"),
+	dev := &deviceDoc{id: a.urn("id"), pos: n.pos, name: n.name, model: a.urn("deviceModel"),
 		events: map[string]*deviceEvent{}, actions: map[string]*deviceAction{}}
+	spoken := false
 	for _, protocol := range n.children {
 		switch {
 		case protocol.is("MQTT"):
+			spoken = true
 			r.bare(protocol)
 			for _, c := range protocol.children {
 				r.attrs("capability "+c.name, c.pos, c.args, "id").urn("id")
@@ -57,7 +22,7 @@ func (l *library) device(r *reader, n *node, d directive) {
 				r.deviceCapability(dev, c)
 			}
 		case protocol.is("Modbus"):
-			r.problems.add(protocol.pos, "bridge it to MQTT, and write an MQTT block with the bridge's topics", "device %s: Modbus is not spoken here", n.name)
+			dev.unspoken = &problem{protocol.pos, fmt.Sprintf("device %s: Modbus is not spoken here", n.name), "bridge it to MQTT, and write an MQTT block with the bridge's topics"}
 		case protocol.filler():
 		default:
 			r.problems.add(protocol.pos, "write MQTT { … }", "device %s: unknown protocol %s", n.name, protocol.name)
@@ -66,10 +31,16 @@ func (l *library) device(r *reader, n *node, d directive) {
 	if len(n.children) == 0 {
 		r.problems.add(n.pos, "write MQTT { … }", "device %s has no protocol", n.name)
 	}
+	if p := dev.unspoken; p != nil {
+		l.pass(p.pos, p.fix, "%s, and is passed over", p.what)
+		if spoken {
+			dev.unspoken = nil
+		}
+	}
 	put(r, l.devices, dev.id, n.pos, dev)
 }
 
-func (r *reader) deviceCapability(dev *device, n *node) {
+func (r *reader) deviceCapability(dev *deviceDoc, n *node) {
 	for _, c := range n.children {
 		switch {
 		case c.is("state"):
@@ -141,7 +112,9 @@ func (r *reader) responsePayload(where string, n *node) (u urn) {
 		}
 		r.untyped(c)
 		r.leaf(c)
-		u = r.attrs("responsePayload", c.pos, c.args, "property", "name", "value").urn("property")
+		a := r.attrs("responsePayload", c.pos, c.args, "property", "name", "value")
+		u = a.urn("property")
+		r.refer(a.at("property"), where+", responsePayload", u, false, "property")
 	}
 	return u
 }
@@ -229,6 +202,7 @@ func (r *reader) params(n *node, values bool) []param {
 		}
 		if a.has("property") {
 			p.property = a.urn("property")
+			r.refer(a.at("property"), "param "+p.name, p.property, false, "property", "state", "enum")
 		}
 		if a.has("value") {
 			v := a.named["value"].value

@@ -1,68 +1,20 @@
 package tdm
 
 import (
-	"cmp"
-	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
 
+	"pithings/device"
 	"pithings/flow"
 )
 
 // Documents are a set of documents that belong together, beside the public
 // entities that are built in.
 type Documents struct {
-	library                      // what the files define
-	builtin   *library           // what they may use besides
-	described []flow.DeviceModel // the files' devices
-}
-
-//go:embed builtin.graphql
-var builtinText string
-
-// builtin reads the public entities.
-func builtin() *library {
-	l, r := newLibrary(), &reader{}
-	nodes, err := tree(source{name: "builtin.graphql", text: builtinText, original: builtinText})
-	if err == nil {
-		l.add(r, nodes)
-		err = r.problems.Err()
-	}
-	if err != nil {
-		panic(fmt.Sprintf("the built-in documents: %v", err)) // a test reads them
-	}
-	return l
-}
-
-// Read parses documents, in any order, in one or several files; without any,
-// there are the built-in devices. The error is of
-// type [*flow.Problems].
-func Read(files ...File) (*Documents, error) {
-	d, r := &Documents{library: *newLibrary(), builtin: builtin()}, &reader{}
-	if len(files) > MaxFiles {
-		r.problems.add(top(files[0].Name), "join some", "%d files are more than %d", len(files), MaxFiles)
-		return nil, r.problems.Err()
-	}
-	for _, f := range files {
-		srcs, err := sources(f)
-		r.problems.addError(err)
-		for _, src := range srcs {
-			nodes, err := tree(src)
-			r.problems.addError(err)
-			d.add(r, nodes)
-			if err == nil && len(nodes) == 0 {
-				r.problems.add(top(src.name), "write a query, type or enum", "there is nothing in it")
-			}
-		}
-	}
-	for _, dev := range sorted(d.devices, func(dev *device) Pos { return dev.pos }) {
-		d.described = append(d.described, d.describe(r, dev))
-	}
-	if err := r.problems.Err(); err != nil {
-		return nil, err
-	}
-	return d, nil
+	library                  // what the files define
+	builtin   *library       // what they may use besides
+	described []device.Model // the files' devices
 }
 
 // Workflows are the names of the workflows in the documents, in their order.
@@ -74,44 +26,87 @@ func (d *Documents) Workflows() []string {
 	return names
 }
 
-// DeviceModels are the devices that the files define, in the order of their
-// places.
-func (d *Documents) DeviceModels() []flow.DeviceModel { return slices.Clone(d.described) }
+// Passed is what the documents hold and is of no use here, with its places.
+func (d *Documents) Passed() []flow.Problem { return slices.Clone(d.library.passed.List) }
 
-// find looks an entity up in the files and then among the built-in ones.
-func find[E any](id urn, in, builtin map[string]E) (E, bool) {
-	if e, ok := in[id.key()]; ok {
-		return e, true
+// Models says how many entities the documents hold that are no flows: "1 device, 1
+// model".
+func (d *Documents) Models() string {
+	var parts []string
+	for _, kind := range []struct {
+		n    int
+		name string
+	}{{len(d.devices), "device"}, {len(d.library.models), "model"}, {len(d.services), "service"}, {len(d.capabilities), "capability"},
+		{len(d.properties), "property"}, {len(d.states), "state"}, {len(d.library.events), "event"}, {len(d.library.actions), "action"}, {len(d.enums), "enum"}, {len(d.systems), "system"}} {
+		switch {
+		case kind.n == 1:
+			parts = append(parts, "1 "+kind.name)
+		case kind.n > 1 && strings.HasSuffix(kind.name, "y"):
+			parts = append(parts, fmt.Sprintf("%d %sies", kind.n, strings.TrimSuffix(kind.name, "y")))
+		case kind.n > 1:
+			parts = append(parts, fmt.Sprintf("%d %ss", kind.n, kind.name))
+		}
 	}
-	e, ok := builtin[id.key()]
-	return e, ok
+	return strings.Join(parts, ", ")
 }
 
-// sorted gives a map's values in the order of their places.
-func sorted[E any](m map[string]E, pos func(E) Pos) []E {
-	var out []E
-	for _, e := range m {
-		out = append(out, e)
+// DeviceModels are the devices that the files define, in the order of their
+// places.
+func (d *Documents) DeviceModels() []device.Model { return slices.Clone(d.described) }
+
+// devicesOf are the device, if it is given, or else the devices of a model.
+func (d *Documents) devicesOf(model, id urn) []*deviceDoc {
+	if id.text != "" {
+		if dev, ok := find(id, d.devices, d.builtin.devices); ok && dev.unspoken == nil {
+			return []*deviceDoc{dev}
+		}
 	}
-	slices.SortFunc(out, func(a, b E) int {
-		p, q := pos(a), pos(b)
-		return cmp.Or(strings.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
-	})
+	var out []*deviceDoc
+	for _, in := range []map[string]*deviceDoc{d.devices, d.builtin.devices} {
+		for _, dev := range sorted(in, func(dev *deviceDoc) Pos { return dev.pos }) {
+			if dev.model.key() == model.key() && dev.unspoken == nil {
+				out = append(out, dev)
+			}
+		}
+	}
 	return out
 }
 
-// Device gives the description of a device by its URN or by that of a device
-// model which only one device has, from the files or built in.
-func (d *Documents) Device(id string) (flow.DeviceModel, bool) {
-	u, ok := parseURN(id)
-	if !ok {
-		return flow.DeviceModel{}, false
+// unspoken says why a device or the devices of a model cannot be reached, if none can.
+func (d *Documents) unspoken(model, id urn) *problem {
+	if len(d.devicesOf(model, id)) > 0 {
+		return nil
 	}
-	if dev, ok := find(u, d.devices, d.builtin.devices); ok {
-		return d.describe(&reader{}, dev), true
+	for _, dev := range sorted(d.devices, func(dev *deviceDoc) Pos { return dev.pos }) {
+		if dev.unspoken != nil && (dev.model.key() == model.key() || dev.id.key() == model.key() || dev.id.key() == id.key()) {
+			return dev.unspoken
+		}
 	}
-	if devs := d.devicesOf(u, urn{}); len(devs) == 1 {
-		return d.describe(&reader{}, devs[0]), true
+	return nil
+}
+
+// eventsOf are the events of a device or a device model.
+func (d *Documents) eventsOf(u urn) (names []string, known bool) {
+	if m, ok := find(u, d.library.models, d.builtin.models); ok {
+		for _, c := range m.capabilities {
+			if got, ok := find(c, d.capabilities, d.builtin.capabilities); ok {
+				for _, e := range got.order {
+					if _, is := got.events[strings.ToLower(e.name)]; is {
+						names = append(names, e.name)
+					}
+				}
+				known = true
+			}
+		}
+		return names, known
 	}
-	return flow.DeviceModel{}, false
+	devices := d.devicesOf(u, u) // the device, or those of a model without a document
+	for _, dev := range devices {
+		for _, e := range sorted(dev.events, func(e *deviceEvent) Pos { return e.pos }) {
+			if !slices.Contains(names, e.name) {
+				names = append(names, e.name)
+			}
+		}
+	}
+	return names, len(devices) > 0
 }

@@ -5,61 +5,6 @@ import "strings"
 // The entities that say what devices and services look like: states, properties,
 // events, actions, capabilities and device models.
 
-// field is a named value of a state, an action or a property's state.
-type field struct {
-	pos      Pos
-	name     string
-	property urn
-}
-
-type state struct {
-	id     urn
-	fields []field
-}
-
-// property is a type of values: a state's, or a plain one.
-type property struct {
-	id       urn
-	pos      Pos
-	instance urn    // of a state; none for a plain one
-	plain    string // data type, in lower case, or an enum's URN
-}
-
-type event struct {
-	id      urn
-	pos     Pos
-	payload urn
-}
-
-type action struct {
-	id      urn
-	pos     Pos
-	params  []field
-	returns urn
-}
-
-type capability struct {
-	id      urn
-	pos     Pos
-	events  map[string]member // by lower-case name
-	actions map[string]member
-	order   []member
-}
-
-// member is an event or an action under the name that it has in a capability.
-type member struct {
-	pos  Pos
-	name string
-	of   urn
-}
-
-type model struct {
-	id           urn
-	pos          Pos
-	name         string
-	capabilities []urn
-}
-
 // facets restrict a property's values. The service's console made forms of them;
 // nothing is checked against them here.
 var facets = []string{"minValue", "maxValue", "minLength", "maxLength", "uom", "default", "unit", "regex", "pattern"}
@@ -70,7 +15,9 @@ func (l *library) state(r *reader, n *node, d directive) {
 	put(r, l.states, s.id, n.pos, s)
 }
 
-// fields are lines of the form name: Type @property(id: "…").
+// fields are lines of the form name: Type @property(id: "…"). Those of a state are
+// looked up when a device uses it, and the types of a workflow's variables are not
+// enforced: they may be missing.
 func (r *reader) fields(n *node, what string) []field {
 	var fs []field
 	seen := map[string]bool{}
@@ -91,7 +38,9 @@ func (r *reader) fields(n *node, what string) []field {
 			seen[key] = true
 		}
 		a := r.attrs("@property", d.pos, d.args, append([]string{"id", "name", "description"}, facets...)...)
-		fs = append(fs, field{pos: c.pos, name: c.name, property: a.urn("id")})
+		f := field{pos: c.pos, name: c.name, property: a.urn("id")}
+		r.refer(a.at("id"), what+" "+n.name+", "+c.name, f.property, what == "action", "property")
+		fs = append(fs, f)
 	}
 	return fs
 }
@@ -163,7 +112,9 @@ func (l *library) capability(r *reader, n *node, d directive) {
 			r.problems.add(line.pos, `write name: Type @event(id: "…"), @action(id: "…") or @state(id: "…")`, "capability %s: %s is neither state nor event nor action", n.name, line.name)
 		}
 		for kind, d := range ds {
-			m := member{line.pos, line.name, r.attrs("@"+kind, d.pos, d.args, "id", "name", "description").urn("id")}
+			a := r.attrs("@"+kind, d.pos, d.args, "id", "name", "description")
+			m := member{line.pos, line.name, a.urn("id")}
+			r.refer(a.at("id"), "capability "+n.name+", "+line.name, m.of, kind == "action", kind)
 			key := strings.ToLower(line.name)
 			switch kind {
 			case "event":
@@ -194,13 +145,14 @@ func (l *library) model(r *reader, n *node, d directive) {
 		if !ok {
 			r.problems.add(a.at(key), "write urn:tdm:REGION/ACCOUNT/default:capability:NAME", "@deviceModel: %q is not a URN of Things Graph", shorten(s))
 		}
+		r.refer(a.at(key), "device model "+n.name, u, false, "capability")
 		m.capabilities = append(m.capabilities, u)
 	}
 	r.onlyFiller(n)
 	put(r, l.models, m.id, n.pos, m)
 }
 
-// enum is parsed so that its errors are told; its values are sent as they are
+// enum is parsed so that its errors are reported; its values are sent as they are
 // written.
 func (l *library) enum(r *reader, n *node, d directive) {
 	a := r.attrs("@enumType", d.pos, d.args, "id", "name", "description", "dataType")
@@ -218,7 +170,8 @@ func (l *library) enum(r *reader, n *node, d directive) {
 	put(r, l.enums, id, n.pos, n.pos)
 }
 
-// mapping is refused: nothing here converts values by it.
+// mapping is passed over: nothing here refers to one, and nothing converts values by
+// it.
 func (l *library) mapping(r *reader, n *node, d directive) {
 	r.attrs("@"+d.name, d.pos, d.args, "id", "name", "from", "to", "description").urn("id")
 	for _, c := range n.children {
@@ -234,17 +187,5 @@ func (l *library) mapping(r *reader, n *node, d directive) {
 			r.attrs("map", m.pos, m.args, "expr", "name", "description").need("expr")
 		}
 	}
-	r.problems.add(n.pos, "convert the value in the step's argument, as in ${on ? 1 : 0}", "mapping %s: mappings are not carried out", n.name)
-}
-
-// jsonTypes gives for each data type (Things Graph's guide, TDM data types) the
-// JSON type of its values.
-var jsonTypes = map[string]string{
-	"string": "string", "boolean": "boolean", "bool": "boolean",
-	"int8": "integer", "int16": "integer", "int32": "integer", "int64": "integer", "int": "integer", "integer": "integer", "long": "integer",
-	"uint8": "integer", "byte": "integer", "uint16": "integer", "uint32": "integer", "uint64": "integer",
-	"float32": "number", "float": "number", "float64": "number", "double": "number", "number": "number",
-	"urn": "string", "arn": "string", "uri": "string", "url": "string",
-	"datetime": "string", "date": "string", "duration": "string", "timestamp": "string",
-	"json": "any",
+	l.pass(n.pos, "convert the value in the step's argument, as in ${on ? 1 : 0}", "mapping %s is passed over: mappings are not carried out", n.name)
 }

@@ -3,28 +3,36 @@ package tdm
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 
 	"pithings/flow"
 	"pithings/flow/expr"
 )
 
-// Export writes a deployment as Things Graph's documents: one for each workflow,
-// one for the system and one for the deployment, in this order. Read and Import
-// give the same deployment back.
+// Export writes a deployment as Things Graph's documents: one for each device and
+// service, one for each workflow, one for the system and one for the deployment, in
+// this order. Read and Import give the same deployment back.
 //
 // What Things Graph's language cannot say is an error, of type [*flow.Problems], at the
 // place where it was written.
-func Export(d *flow.Deployment) ([]File, error) {
+func Export(d *flow.Deployment, m Models) ([]File, error) {
 	ex := &exporter{d: d}
+	ex.models(m)
 	ex.deploymentOnly()
 	var files []File
-	file := func(name, kind string, n *node) {
-		files = append(files, File{Name: name + "." + kind + ".graphql", Text: []byte(write(n))})
+	file := func(name, kind string, nodes ...*node) {
+		var text strings.Builder
+		for _, n := range nodes {
+			text.WriteString(write(n))
+		}
+		files = append(files, File{Name: name + "." + kind + ".graphql", Text: []byte(text.String())})
+	}
+	for _, one := range m.Devices {
+		file(plainName(one.ID), "device", ex.device(one)...)
+	}
+	for _, one := range m.Services {
+		file(plainName(one.ID), "service", ex.service(one)...)
 	}
 	for i := range d.Flows {
 		def := unfold(d, d.Flows[i].Definition)
@@ -41,6 +49,8 @@ func Export(d *flow.Deployment) ([]File, error) {
 
 type exporter struct {
 	d        *flow.Deployment
+	devices  map[string]written // by id in lower case
+	services map[string]written
 	problems problems
 }
 
@@ -57,7 +67,6 @@ func (ex *exporter) refuse(at flow.Position, fix, format string, args ...any) {
 // deploymentOnly refuses what only our own format has for deployments.
 func (ex *exporter) deploymentOnly() {
 	d := ex.d
-	const leaveOut = "leave it out to export the flow"
 	if d.Timeout != 0 {
 		ex.refuse(d.Pos, leaveOut, "timeout: %v", d.Timeout)
 	}
@@ -65,35 +74,59 @@ func (ex *exporter) deploymentOnly() {
 		ex.refuse(d.Pos, leaveOut, "shared: %s", d.Shared)
 	}
 	for _, b := range d.Things {
-		if b.Carrier != flow.Auto {
-			ex.refuse(b.Pos, leaveOut, "carrier: %s, of %s", b.Carrier, b.Role)
-		}
-		if b.AtMostOnce {
-			ex.refuse(b.Pos, leaveOut, "qos: 0, of %s", b.Role)
-		}
-		if !isGraphQLName(b.Role) {
-			ex.refuse(b.Pos, "use letters, digits and _", "the role %q", b.Role)
-		}
-		if !validThing(b.Thing) {
-			ex.refuse(b.Pos, "use letters, digits, : _ and -, at most 128", "the thing's name %q", b.Thing)
-		}
-		if _, ok := parseURN(b.Model); !ok {
-			ex.refuse(b.Pos, "write model: urn:tdm:… with a device model's or device's URN", "what kind of device %s is", b.Role)
+		ex.bindingOnly(b)
+	}
+	if len(d.Vars) > 0 {
+		ex.refuse(d.Vars[0].Pos, leaveOut, "vars")
+	}
+	for i := range d.Triggers {
+		ex.triggerOnly(&d.Triggers[i])
+	}
+}
+
+func (ex *exporter) bindingOnly(b flow.Binding) {
+	if b.Carrier != flow.Auto {
+		ex.refuse(b.Pos, leaveOut, "carrier: %s, of %s", b.Carrier, b.Role)
+	}
+	if b.AtMostOnce {
+		ex.refuse(b.Pos, leaveOut, "qos: 0, of %s", b.Role)
+	}
+	if !isGraphQLName(b.Role) {
+		ex.refuse(b.Pos, "use letters, digits and _", "the role %q", b.Role)
+	}
+	if !validThing(b.Thing) {
+		ex.refuse(b.Pos, "use letters, digits, : _ and -, at most 128", "the thing's name %q", b.Thing)
+	}
+	if _, ok := parseURN(ex.deviceURN(b.Model)); !ok {
+		ex.refuse(b.Pos, "write model: urn:tdm:… with a device model's or device's URN", "what kind of device %s is", b.Role)
+	}
+}
+
+func (ex *exporter) triggerOnly(t *flow.Trigger) {
+	if t.At != nil {
+		ex.refuse(t.Pos, "write every: 1 days", "at: %s, of the trigger %s", t.At.Moment(), t.Name)
+		return
+	}
+	if t.Event != nil && t.Event.For != 0 {
+		ex.refuse(t.Pos, leaveOut, "for: %v, of the trigger %s", t.Event.For, t.Name)
+	}
+	if t.Event == nil && t.Every.IsZero() {
+		ex.refuse(t.Pos, leaveOut, "a trigger without event and clock")
+	}
+	if t.Event != nil && t.Event.When != nil {
+		for _, name := range t.Event.When.Variables() {
+			if name == "now" || name == "vars" {
+				ex.refuse(t.Pos, leaveOut, "the variable %s, of the trigger %s", name, t.Name)
+			}
 		}
 	}
-	for _, t := range d.Triggers {
-		if t.Event == nil && t.Every.IsZero() {
-			ex.refuse(t.Pos, leaveOut, "a trigger without event and clock")
-		}
-		if t.Event != nil && t.Event.MaxAge != 0 {
-			ex.refuse(t.Pos, leaveOut, "max_age: %v, of the trigger %s", t.Event.MaxAge, t.Name)
-		}
+	if t.Event != nil && t.Event.MaxAge != 0 {
+		ex.refuse(t.Pos, leaveOut, "max_age: %v, of the trigger %s", t.Event.MaxAge, t.Name)
 	}
 }
 
 // flowOnly refuses what only our own format has for flows.
 func (ex *exporter) flowOnly(f *flow.Flow) {
-	const leaveOut = "leave it out to export the flow"
 	def := f.Definition
 	if f.Overlap != flow.Queue {
 		ex.refuse(def.Pos, leaveOut, "overlap: %s, of %s", f.Overlap, def.Name)
@@ -101,7 +134,22 @@ func (ex *exporter) flowOnly(f *flow.Flow) {
 	if f.Limit != 0 {
 		ex.refuse(def.Pos, leaveOut, "limit: %d, of %s", f.Limit, def.Name)
 	}
+	expressions(def, func(e *expr.Expr, _ bool) {
+		for _, name := range e.Variables() {
+			if name == "now" || name == "vars" {
+				ex.refuse(def.Pos, leaveOut, "the variable %s, of %s", name, def.Name)
+			}
+		}
+	})
 	for _, s := range def.Steps {
+		switch a := s.Activity.(type) {
+		case *flow.Wait:
+			ex.refuse(s.Pos, leaveOut, "wait: %v, of the step %s", a.Duration, s.Name)
+		case *flow.FlowCall:
+			ex.refuse(s.Pos, "write the steps of that flow instead", "flow: %s, of the step %s", a.Flow, s.Name)
+		case *flow.SetVars:
+			ex.refuse(s.Pos, leaveOut, "set, of the step %s", s.Name)
+		}
 		if s.Timeout != 0 {
 			ex.refuse(s.Pos, leaveOut, "timeout: %v, of the step %s", s.Timeout, s.Name)
 		}
@@ -158,220 +206,3 @@ func (ex *exporter) workflow(def *flow.Definition) *node {
 }
 
 var typeForm = regexp.MustCompile(`^\[*[A-Za-z_][A-Za-z0-9_]*\]*$`)
-
-func (ex *exporter) step(s flow.Step) *node {
-	n := &node{name: "step", args: []arg{asText("name", s.Name)}, hasBody: true}
-	if s.Description != "" {
-		n.args = append(n.args, asText("description", s.Description))
-	}
-	if s.Condition != nil {
-		n.args = append(n.args, asText("condition", wrapped(s.Condition)))
-	}
-	switch {
-	case len(s.In.Events) > 0:
-		n.args = append(n.args, asList("inEvent", s.In.Events))
-	case s.In.When != nil:
-		n.args = append(n.args, asText("inEvent", wrapped(s.In.When)))
-	}
-	if len(s.Out) > 0 {
-		n.args = append(n.args, asList("outEvent", s.Out))
-	}
-	n.children = append(n.children, ex.activity(s))
-	if len(s.Retries)+len(s.Catches) > 0 {
-		n.children = append(n.children, ex.onError(s))
-	}
-	if len(s.Checks) > 0 {
-		on := &node{name: "OnSuccess", hasBody: true}
-		for _, c := range s.Checks {
-			check := &node{name: "Check", hasBody: true, args: named(c.Name, asText("condition", wrapped(c.Condition)))}
-			for name, do := range map[string][]flow.Statement{"OnPass": c.Pass, "OnFail": c.Fail} {
-				if len(do) > 0 {
-					check.children = append(check.children, &node{name: name, hasBody: true, children: statements(do)})
-				}
-			}
-			slices.SortFunc(check.children, func(a, b *node) int { return strings.Compare(b.name, a.name) }) // OnPass first
-			on.children = append(on.children, check)
-		}
-		n.children = append(n.children, on)
-	}
-	return n
-}
-
-// named is arguments after a name that may be missing.
-func named(name string, args ...arg) []arg {
-	if name == "" {
-		return args
-	}
-	return append([]arg{asText("name", name)}, args...)
-}
-
-// wrapped writes an expression in ${…}.
-func wrapped(e *expr.Expr) string { return "${" + e.String() + "}" }
-
-func statements(do []flow.Statement) []*node {
-	var out []*node
-	for _, s := range do {
-		out = append(out, &node{name: "stmt", args: []arg{asText("expr", s.String())}})
-	}
-	return out
-}
-
-func (ex *exporter) activity(s flow.Step) *node {
-	switch a := s.Activity.(type) {
-	case *flow.DeviceAction:
-		return ex.deviceActivity(s, a)
-	case *flow.ServiceCall:
-		n := &node{name: "WebserviceActivity", args: []arg{asText("webservice", a.Service)}, hasBody: true}
-		if _, ok := parseURN(a.Service); !ok {
-			ex.refuse(s.Pos, "write the service's URN", "the service %q of the step %s", a.Service, s.Name)
-		}
-		if a.Output != "" {
-			n.args = append(n.args, asText("out", a.Output))
-		}
-		n.children = []*node{{name: ex.name(s.Pos, "an action", a.Action), args: ex.args(a.Args)}}
-		return n
-	case *flow.Choice:
-		n := &node{name: "ChoiceActivity", hasBody: true}
-		events := func(n *node, events []string) {
-			for _, e := range events {
-				n.hasBody = true
-				n.children = append(n.children, &node{name: "setEvent", args: []arg{asText("name", e)}})
-			}
-		}
-		for _, r := range a.Rules {
-			rule := &node{name: "rule", args: named(r.Name, asText("expr", wrapped(r.When)))}
-			events(rule, r.Events)
-			n.children = append(n.children, rule)
-		}
-		fallback := &node{name: "default"}
-		events(fallback, a.Default)
-		n.children = append(n.children, fallback)
-		return n
-	}
-	ex.refuse(s.Pos, "write an action", "a step without activity: %s", s.Name)
-	return &node{name: "ChoiceActivity"}
-}
-
-func (ex *exporter) deviceActivity(s flow.Step, a *flow.DeviceAction) *node {
-	model := a.Model
-	if b, ok := ex.d.Binding(a.Role); ok && model == "" {
-		model = b.Model
-	}
-	if _, ok := parseURN(model); !ok {
-		ex.refuse(s.Pos, "write the device model's URN", "the step %s without a device model", s.Name)
-	}
-	device := ""
-	if a.Device != nil {
-		device = wrapped(a.Device)
-		if l, ok := a.Device.Root().(*expr.Literal); ok {
-			device, _ = l.Value.(string)
-		}
-	}
-	n := &node{name: "DeviceActivity", args: []arg{asText("deviceModel", model), asText("deviceId", device)}, hasBody: true}
-	if a.Output != "" {
-		n.args = append(n.args, asText("out", a.Output))
-	}
-	if a.DeviceURN != "" {
-		n.directives = []directive{{name: "device", args: []arg{asText("id", a.DeviceURN)}}}
-	}
-	n.children = []*node{{name: ex.name(s.Pos, "an action", a.Action), args: ex.args(a.Args)}}
-	return n
-}
-
-func (ex *exporter) args(args []flow.Arg) []arg {
-	var out []arg
-	for _, a := range args {
-		out = append(out, arg{name: ex.name(a.Pos, "an argument", a.Name), value: ex.value(a.Pos, a.Value)})
-	}
-	return out
-}
-
-// value writes a literal, or an expression as text.
-func (ex *exporter) value(at flow.Position, v flow.Value) value {
-	if v.Expr != nil {
-		return value{kind: textValue, text: v.Expr.Text()}
-	}
-	switch l := v.Literal.(type) {
-	case nil:
-		return value{kind: nameValue, text: "null"}
-	case bool:
-		return value{kind: nameValue, text: strconv.FormatBool(l)}
-	case int64:
-		return value{kind: intValue, text: strconv.FormatInt(l, 10)}
-	case float64:
-		s := strconv.FormatFloat(l, 'g', -1, 64)
-		if !strings.ContainsAny(s, ".e") {
-			s += ".0"
-		}
-		return value{kind: floatValue, text: s}
-	case string:
-		if back, err := flow.TextValue(l); err != nil || back.Expr != nil || shorthand.MatchString(l) {
-			e := expr.New(&expr.Literal{Value: l})
-			ex.refuse(at, "write it as an expression: "+wrapped(e), "text that reads as an expression: %q", shorten(l))
-		}
-		return value{kind: textValue, text: l}
-	case []any:
-		out := value{kind: listValue}
-		for _, e := range l {
-			out.list = append(out.list, ex.value(at, flow.Value{Literal: e}))
-		}
-		return out
-	case map[string]any:
-		out := value{kind: objectValue}
-		for _, key := range slices.Sorted(maps.Keys(l)) {
-			out.names = append(out.names, ex.name(at, "a key", key))
-			out.list = append(out.list, ex.value(at, flow.Value{Literal: l[key]}))
-		}
-		return out
-	}
-	ex.refuse(at, "write text or a number", "the value %v", v.Literal)
-	return value{kind: nameValue, text: "null"}
-}
-
-func (ex *exporter) onError(s flow.Step) *node {
-	on := &node{name: "OnError", hasBody: true}
-	if len(s.Retries) > 0 {
-		retries := &node{name: "Retries", hasBody: true}
-		for _, r := range s.Retries {
-			n := &node{name: "Retry", args: fits(r.Name, r.Errors, r.Condition)}
-			if r.Interval != 0 {
-				n.args = append(n.args, asText("interval", writeInterval(r.Interval)))
-			}
-			n.args = append(n.args, arg{name: "backoffRate", value: ex.value(r.Pos, flow.Value{Literal: max(r.BackoffRate, 1)})})
-			if r.MaxAttempts != 0 {
-				n.args = append(n.args, arg{name: "maxAttempts", value: ex.value(r.Pos, flow.Value{Literal: int64(r.MaxAttempts)})})
-			}
-			retries.children = append(retries.children, n)
-		}
-		on.children = append(on.children, retries)
-	}
-	if len(s.Catches) > 0 {
-		catches := &node{name: "Catches", hasBody: true}
-		for _, c := range s.Catches {
-			n := &node{name: "Catch", args: fits(c.Name, c.Errors, c.Condition)}
-			switch len(c.Do) {
-			case 0:
-				ex.refuse(c.Pos, "write setEvent('name')", "a catch of the step %s that does nothing", s.Name)
-			case 1:
-				n.args = append(n.args, asText("expr", c.Do[0].String()))
-			default:
-				n.hasBody, n.children = true, statements(c.Do)
-			}
-			catches.children = append(catches.children, n)
-		}
-		on.children = append(on.children, catches)
-	}
-	return on
-}
-
-// fits says which errors a retry or catch is for.
-func fits(name string, errors []string, condition *expr.Expr) []arg {
-	args := named(name)
-	if len(errors) > 0 {
-		args = append(args, asList("errorEquals", errors))
-	}
-	if condition != nil {
-		args = append(args, asText("condition", wrapped(condition)))
-	}
-	return args
-}

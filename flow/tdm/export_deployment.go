@@ -15,7 +15,7 @@ func (ex *exporter) system() *node {
 	n := &node{keyword: "type", name: ex.name(d.Pos, "a deployment", d.Name), hasBody: true,
 		directives: []directive{{name: "systemType", args: []arg{asText("id", ex.systemID()), asText("description", d.Description)}}}}
 	for _, b := range d.Things {
-		n.children = append(n.children, &node{name: b.Role, typ: "Thing", directives: []directive{{name: "thing", args: []arg{asText("id", b.Model)}}}})
+		n.children = append(n.children, &node{name: b.Role, typ: "Thing", directives: []directive{{name: "thing", args: []arg{asText("id", ex.deviceURN(b.Model))}}}})
 	}
 	for _, f := range d.Flows {
 		name := f.Definition.Name

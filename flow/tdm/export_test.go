@@ -77,7 +77,7 @@ func everything() *flow.Deployment {
 func TestRoundTripFromOurOwn(t *testing.T) {
 	for name, d := range map[string]*flow.Deployment{"everything": everything(), "the flow of the guide": security()} {
 		t.Run(name, func(t *testing.T) {
-			files, err := Export(d)
+			files, err := Export(d, Models{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +103,7 @@ func security() *flow.Deployment {
 	return d
 }
 
-// difference tells the first places in which two values differ.
+// difference returns the first places in which two values differ.
 func difference(t *testing.T, at string, got, want reflect.Value) {
 	t.Helper()
 	if got.Kind() != want.Kind() || got.Type() != want.Type() {
@@ -184,7 +184,7 @@ func TestExportRefuses(t *testing.T) {
 			d.Pos = flow.Position{File: "home.yaml", Line: 1, Column: 1}
 			d.Flows[0].Definition.Steps[0].Pos = at
 			tc.change(d)
-			_, err := Export(d)
+			_, err := Export(d, Models{})
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -196,7 +196,7 @@ func TestExportRefuses(t *testing.T) {
 }
 
 func TestExportNames(t *testing.T) {
-	files, err := Export(everything())
+	files, err := Export(everything(), Models{})
 	if err != nil {
 		t.Fatal(err)
 	}

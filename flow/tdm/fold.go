@@ -109,7 +109,7 @@ func usedOtherwise(def *flow.Definition) map[string]bool {
 	return used
 }
 
-// expressions calls fn for each expression of a definition; device tells that it
+// expressions calls fn for each expression of a definition; device says that it
 // says which device a step uses.
 func expressions(def *flow.Definition, fn func(e *expr.Expr, device bool)) {
 	see := func(e *expr.Expr) {
@@ -125,14 +125,12 @@ func expressions(def *flow.Definition, fn func(e *expr.Expr, device bool)) {
 	for _, s := range def.Steps {
 		see(s.Condition)
 		see(s.In.When)
+		args(s.Args())
 		switch a := s.Activity.(type) {
 		case *flow.DeviceAction:
 			if a.Device != nil {
 				fn(a.Device, true)
 			}
-			args(a.Args)
-		case *flow.ServiceCall:
-			args(a.Args)
 		case *flow.Choice:
 			for _, r := range a.Rules {
 				see(r.When)

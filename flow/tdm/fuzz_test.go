@@ -1,10 +1,14 @@
 package tdm
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"pithings/device"
 )
 
 func seeds(f *testing.F) {
@@ -56,7 +60,8 @@ func FuzzRead(f *testing.F) {
 
 // FuzzImport: what can be imported and exported is imported as the same again.
 func FuzzImport(f *testing.F) {
-	for _, pattern := range []string{"testdata/flows/*.graphql", "testdata/security/*.graphql"} {
+	for _, pattern := range []string{"testdata/flows/*.graphql", "testdata/security/*.graphql",
+		"testdata/visitors/*.graphql", "testdata/letters/*.graphql", "testdata/parcels/*.graphql"} {
 		var all string
 		for _, file := range readFiles(f, pattern) {
 			f.Add(string(file.Text))
@@ -78,7 +83,7 @@ func FuzzImport(f *testing.F) {
 			return
 		}
 		for _, first := range im.Deployments {
-			files, err := Export(first)
+			files, err := Export(first, Models{})
 			if err != nil {
 				continue
 			}
@@ -94,6 +99,49 @@ func FuzzImport(f *testing.F) {
 				t.Errorf("got\n%s\nwant\n%s", exported(t, second.Deployments[0]), exported(t, first))
 				difference(t, "", reflect.ValueOf(second.Deployments[0]), reflect.ValueOf(first))
 			}
+		}
+	})
+}
+
+// FuzzExportModels: devices and services that are exported beside a deployment are
+// read as the same again.
+func FuzzExportModels(f *testing.F) {
+	for _, file := range readFiles(f, "testdata/flows/*.graphql") {
+		f.Add(string(file.Text))
+	}
+	f.Add(referring)
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 64<<10 {
+			return
+		}
+		d, err := Read(File{"x", []byte(text)})
+		if err != nil {
+			return
+		}
+		im, err := d.Import(Options{})
+		if err != nil || len(im.Deployments) == 0 {
+			return
+		}
+		files, err := Export(im.Deployments[0], Models{im.Devices, im.Services})
+		if err != nil {
+			return
+		}
+		again, err := Read(files...)
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, files)
+		}
+		second, err := again.Import(Options{})
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, files)
+		}
+		byID := func(a, b device.Model) int { return strings.Compare(a.ID, b.ID) }
+		slices.SortFunc(im.Devices, byID)
+		slices.SortFunc(second.Devices, byID)
+		if got, want := fmt.Sprintf("%+v", second.Devices), fmt.Sprintf("%+v", im.Devices); got != want {
+			t.Errorf("devices\n%s\nwant\n%s", got, want)
+		}
+		if len(second.Services) != len(im.Services) {
+			t.Errorf("%d services, not %d", len(second.Services), len(im.Services))
 		}
 	})
 }

@@ -1,50 +1,21 @@
 package tdm
 
 import (
-	"cmp"
-	"fmt"
 	"strings"
 
 	"pithings/flow"
 	"pithings/flow/expr"
 )
 
-// Options say what documents leave open.
-type Options struct {
-	// Things play roles for which no deployment document names one.
-	Things map[string]string
-	// Services are URLs of one's own for web services, by URN or name, in whose
-	// stead they are called: Lambda functions and what AWS has signed run nowhere
-	// else.
-	Services map[string]string
-}
-
-// Import is what a set of documents says, in pithings' own terms.
-type Import struct {
-	// Definitions are the workflows, in the order of the documents, as they are
-	// written: devices are parameters.
-	Definitions []*flow.Definition
-	// Deployments are the flow configurations. A system without one gives a
-	// deployment too, started by its workflows' default triggers, if they have any.
-	Deployments []*flow.Deployment
-	// Devices and Services are those that the files define or use.
-	Devices  []flow.DeviceModel
-	Services []flow.ServiceModel
-	// Needs is what has to be given before the flows can run: things for roles,
-	// documents of devices and services, URLs for what ran at AWS.
-	Needs flow.Problems
-}
-
 // Import turns the documents into definitions and deployments. The error is of
 // type [*flow.Problems].
 func (d *Documents) Import(o Options) (*Import, error) {
-	im := &importer{Documents: d, reader: &reader{}, options: o, out: &Import{Devices: d.DeviceModels()}, needed: map[string]bool{}}
-	for _, s := range sorted(d.services, func(s *service) Pos { return s.pos }) {
-		im.out.Services = append(im.out.Services, d.describeService(im.reader, s))
-	}
+	im := &importer{Documents: d, reader: &reader{}, options: o, out: &Import{Devices: d.DeviceModels()},
+		needed: map[string]bool{}, held: map[*workflow]map[string]held{}}
 	for _, w := range d.order {
 		im.out.Definitions = append(im.out.Definitions, im.definition(w))
 	}
+	im.serve()
 	for _, dep := range d.configured {
 		if got := im.deployment(dep); got != nil {
 			im.out.Deployments = append(im.out.Deployments, got)
@@ -55,23 +26,6 @@ func (d *Documents) Import(o Options) (*Import, error) {
 		return nil, err
 	}
 	return im.out, nil
-}
-
-type importer struct {
-	*Documents
-	*reader
-	options Options
-	out     *Import
-	needed  map[string]bool
-}
-
-// need notes what has to be given; the same for the same thing only once.
-func (im *importer) need(pos Pos, fix, format string, args ...any) {
-	what := message(fmt.Sprintf(format, args...), fix)
-	if !im.needed[what] {
-		im.needed[what] = true
-		im.out.Needs.Add(pos, "%s", what)
-	}
 }
 
 // anyProperty is the property whose values are anything; a variable's type in
@@ -107,17 +61,6 @@ func (im *importer) definition(w *workflow) *flow.Definition {
 
 // anyType is the type of a parameter that has none in our own format.
 const anyType = "Any"
-
-// ownNamespace is that of URNs which an export made up.
-const ownNamespace = "pithings"
-
-// ownURN is a URN's text, or "" if an export made it up.
-func ownURN(u urn, name string) string {
-	if u.namespace == ownNamespace && u.name == name {
-		return ""
-	}
-	return u.text
-}
 
 func (im *importer) step(w *workflow, s *step) flow.Step {
 	out := flow.Step{Name: s.name, Description: s.description, Out: s.out, Pos: s.pos}
@@ -179,30 +122,7 @@ func (im *importer) expression(w *workflow, s string, at Pos, what string) *expr
 		im.problems.add(at, "write ${expression}", "%s: %v", what, err)
 		return nil
 	}
-	return w.spelled(e)
-}
-
-// spelled spells a workflow's parameters and variables as they are declared; the
-// console wrote deviceId: "${GreenLight1}" for a parameter $greenLight1.
-func (w *workflow) spelled(e *expr.Expr) *expr.Expr {
-	if w == nil {
-		return e
-	}
-	return expr.New(rewrite(e.Root(), func(n expr.Node) expr.Node {
-		v, ok := n.(*expr.Name)
-		if !ok || w.spelling(v.Name) == v.Name {
-			return n
-		}
-		return &expr.Name{Name: w.spelling(v.Name)}
-	}))
-}
-
-// spelling is how a name is declared, or the name itself if it is not.
-func (w *workflow) spelling(name string) string {
-	if own, ok := w.declared[name]; ok {
-		return own
-	}
-	return cmp.Or(w.declared[strings.ToLower(name)], name)
+	return im.spelled(w, e)
 }
 
 func (im *importer) retry(w *workflow, r retry) flow.Retry {

@@ -22,9 +22,9 @@ func (im *importer) deployment(dep *deployment) *flow.Deployment {
 		i := slices.IndexFunc(dep.things, func(t thing) bool { return strings.EqualFold(t.role, b.name) })
 		switch {
 		case i >= 0:
-			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: dep.things[i].deviceID, Model: b.of.text, Pos: dep.things[i].pos})
+			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: dep.things[i].deviceID, Model: im.kindOf(b), Pos: dep.things[i].pos})
 		case im.options.Things[b.name] != "":
-			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: im.options.Things[b.name], Model: b.of.text, Pos: b.pos})
+			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: im.options.Things[b.name], Model: im.kindOf(b), Pos: b.pos})
 		default:
 			im.problems.add(dep.pos, fmt.Sprintf(`write %s(deviceId: "…")`, b.name), "deployment %s has no thing for %s", dep.name, b.name)
 		}
@@ -40,6 +40,19 @@ func (im *importer) deployment(dep *deployment) *flow.Deployment {
 	}
 	im.finish(out, flows)
 	return out
+}
+
+// kindOf is the URN of a role's model; "" if it cannot be reached, which matters to
+// those who use it only.
+func (im *importer) kindOf(b binding) string {
+	if im.unspoken(b.of, b.of) != nil {
+		return ""
+	}
+	_, model := find(b.of, im.library.models, im.builtin.models)
+	if b.of.text != "" && !model && len(im.devicesOf(b.of, b.of)) == 0 {
+		im.need(b.pos, "add its document, or describe the thing's topics in the deployment", "device model %s is not defined here", b.of.text)
+	}
+	return b.of.text
 }
 
 // configure begins a deployment of a system.
@@ -66,8 +79,8 @@ func (im *importer) flows(sys *system) []namedFlow {
 		if slices.ContainsFunc(out, func(f namedFlow) bool { return f.def.Name == w.name }) {
 			im.problems.add(b.pos, "give one of them another name", "system %s has two workflows called %s", sys.name, w.name)
 		}
-		quiet := &importer{Documents: im.Documents, reader: &reader{}, options: im.options, out: &Import{}, needed: map[string]bool{}}
-		def := quiet.definition(w) // its problems are told where it stands alone
+		quiet := &importer{Documents: im.Documents, reader: &reader{}, options: im.options, out: &Import{}, needed: map[string]bool{}, held: im.held}
+		def := quiet.definition(w) // its problems are reported where it stands alone
 		out = append(out, namedFlow{b.name, w, def})
 	}
 	return out
@@ -109,7 +122,7 @@ func (im *importer) trigger(out *flow.Deployment, sys *system, flows []namedFlow
 	out.Triggers = append(out.Triggers, got)
 }
 
-// watched finds the event of a condition; nil is a problem that was told.
+// watched finds the event of a condition; nil is a problem that was reported.
 func (im *importer) watched(sys *system, t *trigger, c condition) *flow.DeviceEvent {
 	i := slices.IndexFunc(sys.things, func(b binding) bool { return strings.EqualFold(b.name, c.role) })
 	if i < 0 {
@@ -117,6 +130,10 @@ func (im *importer) watched(sys *system, t *trigger, c condition) *flow.DeviceEv
 		return nil
 	}
 	b := sys.things[i]
+	if p := im.unspoken(b.of, b.of); p != nil {
+		im.problems.add(t.conditionAt, p.fix, "trigger %s: %s", t.name, p.what)
+		return nil
+	}
 	event := &flow.DeviceEvent{Role: b.name, Name: c.event, When: c.when}
 	names, known := im.eventsOf(b.of)
 	if known {
@@ -134,31 +151,6 @@ func (im *importer) watched(sys *system, t *trigger, c condition) *flow.DeviceEv
 		im.need(b.pos, "add its document, or describe the thing's topics in the deployment", "device model %s is not defined here", b.of.text)
 	}
 	return event
-}
-
-// eventsOf are the events of a device or a device model.
-func (d *Documents) eventsOf(u urn) (names []string, known bool) {
-	if m, ok := find(u, d.library.models, d.builtin.models); ok {
-		for _, c := range m.capabilities {
-			if got, ok := find(c, d.capabilities, d.builtin.capabilities); ok {
-				for _, e := range got.order {
-					if _, is := got.events[strings.ToLower(e.name)]; is {
-						names = append(names, e.name)
-					}
-				}
-				known = true
-			}
-		}
-		return names, known
-	}
-	dev, ok := find(u, d.devices, d.builtin.devices)
-	if !ok {
-		return nil, false
-	}
-	for _, e := range sorted(dev.events, func(e *deviceEvent) Pos { return e.pos }) {
-		names = append(names, e.name)
-	}
-	return names, true
 }
 
 // start converts one startFlow.
@@ -299,9 +291,9 @@ func (im *importer) drafts() {
 			thing := im.options.Things[b.name]
 			if thing == "" {
 				thing = b.name
-				im.need(b.pos, fmt.Sprintf(`add a deployment document with %s(deviceId: "…"), or name the thing`, b.name), "no deployment says which thing plays %s; its own name stands for it", b.name)
+				im.need(b.pos, fmt.Sprintf(`add a deployment document with %s(deviceId: "…"), or name the thing: --thing %[1]s=THING`, b.name), "no deployment says which thing plays %s; its own name stands for it", b.name)
 			}
-			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: thing, Model: b.of.text, Pos: b.pos})
+			out.Things = append(out.Things, flow.Binding{Role: b.name, Thing: thing, Model: im.kindOf(b), Pos: b.pos})
 		}
 		flows := im.flows(sys)
 		for _, f := range flows {

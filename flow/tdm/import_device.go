@@ -29,7 +29,7 @@ func (im *importer) parameters(w *workflow, e *expr.Expr, at Pos) *expr.Expr {
 	if s, plain := plainText(e); plain {
 		return expr.New(&expr.Literal{Value: s})
 	}
-	e = w.spelled(e)
+	e = im.spelled(w, e)
 	for _, name := range e.Variables() {
 		if _, ok := w.declared[name]; !ok {
 			im.problems.add(at, fmt.Sprintf("declare it: query %s($%s: string!)", w.name, name), "workflow %s has no parameter %s", w.name, name)
@@ -40,7 +40,7 @@ func (im *importer) parameters(w *workflow, e *expr.Expr, at Pos) *expr.Expr {
 
 // output is the variable of out:, as it is declared.
 func (im *importer) output(w *workflow, a activity) string {
-	name := strings.TrimPrefix(strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(a.out), "$"), "{"), "}"), "$")
+	name := a.outName()
 	if name == "" {
 		return ""
 	}
@@ -68,6 +68,13 @@ type signature struct {
 // findAction looks for an activity's action in its device, its model, and
 // devices of the model. known is false if there is no such document.
 func (im *importer) findAction(a activity) (sig signature, known bool) {
+	if p := im.unspoken(a.model, a.device); p != nil {
+		im.problems.add(a.pos, p.fix, "%s", p.what)
+		return sig, false
+	}
+	if _, ok := find(a.device, im.devices, im.builtin.devices); !ok && a.device.text != "" {
+		im.need(a.pos, "add its document, or take @device away", "device %s is not defined here", a.device.text)
+	}
 	key := strings.ToLower(a.action)
 	actions := map[string]bool{}
 	if m, ok := find(a.model, im.library.models, im.builtin.models); ok {
@@ -128,24 +135,6 @@ func join(set map[string]bool) string {
 	return strings.Join(names, ", ")
 }
 
-// devicesOf are the device, if it is given, or else the devices of a model.
-func (d *Documents) devicesOf(model, id urn) []*device {
-	if id.text != "" {
-		if dev, ok := find(id, d.devices, d.builtin.devices); ok {
-			return []*device{dev}
-		}
-	}
-	var out []*device
-	for _, in := range []map[string]*device{d.devices, d.builtin.devices} {
-		for _, dev := range sorted(in, func(dev *device) Pos { return dev.pos }) {
-			if dev.model.key() == model.key() {
-				out = append(out, dev)
-			}
-		}
-	}
-	return out
-}
-
 // args converts arguments; their names are spelled as they are declared, and
 // text becomes what its property is.
 func (im *importer) args(w *workflow, a activity, sig signature, known bool) []flow.Arg {
@@ -186,14 +175,14 @@ func (im *importer) value(w *workflow, v value, of *field) flow.Value {
 			im.problems.add(v.pos, "write text, or ${expression}", "%v", err)
 		}
 		if got.Expr != nil {
-			got.Expr = w.spelled(got.Expr)
+			got.Expr = im.spelled(w, got.Expr)
 		}
 		if s, isText := got.Literal.(string); isText && of != nil {
 			got.Literal = im.typed(s, *of, v.pos)
 		}
 		return got
 	case variableValue:
-		return flow.Value{Expr: w.spelled(expr.New(&expr.Name{Name: v.text}))}
+		return flow.Value{Expr: im.spelled(w, expr.New(&expr.Name{Name: v.text}))}
 	}
 	return flow.Value{Literal: im.literal(v)}
 }

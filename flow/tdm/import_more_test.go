@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"pithings/device"
 	"pithings/flow"
 )
 
@@ -81,7 +82,7 @@ func TestImportAlone(t *testing.T) {
 	if !reflect.DeepEqual(d.Things, want) {
 		t.Errorf("things %+v, want %+v", d.Things, want)
 	}
-	if got, want := fmt.Sprintf("%+v %+v", *d.Triggers[0].Event, d.Triggers[0].Start), "{Role:motionSensor Name:StateChanged When: MaxAge:0s} [{Flow:MyFlow Args:[] Pos:}]"; got != want {
+	if got, want := fmt.Sprintf("%+v %+v", *d.Triggers[0].Event, d.Triggers[0].Start), "{Role:motionSensor Name:StateChanged When: MaxAge:0s For:0s} [{Flow:MyFlow Args:[] Pos:}]"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if a := d.Flows[0].Definition.Steps[1].Activity.(*flow.DeviceAction); a.Role != "screen" || a.Device != nil {
@@ -108,7 +109,7 @@ query Topic @service(id: "` + ns + `service:Topic") { REST { C(id: "` + ns + `ca
   Response { responsePayload(property: "urn:tdm:aws:Property:Json") } } } } } }`
 	f := File{"x", []byte(text)}
 	im := mustImport(t, Options{}, f)
-	if got, want := im.Needs.Error(), "x:4:19: web service "+ns+"service:Topic is signed by AWS (SigV4) and runs nowhere but at AWS; give a URL of your own for the service Topic, which takes the same request"; got != want {
+	if got, want := im.Needs.Error(), "x:4:19: web service "+ns+"service:Topic is signed by AWS (SigV4) and runs nowhere but at AWS; give a URL of your own, which takes the same request: --service Topic=URL"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	for _, key := range []string{"Topic", "topic", ns + "Service:Topic"} {
@@ -122,10 +123,10 @@ query Topic @service(id: "` + ns + `service:Topic") { REST { C(id: "` + ns + `ca
 		t.Errorf("the call is %+v", call)
 	}
 	want := flow.ServiceModel{ID: ns + "service:Topic", Actions: map[string]flow.ServiceAction{"Publish": {
-		Params: map[string]flow.ValueType{"message": flow.StringType, "count": flow.IntegerType},
+		Params: map[string]device.ValueType{"message": device.StringType, "count": device.IntegerType},
 		Method: "POST", URL: "https://sns.eu-west-1.amazonaws.com/123456789012", Cloud: "signed by AWS (SigV4)",
 		Query: map[string]any{"Message": "$macro(${message})"}, Body: map[string]any{"n": "${count + 1}", "fixed": 1.5},
-		Result: flow.Payload{Bare: flow.AnyType}}}}
+		Result: device.Payload{Bare: device.AnyType}}}}
 	if !reflect.DeepEqual(im.Services, []flow.ServiceModel{want}) {
 		t.Errorf("got\n%+v\nwant\n%+v", im.Services, want)
 	}
@@ -142,6 +143,41 @@ func TestSpelling(t *testing.T) {
 	a := def.Steps[0].Activity.(*flow.DeviceAction)
 	if got, want := fmt.Sprintf("%v %v %v %v", def.Steps[0].Condition, a.Device, a.Output, a.Action), "gaugeResult.x > Limit camera gaugeResult capture"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestOwnValue: name.value is all of the value of what has no key of that name; the
+// guide's page about choice nodes asks getHourResult.value > 14 of an Int. Before,
+// such a flow was imported, and failed when it ran: "a number has no value".
+func TestOwnValue(t *testing.T) {
+	models := `
+type Seen @stateType(id: "` + ns + `State:Seen") { id: String @property(id: "urn:tdm:aws:property:String") }
+type SeenProperty @propertyType(id: "` + ns + `property:Seen", instanceOf: "` + ns + `State:Seen") {ignore: void}
+type Held @stateType(id: "` + ns + `State:Held") { Value: Int @property(id: "urn:tdm:aws:property:Int32") }
+type HeldProperty @propertyType(id: "` + ns + `property:Held", instanceOf: "` + ns + `State:Held") {ignore: void}`
+	variables := `hour @property(id: "urn:tdm:aws:property:Int32") seen @property(id: "` + ns + `property:Seen") held @property(id: "` + ns + `property:Held")
+all @property(id: "urn:tdm:aws:Property:Json") answer @property(id: "urn:tdm:aws:property:Int32") missing @property(id: "` + ns + `property:Missing")`
+	for asked, want := range map[string]string{
+		"hour.value > 14":         "hour > 14",
+		"Hour.Value > 14":         "hour > 14",
+		"seen.value.id == 'a'":    "seen.id == 'a'",
+		"seen.id.value == 'a'":    "seen.id.value == 'a'",
+		"held.value > 14":         "held.value > 14",
+		"all.value > 14":          "all.value > 14",
+		"missing.value > 14":      "missing.value > 14",
+		"answer.value > 14":       "answer.value > 14", // a thing's bare answer has that key
+		"answer > 14":             "answer.value > 14",
+		"answer.url == 'a'":       "answer.url == 'a'",
+		"ANSWER.Value > answer":   "answer.value > answer.value",
+		"limit.value < 3":         "limit < 3",
+		"hour.values > 14":        "hour.values > 14",
+		"!(hour.value <= 13 + 1)": "!(hour <= 13 + 1)",
+	} {
+		text := flowOf("$camera: string!, $limit: Number = 3", variables, `step(name: "a", condition: "${`+asked+`}") { DeviceActivity(deviceModel: "urn:tdm:aws/examples:deviceModel:Camera", deviceId: "${camera}", out: "Answer") { capture } }`)
+		def := mustImport(t, Options{}, File{"x", []byte(text + models)}).Definitions[0]
+		if got := def.Steps[0].Condition.String(); got != want {
+			t.Errorf("%s is imported as %s, want %s", asked, got, want)
+		}
 	}
 }
 

@@ -2,6 +2,8 @@ package tdm
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"pithings/flow"
@@ -11,10 +13,10 @@ import (
 func (im *importer) serviceCall(w *workflow, a activity) *flow.ServiceCall {
 	out := &flow.ServiceCall{Service: a.model.text, Action: a.action, Output: im.output(w, a)}
 	s, ok := find(a.model, im.services, im.builtin.services)
-	own := im.options.ownURL(a.model.text)
+	_, own := im.options.ownURL(a.model.text)
 	if !ok {
 		if !own {
-			im.need(a.pos, fmt.Sprintf("add its document, or a URL of your own for the service %s", a.model.name), "web service %s is not defined here", a.model.text)
+			im.need(a.pos, fmt.Sprintf("add its document, or give a URL of your own for it: --service %s=URL", a.model.name), "web service %s is not defined here", a.model.text)
 		}
 		out.Args = im.args(w, a, signature{}, false)
 		return out
@@ -29,7 +31,7 @@ func (im *importer) serviceCall(w *workflow, a activity) *flow.ServiceCall {
 		return out
 	}
 	if m := im.describeServiceAction(&reader{}, s, act); m.Cloud != "" && !own {
-		im.need(a.pos, fmt.Sprintf("give a URL of your own for the service %s, which takes the same request", a.model.name), "web service %s is %s and runs nowhere but at AWS", a.model.text, m.Cloud)
+		im.need(a.pos, fmt.Sprintf("give a URL of your own, which takes the same request: --service %s=URL", a.model.name), "web service %s is %s and runs nowhere but at AWS", a.model.text, m.Cloud)
 	}
 	sig := signature{name: act.name}
 	for _, p := range act.params {
@@ -40,14 +42,35 @@ func (im *importer) serviceCall(w *workflow, a activity) *flow.ServiceCall {
 	return out
 }
 
-// ownURL tells whether the options have a URL for a service.
-func (o Options) ownURL(service string) bool {
+// ownURL is the URL that the options have for a service.
+func (o Options) ownURL(service string) (string, bool) {
 	u, ok := parseURN(service)
-	for key := range o.Services {
+	for _, key := range slices.Sorted(maps.Keys(o.Services)) {
 		given, isURN := parseURN(key)
 		if strings.EqualFold(key, service) || ok && (isURN && given.key() == u.key() || strings.EqualFold(key, u.name)) {
-			return true
+			return o.Services[key], true
 		}
 	}
-	return false
+	return "", false
+}
+
+// serve describes the documents' services, each at the URL that the options have for
+// it, and those that are known by such a URL only.
+func (im *importer) serve() {
+	for _, s := range sorted(im.library.services, func(s *service) Pos { return s.pos }) {
+		m := im.describeService(im.reader, s)
+		if own, ok := im.options.ownURL(m.ID); ok {
+			at, err := m.At(own)
+			if err != nil {
+				im.problems.add(s.pos, "", "%v", err)
+			}
+			m = at
+		}
+		im.out.Services = append(im.out.Services, m)
+	}
+	made, err := flow.Undescribed(im.out.Definitions, im.out.Services, im.options.ownURL)
+	if err != nil {
+		im.problems.add(top(""), "", "%v", err)
+	}
+	im.out.Services = append(im.out.Services, made...)
 }

@@ -146,7 +146,7 @@ func TestSecurityFlow(t *testing.T) {
 // exported is a deployment as documents, to read.
 func exported(t testing.TB, d *flow.Deployment) string {
 	t.Helper()
-	fs, err := Export(d)
+	fs, err := Export(d, Models{})
 	if err != nil {
 		return err.Error()
 	}
@@ -178,7 +178,7 @@ func TestImportFlows(t *testing.T) {
 				}
 			}
 			for _, m := range im.Devices {
-				if err := m.Validate(); err != nil {
+				if err := flow.ValidateModel(m); err != nil {
 					t.Error(err)
 				}
 			}
@@ -201,14 +201,17 @@ func TestImportFlows(t *testing.T) {
 
 // TestRoundTrip: what was imported is exported and imported as the same.
 func TestRoundTrip(t *testing.T) {
-	sets := map[string][]File{"security": readFiles(t, "testdata/security/*.graphql")}
+	sets := make(map[string][]File)
+	for _, folder := range []string{"security", "visitors", "letters", "parcels"} {
+		sets[folder] = readFiles(t, "testdata/"+folder+"/*.graphql")
+	}
 	for _, f := range readFiles(t, "testdata/flows/*.graphql") {
 		sets[f.Name] = []File{f}
 	}
 	for name, fs := range sets {
 		t.Run(name, func(t *testing.T) {
 			for _, first := range mustImport(t, Options{}, fs...).Deployments {
-				files, err := Export(first)
+				files, err := Export(first, Models{})
 				if err != nil {
 					t.Fatal(err)
 				}

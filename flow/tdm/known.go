@@ -16,7 +16,7 @@ func (d *Documents) Known(o Options) flow.Known {
 		Service: func(service, action string) (hasAction, known bool) {
 			s, ok := d.service(service)
 			if !ok {
-				own := o.ownURL(service)
+				_, own := o.ownURL(service)
 				return own, own
 			}
 			return s.actions[strings.ToLower(action)] != nil, true

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"pithings/quietlog"
 )
 
 type kind int
@@ -36,12 +38,8 @@ func (t token) String() string {
 	return fmt.Sprintf("%q", shorten(t.text))
 }
 
-func shorten(s string) string {
-	if utf8.RuneCountInString(s) > 40 {
-		return string([]rune(s)[:40]) + "…"
-	}
-	return s
-}
+// shorten bounds what may repeat a document.
+func shorten(s string) string { return quietlog.Clip(s, 40) }
 
 // lexer reads GraphQL's tokens (GraphQL specification, October 2021, section 2.1
 // and appendix B) and, beyond them, strings in single quotes, which the service
@@ -49,8 +47,8 @@ func shorten(s string) string {
 type lexer struct {
 	src source
 	at  int
-	// the place that was told last; places are asked in ascending order
-	told   int // offset in src.original
+	// the place that was computed last; places are asked in ascending order
+	placed int // offset in src.original
 	line   int32
 	column int32
 	gone   int // of src.removed
@@ -64,15 +62,15 @@ func (l *lexer) pos(offset int) Pos {
 		l.gone++
 	}
 	target := min(offset+l.gone, len(l.src.original))
-	for l.told < target {
-		r, size := utf8.DecodeRuneInString(l.src.original[l.told:])
+	for l.placed < target {
+		r, size := utf8.DecodeRuneInString(l.src.original[l.placed:])
 		switch {
-		case r == '\n', r == '\r' && !strings.HasPrefix(l.src.original[l.told+1:], "\n"):
+		case r == '\n', r == '\r' && !strings.HasPrefix(l.src.original[l.placed+1:], "\n"):
 			l.line, l.column = l.line+1, 1
 		default:
 			l.column++
 		}
-		l.told += size
+		l.placed += size
 	}
 	return Pos{File: l.src.name, Line: l.line, Column: l.column}
 }

@@ -37,8 +37,8 @@ func (ps *problems) add(pos Pos, fix, format string, args ...any) {
 	ps.Add(pos, "%s", message(fmt.Sprintf(format, args...), fix))
 }
 
-// told counts what was noted, so that what follows from it is not told too.
-func (ps *problems) told() int { return len(ps.List) + ps.More }
+// count is how many were added, so that what follows from one is not reported too.
+func (ps *problems) count() int { return len(ps.List) + ps.More }
 
 // addError notes an error, which is a *problem, if there is one.
 func (ps *problems) addError(err error) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"pithings/flow"
+	"pithings/device"
 )
 
 const ns = "urn:tdm:eu-west-1/123456789012/default:"
@@ -85,10 +85,8 @@ func TestReadErrors(t *testing.T) {
 		"unknown data type":    {`type A @propertyType(id: "` + ns + "property:A\",\ndataType: int128) {ignore:void}", `x:2:11: unknown data type "int128"; write a data type such as string, boolean, int32 or float64, or an enum's URN`},
 		"property of nothing":  {`type A @propertyType(id: "` + ns + `property:A") {ignore:void}`, `x:1:8: property A is of nothing; write instanceOf: "…" or dataType: …`},
 		"parameters of others": {`query D($a: string) @deployment(id: "` + ns + `deployment:D", systemId: "` + ns + `system:S") {triggers {ignore:void}}`, "x:1:9: only workflows have parameters; remove them"},
-		"mapping":              {"\nquery M @mapping(id: \"" + ns + "mapping:M\", name: \"M\", from: \"" + ns + "property:A s\", to: \"" + ns + "property:B t\") {forward {map(expr: \"s == ON => 1\")}}", "x:2:1: mapping M: mappings are not carried out; convert the value in the step's argument, as in ${on ? 1 : 0}"},
 
 		// devices
-		"Modbus":                     {inDevice("Modbus(ServerId: \"1\") {C(id: \"" + ns + "capability:C\") {}}"), "x:2:1: device D: Modbus is not spoken here; bridge it to MQTT, and write an MQTT block with the bridge's topics"},
 		"another protocol":           {inDevice("CoAP {}"), "x:2:1: device D: unknown protocol CoAP; write MQTT { … }"},
 		"no protocol":                {inDevice(""), "x:1:1: device D has no protocol; write MQTT { … }"},
 		"unknown block":              {inCapability("Property(name: \"p\") {}"), `x:3:1: a capability's block has no "Property"; known are State, Event, Action`},
@@ -170,12 +168,12 @@ query Board @device(id: "NS:device:Board", deviceModel: "NS:deviceModel:Thing") 
   }
 }`, "NS:", ns)
 	d := mustRead(t, File{"x", []byte(text)})
-	want := flow.DeviceModel{ID: ns + "device:Board", Implements: ns + "deviceModel:Thing",
-		Events: map[string]flow.EventModel{
+	want := device.Model{ID: ns + "device:Board", Implements: ns + "deviceModel:Thing",
+		Events: map[string]device.EventModel{
 			"tick": {Topic: "board/tick"},
-			"report": {Topic: "board/report", Payload: flow.Payload{Keys: map[string]flow.ValueType{"a": flow.AnyType, "b": flow.IntegerType,
-				"c": flow.StringType, "d": flow.ObjectType, "e": flow.NumberType, "f": flow.AnyType}}}},
-		Actions: map[string]flow.ActionModel{"ask": {Topic: "board/ask"}}}
+			"report": {Topic: "board/report", Payload: device.Payload{Keys: map[string]device.ValueType{"a": device.AnyType, "b": device.IntegerType,
+				"c": device.StringType, "d": device.ObjectType, "e": device.NumberType, "f": device.AnyType}}}},
+		Actions: map[string]device.ActionModel{"ask": {Topic: "board/ask"}}}
 	for _, id := range []string{"device:Board", "DeviceModel:Thing"} {
 		if got, ok := d.Device(ns + id); !ok || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is\n%+v\nwant\n%+v", id, got, want)

@@ -8,7 +8,10 @@ import (
 )
 
 // reader turns nodes into what they mean, and notes what is wrong with them.
-type reader struct{ problems problems }
+type reader struct {
+	problems   problems
+	references []reference
+}
 
 // attrs are the arguments of one construct by name in lower case.
 type attrs struct {
@@ -182,3 +185,20 @@ func (n *node) is(name string) bool { return strings.EqualFold(n.name, name) }
 
 // filler is the {ignore: void} that stands for an empty block.
 func (n *node) filler() bool { return n.is("ignore") && strings.EqualFold(n.typ, "void") }
+
+// reference is a URN in a place where only some kinds of entities can stand.
+type reference struct {
+	pos   Pos
+	what  string
+	of    urn
+	kinds []string
+	// must says that the entity has to be there. Otherwise its use reports that it is not.
+	must bool
+}
+
+// refer notes a reference, which is looked at when all documents are read.
+func (r *reader) refer(pos Pos, what string, of urn, must bool, kinds ...string) {
+	if of.text != "" {
+		r.references = append(r.references, reference{pos, what, of, kinds, must})
+	}
+}

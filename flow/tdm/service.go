@@ -2,32 +2,6 @@ package tdm
 
 import "strings"
 
-// service is a web service: actions that are HTTP requests or Lambda functions.
-type service struct {
-	id      urn
-	pos     Pos
-	name    string
-	actions map[string]*serviceAction // by lower-case name
-}
-
-type serviceAction struct {
-	pos    Pos
-	name   string
-	params []param
-
-	method     string // GET, POST, PUT or DELETE; "" for a Lambda function
-	url        string
-	urlAt      Pos
-	auth       string
-	awsName    string
-	header     []param
-	query      []param
-	body       []param
-	arn        string // of a Lambda function
-	greengrass bool
-	result     urn
-}
-
 // httpMethods are the blocks of a REST action.
 var httpMethods = map[string]string{"httpget": "GET", "httppost": "POST", "httpput": "PUT", "httpdelete": "DELETE", "httppatch": "PATCH"}
 
@@ -71,7 +45,7 @@ func (r *reader) serviceAction(s *service, n *node, rest bool) {
 	} else {
 		s.actions[key] = act
 	}
-	calls, told := 0, r.problems.told()
+	calls, before := 0, r.problems.count()
 	for _, c := range n.children {
 		method, isHTTP := httpMethods[strings.ToLower(c.name)]
 		switch {
@@ -95,7 +69,7 @@ func (r *reader) serviceAction(s *service, n *node, rest bool) {
 			r.unknown(c, "Action "+act.name, "params", "InvokeCloudLambda", "InvokeGreengrassLambda")
 		}
 	}
-	if calls != 1 && r.problems.told() == told {
+	if calls != 1 && r.problems.count() == before {
 		r.problems.add(n.pos, "write one HttpGet, HttpPost or InvokeCloudLambda", "Action %s has %d requests", act.name, calls)
 	}
 }

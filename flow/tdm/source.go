@@ -31,11 +31,11 @@ const (
 type source struct {
 	name     string
 	text     string
-	original string // text before unescape; its lines are told
+	original string // text before unescape; problems have its lines
 	removed  []int  // offsets in text before which a byte was taken away, ascending
 }
 
-// jsonForm tells a JSON object from GraphQL in braces, which may begin with a
+// jsonForm distinguishes a JSON object from GraphQL in braces, which may begin with a
 // description.
 var jsonForm = regexp.MustCompile(`^\{\s*"(?:[^"\\]|\\.)*"\s*:`)
 

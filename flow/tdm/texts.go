@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pithings/flow"
+	"pithings/device"
 )
 
 // raised is how the guide sets an event: $cameraFailed.IsTrue=true.
@@ -30,19 +30,19 @@ func spellOutIn(s string) string {
 var texts = regexp.MustCompile(`'[^']*'`)
 
 // convert reads text as a JSON value of a type.
-func convert(s string, t flow.ValueType) (any, bool) {
+func convert(s string, t device.ValueType) (any, bool) {
 	trimmed := strings.TrimSpace(s)
 	switch t {
-	case flow.IntegerType:
+	case device.IntegerType:
 		n, err := strconv.ParseInt(trimmed, 10, 64)
 		return n, err == nil
-	case flow.NumberType:
+	case device.NumberType:
 		if n, err := strconv.ParseInt(trimmed, 10, 64); err == nil {
 			return n, true
 		}
 		f, err := strconv.ParseFloat(trimmed, 64)
 		return f, err == nil && f-f == 0
-	case flow.BooleanType:
+	case device.BooleanType:
 		switch strings.ToLower(trimmed) {
 		case "true":
 			return true, true

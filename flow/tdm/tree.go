@@ -191,9 +191,22 @@ func (p *parser) definition() *node {
 			p.bounded(len(n.variables))
 		}
 	}
+	if p.tok.kind == name && strings.EqualFold(p.tok.text, "implements") {
+		p.implements()
+	}
 	n.directives = p.directives()
 	p.body(n)
 	return n
+}
+
+// implements reads GraphQL's interfaces, implements A & B (GraphQL, section 3.6). The
+// URNs in the directives say what a definition is, so nothing is made of them.
+func (p *parser) implements() {
+	p.advance()
+	p.skip("&")
+	for first := true; p.err == nil && (first || p.skip("&") || p.tok.kind == name); first = false {
+		p.name("the name of an interface")
+	}
 }
 
 func (p *parser) variable() variable {

@@ -31,7 +31,7 @@ const eventVariable = "event"
 // alone; see flow.DeviceEvent.
 const valueVariable = "value"
 
-// clock tells a clock from a condition over an event.
+// clock distinguishes a clock from a condition over an event.
 var clock = regexp.MustCompile(`(?i)^\s*every\s`)
 
 func (r *reader) condition(t *trigger) (condition, bool) {
@@ -86,7 +86,7 @@ func (r *reader) condition(t *trigger) (condition, bool) {
 	return c, true
 }
 
-// eventValue tells ….lastEvent.value, once ….lastEvent has been replaced.
+// eventValue reports whether n is ….lastEvent.value, once ….lastEvent has been replaced.
 func eventValue(n expr.Node) bool {
 	m, ok := n.(*expr.Member)
 	return ok && strings.EqualFold(m.Key, "value") && isName(m.Of, eventVariable)

@@ -14,6 +14,9 @@ var urnForm = regexp.MustCompile(`^urn:tdm:((?:(?:[a-z]{2}-(?:gov-)?[a-z]{4,9}-[
 // values here.
 var placeholders = regexp.MustCompile(`\$?\{+[A-Za-z0-9_ -]*\}+|<[A-Za-z0-9_ -]*>|[A-Za-z0-9_]+( [A-Za-z0-9_]+)+`)
 
+// inName are placeholders within a name: each is its own word.
+var inName = regexp.MustCompile(`\$?\{+([A-Za-z0-9_]+)\}+`)
+
 // urn names an entity. Its parts are compared without regard to case, as the
 // service did.
 type urn struct {
@@ -28,6 +31,7 @@ func parseURN(s string) (urn, bool) {
 			plain = placeholders.ReplaceAllString(plain[:j], "placeholder") + plain[j:]
 		}
 	}
+	plain = inName.ReplaceAllString(plain, "$1") // Workflow:Door{{SUFFIX}}
 	m := urnForm.FindStringSubmatch(plain)
 	if m == nil {
 		return urn{}, false
@@ -37,3 +41,14 @@ func parseURN(s string) (urn, bool) {
 
 // key is the same for all spellings.
 func (u urn) key() string { return strings.ToLower(u.namespace + ":" + u.kind + ":" + u.name) }
+
+// ownNamespace is that of URNs which an export made up.
+const ownNamespace = "pithings"
+
+// ownURN is a URN's text, or "" if an export made it up.
+func ownURN(u urn, name string) string {
+	if u.namespace == ownNamespace && u.name == name {
+		return ""
+	}
+	return u.text
+}

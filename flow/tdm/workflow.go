@@ -6,105 +6,6 @@ import (
 	"pithings/flow"
 )
 
-// workflow is a query with @workflowType, as written.
-type workflow struct {
-	id          urn
-	pos         Pos
-	name        string
-	description string
-	params      []variable
-	variables   []field
-	steps       []*step
-	triggers    []*trigger        // the default ones that the console kept in @triggers
-	declared    map[string]string // parameters and variables as they are spelled, by name and by name in lower case
-}
-
-// step is one step of a workflow.
-type step struct {
-	pos         Pos
-	name        string
-	description string
-	condition   string
-	conditionAt Pos
-	in          []string // all of them start the step
-	inExpr      string   // instead: an expression over events
-	inAt        Pos
-	out         []string
-	activity    activity
-	retries     []retry
-	catches     []catch
-	checks      []check
-}
-
-// activity is what a step does: an action of a device or a service, or a choice.
-type activity struct {
-	pos      Pos
-	kind     activityKind
-	model    urn // device model or service
-	device   urn // the device that the console put behind @device, if it did
-	deviceID string
-	deviceAt Pos
-	out      string
-	outAt    Pos
-	action   string
-	actionAt Pos
-	args     []arg
-	rules    []rule
-	fallback []string // events of a choice's default
-}
-
-type activityKind int
-
-const (
-	noActivity activityKind = iota
-	deviceActivity
-	serviceActivity
-	choiceActivity
-)
-
-type rule struct {
-	pos    Pos
-	name   string
-	expr   string
-	exprAt Pos
-	events []string
-}
-
-type retry struct {
-	pos         Pos
-	name        string
-	errors      []string
-	condition   string
-	conditionAt Pos
-	interval    string
-	intervalAt  Pos
-	backoff     float64
-	attempts    int
-}
-
-type catch struct {
-	pos         Pos
-	name        string
-	errors      []string
-	condition   string
-	conditionAt Pos
-	do          []statement
-	events      []string
-}
-
-type check struct {
-	pos         Pos
-	name        string
-	condition   string
-	conditionAt Pos
-	pass, fail  []statement
-}
-
-type statement struct {
-	pos  Pos
-	expr string
-}
-
 func (l *library) workflow(r *reader, n *node, ds map[string]directive, d directive) {
 	w := &workflow{pos: n.pos, name: n.name, params: n.variables}
 	a := r.attrs("@workflowType", d.pos, d.args, "id", "name", "description")
@@ -178,7 +79,7 @@ func (r *reader) step(n *node) *step {
 			s.in = a.texts("inEvent")
 		}
 	}
-	told := r.problems.told()
+	before := r.problems.count()
 	for _, c := range n.children {
 		switch {
 		case c.is("DeviceActivity"), c.is("WebserviceActivity"), c.is("ChoiceActivity"):
@@ -196,7 +97,7 @@ func (r *reader) step(n *node) *step {
 			r.unknown(c, "step "+s.name, "DeviceActivity", "WebserviceActivity", "ChoiceActivity", "OnError", "OnSuccess")
 		}
 	}
-	if s.activity.kind == noActivity && r.problems.told() == told {
+	if s.activity.kind == noActivity && r.problems.count() == before {
 		r.problems.add(n.pos, "write DeviceActivity(…) { … }, WebserviceActivity(…) { … } or ChoiceActivity { … }", "step %s does nothing", s.name)
 	}
 	return s
@@ -224,7 +125,9 @@ func (r *reader) activity(n *node) activity {
 		act.model = a.urn("webservice")
 	}
 	if d, ok := r.directives(n.name, n.directives, "device")["device"]; ok {
-		act.device = r.attrs("@device", d.pos, d.args, "id").urn("id")
+		a := r.attrs("@device", d.pos, d.args, "id")
+		act.device = a.urn("id")
+		r.refer(a.at("id"), n.name+", @device", act.device, false, "device")
 	}
 	act.out, act.outAt = a.text("out"), a.at("out")
 	if len(n.children) != 1 {

@@ -119,7 +119,7 @@ func quote(s string) string {
 	return b.String()
 }
 
-// isGraphQLName tells whether s can be a name in a document.
+// isGraphQLName reports whether s can be a name in a document.
 func isGraphQLName(s string) bool {
 	if s == "" || !isNameStart(s[0]) {
 		return false

@@ -5,49 +5,6 @@ import (
 	"strings"
 )
 
-// library holds the entities of a set of documents by the keys of their URNs.
-type library struct {
-	states       map[string]*state
-	properties   map[string]*property
-	events       map[string]*event
-	actions      map[string]*action
-	capabilities map[string]*capability
-	models       map[string]*model
-	devices      map[string]*device
-	services     map[string]*service
-	enums        map[string]Pos
-	workflows    map[string]*workflow
-	systems      map[string]*system
-	deployments  map[string]*deployment
-
-	order      []*workflow   // as written
-	configured []*deployment // as written
-
-	texts map[string]string // what was defined, by kind and URN
-}
-
-func newLibrary() *library {
-	return &library{
-		states: map[string]*state{}, properties: map[string]*property{}, events: map[string]*event{},
-		actions: map[string]*action{}, capabilities: map[string]*capability{}, models: map[string]*model{},
-		devices: map[string]*device{}, services: map[string]*service{}, enums: map[string]Pos{},
-		workflows: map[string]*workflow{}, systems: map[string]*system{}, deployments: map[string]*deployment{},
-		texts: map[string]string{},
-	}
-}
-
-// put keeps an entity under its URN; twice the same is a problem.
-func put[E any](r *reader, in map[string]E, id urn, pos Pos, e E) {
-	if id.text == "" {
-		return // told already
-	}
-	if _, twice := in[id.key()]; twice {
-		r.problems.add(pos, "remove one of them, or give it another id", "%s is defined twice", id.text)
-		return
-	}
-	in[id.key()] = e
-}
-
 // kinds are the directives that say what a definition is.
 var kinds = []string{"stateType", "propertyType", "eventType", "actionType", "capabilityType", "deviceModel", "enumType",
 	"mapping", "mappingType", "device", "service", "workflowType", "systemType", "deployment"}
@@ -55,7 +12,7 @@ var kinds = []string{"stateType", "propertyType", "eventType", "actionType", "ca
 // add reads definitions into the library.
 func (l *library) add(r *reader, nodes []*node) {
 	for _, n := range nodes {
-		told := r.problems.told()
+		before := r.problems.count()
 		ds := r.directives(n.keyword+" "+n.name, n.directives, append(slices.Clone(kinds), "triggers")...)
 		var is []string
 		for key := range ds {
@@ -64,7 +21,7 @@ func (l *library) add(r *reader, nodes []*node) {
 			}
 		}
 		if len(is) != 1 {
-			if r.problems.told() > told {
+			if r.problems.count() > before {
 				continue
 			}
 			r.problems.add(n.pos, "write one of @"+strings.Join(kinds, ", @"), "%s %s does not say what it is", n.keyword, n.name)
@@ -76,7 +33,7 @@ func (l *library) add(r *reader, nodes []*node) {
 	}
 }
 
-// known tells whether a definition is there already, word for word: files that
+// known reports whether a definition is there already, word for word: files that
 // belong to different devices often bring the same states and actions.
 func (l *library) known(n *node, kind string, d directive) bool {
 	for _, a := range d.args {
