@@ -12,12 +12,13 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"pithings/mqttlink"
+	"pithings/mqttlink/topic"
 )
 
 // cloud is a broker that behaves as AWS documents: it closes the connection
 // without a word upon a breach or a topic its policy does not allow, discards what
 // is published above its rate, answers CONNACK 7 where MQTT says 5, and gives a
-// client id to whoever connected last.
+// client id to the client that connected last.
 type cloud struct {
 	forbidden []string // filters of topics that the policy does not allow
 	noConnect bool     // the policy does not allow iot:Connect
@@ -156,9 +157,9 @@ func (c *cloud) breach(p *packets.PublishPacket) string {
 	return ""
 }
 
-func (c *cloud) denied(topic string) bool {
+func (c *cloud) denied(name string) bool {
 	for _, f := range c.forbidden {
-		if mqttlink.Match(f, topic) {
+		if topic.Match(f, name) {
 			return true
 		}
 	}
@@ -198,13 +199,13 @@ func (c *cloud) busiest() int {
 	return most
 }
 
-const endpoint = "mqtt://a1b2c3-ats.iot.eu-west-1.amazonaws.com:1883"
+const brokerURL = "mqtt://a1b2c3-ats.iot.eu-west-1.amazonaws.com:1883"
 
 // options are those of a link to c as the agent makes them.
 func (c *cloud) options(t *testing.T) mqttlink.Options {
 	t.Helper()
 	o := mqttlink.DefaultOptions()
-	o.Endpoint, o.ClientID, o.Dial = endpoint, "porch", c.dial
+	o.Endpoint, o.ClientID, o.Dial = brokerURL, "porch", c.dial
 	var ok bool
 	if o.Limits, o.Drain, ok = Limits(o.Endpoint); !ok {
 		t.Fatal("the endpoint was not recognised")

@@ -63,7 +63,7 @@ func limitsOf(p place) mqttlink.Limits {
 	}
 }
 
-// place is where an endpoint is, as far as its name tells.
+// place is where an endpoint is, as far as its name shows.
 type place struct {
 	partition string // aws, aws-cn, aws-us-gov
 	region    string // eu-west-1; may be empty

@@ -176,7 +176,7 @@ func TestOptionsBeyondLimits(t *testing.T) {
 	}
 }
 
-// AWS discards above 100 messages a second and tells nobody. So a backlog goes out
+// AWS discards above 100 messages a second without an error. So a backlog goes out
 // at 80 a second, and a burst of new messages waits for its turn.
 func TestNothingIsDiscarded(t *testing.T) {
 	for _, tt := range []struct {
@@ -283,22 +283,6 @@ func TestConnectRate(t *testing.T) {
 		stop()
 		if len(c.breaches) > 0 || c.connects < 9 {
 			t.Errorf("%d connections, breaches %v", c.connects, c.breaches)
-		}
-	})
-}
-
-// Two filters overlap if a topic matches both.
-func FuzzOverlap(f *testing.F) {
-	f.Add("a/+/c", "a/#", "a/b/c")
-	f.Add("$aws/things/+/shadow/#", "$aws/things/porch/+/get", "$aws/things/porch/shadow/get")
-	f.Add("a/#", "a", "a")
-	f.Fuzz(func(t *testing.T, a, b, topic string) {
-		if mqttlink.ValidFilter(a) != nil || mqttlink.ValidFilter(b) != nil || mqttlink.ValidTopic(topic) != nil {
-			return
-		}
-		a, b = unshared(a), unshared(b)
-		if mqttlink.Match(a, topic) && mqttlink.Match(b, topic) && !overlap(a, b) {
-			t.Errorf("%q matches %q and %q", topic, a, b)
 		}
 	})
 }

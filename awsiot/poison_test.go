@@ -14,15 +14,15 @@ import (
 )
 
 // AWS closes the connection upon a topic that the policy does not allow. The
-// message goes aside, with the statement that the policy lacks; the rest flows.
+// message becomes a dead letter, with the statement that the policy lacks; the rest flows.
 func TestForbiddenTopic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cloud{forbidden: []string{"secret/#"}}
 		var log logBuffer
 		o := c.options(t)
 		o.Log = log.logger()
-		var aside []mqttlink.Aside
-		o.SetAside = func(a mqttlink.Aside) error { aside = append(aside, a); return nil }
+		var dead []mqttlink.DeadLetter
+		o.KeepDeadLetter = func(a mqttlink.DeadLetter) error { dead = append(dead, a); return nil }
 		l, stop := c.start(t, o)
 		var want []string
 		for i := range 200 {
@@ -46,21 +46,21 @@ func TestForbiddenTopic(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("arrived %v", got)
 		}
-		if len(aside) != 4 || string(aside[0].Message.Payload) != "open25" || aside[0].Sessions != 3 {
-			t.Fatalf("set aside %+v", aside)
+		if len(dead) != 4 || string(dead[0].Message.Payload) != "open25" || dead[0].Sessions != 3 {
+			t.Fatalf("dead letters %+v", dead)
 		}
-		for _, a := range aside {
+		for _, a := range dead {
 			if want := "iot:Publish on arn:aws:iot:eu-west-1:<account>:topic/secret/door"; !strings.Contains(a.Reason, want) {
 				t.Errorf("%q does not name %q", a.Reason, want)
 			}
 		}
-		if lines := log.lines("message set aside"); len(lines) != 1 || !strings.Contains(lines[0], "topic=secret/door") {
+		if lines := log.lines("kept as a dead letter"); len(lines) != 1 || !strings.Contains(lines[0], "topic=secret/door") {
 			t.Errorf("log:\n%s", strings.Join(lines, "\n"))
 		}
 	})
 }
 
-// Two devices with one client id: whoever comes last has it.
+// Two devices with one client id: the last one to connect has it.
 func TestTwoDevicesWithOneID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cloud{}
@@ -110,7 +110,7 @@ func TestTwoDevicesWithOneID(t *testing.T) {
 		if lines := log.lines("another client uses"); !st.TakenOver || len(lines) != 1 || !strings.Contains(lines[0], `client id \"porch\"`) {
 			t.Errorf("%+v\n%s", st, strings.Join(lines, "\n"))
 		}
-		if st.Connects > 40 || st.Aside > 0 || st.Queued > 120 {
+		if st.Connects > 40 || st.DeadLetters > 0 || st.Queued > 120 {
 			t.Errorf("in half an hour: %+v", st)
 		}
 		close(quit)

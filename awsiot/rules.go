@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"pithings/mqttlink"
+	"pithings/mqttlink/topic"
 )
 
 // topicsSource is the list of reserved topics.
@@ -52,7 +53,7 @@ func (rules) CheckPublish(m mqttlink.Message) error {
 	refuse := func(why string) error {
 		return &mqttlink.RuleError{What: "publish to " + m.Topic, Why: why, By: Name, Source: topicsSource}
 	}
-	if !slices.ContainsFunc(publishable, func(f string) bool { return mqttlink.Match(f, m.Topic) }) {
+	if !slices.ContainsFunc(publishable, func(f string) bool { return topic.Match(f, m.Topic) }) {
 		return refuse("of the topics that begin with $, clients may publish only to the reserved ones for shadow, jobs, defender, streams, certificates, provisioning, location, commands and rules")
 	}
 	if m.Retain {
@@ -63,7 +64,7 @@ func (rules) CheckPublish(m mqttlink.Message) error {
 
 // CheckFilter implements mqttlink.Rules.
 func (rules) CheckFilter(filter string) error {
-	f := unshared(filter)
+	f := topic.Unshared(filter)
 	if !strings.HasPrefix(f, "$") {
 		return nil
 	}
@@ -71,7 +72,7 @@ func (rules) CheckFilter(filter string) error {
 	switch {
 	case strings.HasPrefix(f, ingest):
 		why = "what is published to $aws/rules goes to its rule only (Basic Ingest)"
-	case slices.ContainsFunc(subscribable, func(s string) bool { return overlap(s, f) }):
+	case slices.ContainsFunc(subscribable, func(s string) bool { return topic.Overlap(s, f) }):
 		return nil
 	}
 	return &mqttlink.RuleError{What: "subscription to " + filter, Why: why, By: Name, Source: topicsSource}
@@ -90,9 +91,9 @@ const ingest = "$aws/rules/"
 
 // FreePrefix implements mqttlink.Rules: $aws/rules/RULE/ does not count, nor do
 // $share and the group of a shared subscription.
-func (rules) FreePrefix(topic string) int {
-	n := len(topic) - len(unshared(topic))
-	if rest, ok := strings.CutPrefix(topic[n:], ingest); ok {
+func (rules) FreePrefix(name string) int {
+	n := len(name) - len(topic.Unshared(name))
+	if rest, ok := strings.CutPrefix(name[n:], ingest); ok {
 		if rule := strings.IndexByte(rest, '/'); rule >= 0 {
 			n += len(ingest) + rule + 1
 		}
@@ -112,36 +113,4 @@ func (r rules) Permission(topic string, subscribe bool) string {
 		region = "<region>"
 	}
 	return fmt.Sprintf("%s on arn:%s:iot:%s:<account>:%s/%s", action, r.partition, region, kind, topic)
-}
-
-// unshared returns a filter without $share/GROUP/.
-func unshared(filter string) string {
-	if rest, ok := strings.CutPrefix(filter, "$share/"); ok {
-		if _, f, ok := strings.Cut(rest, "/"); ok {
-			return f
-		}
-	}
-	return filter
-}
-
-// overlap reports whether some topic matches both filters.
-func overlap(a, b string) bool {
-	for {
-		x, restA, moreA := strings.Cut(a, "/")
-		y, restB, moreB := strings.Cut(b, "/")
-		switch {
-		case x == "#" || y == "#":
-			return true
-		case x != y && x != "+" && y != "+":
-			return false
-		case moreA && moreB:
-			a, b = restA, restB
-		case moreA:
-			return restA == "#"
-		case moreB:
-			return restB == "#"
-		default:
-			return true
-		}
-	}
 }

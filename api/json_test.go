@@ -1,0 +1,90 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// Errors travel with their status, and a body that is no JSON value is the client's mistake.
+func TestJSON(t *testing.T) {
+	h := JSON(func(r *http.Request) (any, error) {
+		var in struct{ N int }
+		if err := Decode(r, &in); err != nil {
+			return nil, err
+		}
+		switch in.N {
+		case 1:
+			return nil, fmt.Errorf("no such thing (%w)", Status(http.StatusNotFound))
+		case 2:
+			return nil, errors.New("it failed")
+		}
+		return in.N * 2, nil
+	})
+	for body, want := range map[string]string{
+		`{"N": 21}`:     "200 42\n",
+		`{"N": 1}`:      "404 {\"error\":\"no such thing (Not Found)\"}\n",
+		`{"N": 2}`:      "500 {\"error\":\"it failed\"}\n",
+		`{"N": "x"}`:    "400 {\"error\":\"the request: json: cannot unmarshal string into Go struct field .N of type int (Bad Request)\"}\n",
+		``:              "400 {\"error\":\"the request: EOF (Bad Request)\"}\n",
+		`{"N": 21} x`:   "400 {\"error\":\"the request: there is more behind the JSON value (Bad Request)\"}\n",
+		"{\"N\": 21}\n": "200 42\n",
+		`{"N`:           "400 {\"error\":\"the request: unexpected EOF (Bad Request)\"}\n",
+		`{"N": "` + strings.Repeat("x", MaxBody) + `"}`: "413 {\"error\":\"the request: http: request body too large (Request Entity Too Large)\"}\n",
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(body)))
+		text, err := io.ReadAll(w.Result().Body)
+		if got := fmt.Sprintf("%d %s", w.Code, text); err != nil || got != want {
+			t.Errorf("%.20q: %q, %v; want %q", body, got, err, want)
+		}
+	}
+}
+
+// What JSON cannot hold is an error, and not an empty answer.
+func TestJSONOfWhatItCannotHold(t *testing.T) {
+	w := httptest.NewRecorder()
+	JSON(func(*http.Request) (any, error) { return math.NaN(), nil }).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), `"error"`) {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+}
+
+// A route needs an audience, and TCP is for GET.
+func TestRouteCheck(t *testing.T) {
+	ok := http.NotFoundHandler()
+	for name, tc := range map[string]struct {
+		r    Route
+		want string
+	}{
+		"whole":        {Route{"GET", "/x", "show x", Machine, ok}, ""},
+		"socket":       {Route{"POST", "/x", "change x", Owner, ok}, ""},
+		"no audience":  {Route{"GET", "/x", "show x", 0, ok}, "no audience"},
+		"no such":      {Route{"GET", "/x", "show x", Owner + 1, ok}, "no audience"},
+		"POST on TCP":  {Route{"POST", "/x", "change x", Monitors, ok}, "only GET"},
+		"other method": {Route{"DELETE", "/x", "change x", Owner, ok}, "neither GET nor POST"},
+		"relative":     {Route{"GET", "x", "show x", Owner, ok}, "begin with /"},
+		"no doc":       {Route{"GET", "/x", "", Owner, ok}, "no description"},
+		"no handler":   {Route{"GET", "/x", "show x", Owner, nil}, "no handler"},
+	} {
+		if err := tc.r.Check(); (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	var m Metrics
+	m.Family("x_total", "counter", "How many.")
+	m.Sample(1.5, "a", "b\"\\\n", "c", "")
+	m.Sample(Bool(true))
+	const want = "# HELP x_total How many.\n# TYPE x_total counter\nx_total{a=\"b\\\"\\\\\\n\",c=\"\"} 1.5\nx_total 1\n"
+	if m.String() != want {
+		t.Errorf("%q, want %q", m.String(), want)
+	}
+}

@@ -1,0 +1,85 @@
+package jobs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"pithings/awsiot/internal/jsonvalue"
+)
+
+// A document says what is to be done, in one of three forms:
+//
+//	{"action": "diagnose", …}                                       ours, and that of the AWS IoT playground
+//	{"operation": "reboot", …}                                      examples of the AWS IoT Device Client
+//	{"version": "1.0", "steps": [{"action": {"name": "…", "type": "runHandler",
+//	  "input": {"handler": "reboot.sh", "args": […], "path": "default"}}}]}    AWS managed templates, with one step
+
+// parseDocument returns the action that a document names.
+func parseDocument(b []byte) (action string, err error) {
+	if len(b) > MaxDocument {
+		return "", fmt.Errorf("the document has %d bytes, at most %d are allowed", len(b), MaxDocument)
+	}
+	var d struct {
+		Action    json.RawMessage `json:"action"`
+		Operation json.RawMessage `json:"operation"`
+		Steps     []struct {
+			Action struct {
+				Type  string `json:"type"`
+				Input struct {
+					Handler string `json:"handler"`
+				} `json:"input"`
+			} `json:"action"`
+		} `json:"steps"`
+	}
+	var any any
+	if err := errors.Join(jsonvalue.Decode(b, &d), jsonvalue.Decode(b, &any)); err != nil {
+		return "", errors.New("the document is no JSON object with an action")
+	}
+	if tooDeep(any, maxDepth) {
+		return "", fmt.Errorf("the document is more than %d levels deep", maxDepth)
+	}
+	text := d.Action
+	if text == nil {
+		text = d.Operation
+	}
+	switch {
+	case text != nil:
+		if err := json.Unmarshal(text, &action); err != nil || action == "" {
+			return "", errors.New(`the document's action is no text: {"action": "diagnose"}`)
+		}
+	case len(d.Steps) > 1:
+		return "", fmt.Errorf("the document has %d steps, and one is supported: make a job of each", len(d.Steps))
+	case len(d.Steps) == 1 && d.Steps[0].Action.Type == "runHandler":
+		if action = strings.TrimSuffix(d.Steps[0].Action.Input.Handler, ".sh"); action == "" {
+			return "", errors.New("the document's step names no handler")
+		}
+	case len(d.Steps) == 1:
+		return "", errors.New("the document's step does not run a handler (type runHandler), and commands are not run")
+	default:
+		return "", errors.New(`the document has no action: {"action": "diagnose"}`)
+	}
+	return action, nil
+}
+
+func tooDeep(v any, most int) bool {
+	if most == 0 {
+		return true
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for _, x := range v {
+			if tooDeep(x, most-1) {
+				return true
+			}
+		}
+	case []any:
+		for _, x := range v {
+			if tooDeep(x, most-1) {
+				return true
+			}
+		}
+	}
+	return false
+}
