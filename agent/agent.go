@@ -3,23 +3,27 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/url"
-	"path/filepath"
+	"slices"
 	"sync"
+	"time"
 
 	"pithings/agent/config"
-	"pithings/agent/control"
-	"pithings/agent/flows"
-	"pithings/agent/state"
-	"pithings/camera/store"
+	"pithings/api"
+	"pithings/conf"
+	"pithings/device"
+	"pithings/flowhost"
 	"pithings/hw"
 	"pithings/mqttlink/broker"
 	"pithings/mqttlink/clock"
-	"pithings/mqttlink/outbox"
+	"pithings/pulse"
+	"pithings/quietlog"
+	"pithings/spool/control"
+	"pithings/spool/pub"
+	"pithings/spool/state"
 	"pithings/things"
 )
 
@@ -29,107 +33,207 @@ type Options struct {
 	Board  hw.Board
 	// State is the folder for pictures and what else must outlive the process.
 	State string
+	// Simulated reports that the board is: nothing of this agent may get among what real
+	// things have published.
+	Simulated bool
+	// Shared makes a socket by which other processes find this agent without knowing its
+	// state folder; ConfigFile is what they may name instead.
+	Shared     bool
+	ConfigFile string
 	// NextPort takes the next free port for the broker and the web server when
 	// the one configured is taken.
 	NextPort bool
 	// Transcript, if not nil, gets the lines of the things' messages.
 	Transcript io.Writer
 	// Flows are files with flows that run besides those of the configuration.
-	Flows flows.DeployRequest
-	// Clock says how this machine's clock is judged; its folder and log are the
-	// agent's.
+	Flows flowhost.DeployRequest
+	// Clock has the rules by which this machine's clock is trusted; its folder and log are
+	// the agent's.
 	Clock clock.Options
 	// Ready, if not nil, is called once everything is wired.
 	Ready func()
-	// Version is what /metrics says of the program.
+	// Load, if not nil, reads the configuration again, for a reload, with settings from afar
+	// over it; Level is what its log.level sets; Reloading is called as one begins, and what
+	// it returns at its end.
+	Load func(config.Over) (*config.Config, []conf.Warning, error)
+	// TrialTime is how long settings from afar have to connect; 0 is two minutes, several of
+	// the pauses between attempts.
+	TrialTime time.Duration
+	Level     *slog.LevelVar
+	Reloading func() (end func())
+	// Pulse, if not nil, gets the loops of the connections and things, for a watchdog.
+	Pulse *pulse.Pulse
+	// Services makes further services, which start after the agent's own.
+	Services []func(*Agent) (Service, error)
+	// Version is the version of the program in /metrics.
 	Version string
 	Log     *slog.Logger
 }
 
-// Agent is a set of things, their connections and their flows.
+// Agent is a set of things, their connections and their flows, each kind of them a service.
 type Agent struct {
-	o          Options
-	log        *slog.Logger
-	transcript *things.Transcript
-	state      state.Folder
-	clock      *clock.Clock
-	queues     queues
-	control    *control.Server // nil if the state folder takes no socket, or is not needed
-	broker     *broker.Broker  // nil without an embedded one
-	web        *web            // nil when nothing needs it and the port is taken
-	links      *links
-	store      *store.Disk
-	things     []things.Thing
-	closers    []io.Closer // what things hold, closed in reverse order
-	flows      *flows.Flows
-	health     *Health
+	o      Options
+	log    *slog.Logger // bounded
+	endLog func()       // writes what was held back
+	events device.Bus   // what the things report
+	folder folder
+
+	services []registered // in the order in which they start
+	runner   runner
+	links    *links
+	web      *webService // nil when nothing needs it and the port is taken
+	things   *thingService
+	reloads  chan reload
+	fail     func(error) // ends the agent, while it runs
+	closed   bool
+
+	// For the goroutine of Run alone; see takeReloads.
+	running context.Context
+	trial   *unit          // of settings from afar
+	later   sync.WaitGroup // what applies them
+
+	changing sync.RWMutex // held by a reload: others find all connections and flows, or wait
+	mu       sync.RWMutex
+	config   *config.Config
 }
 
 // New binds the ports, reads the certificates and makes the things and flows.
-// What is wrong is told here, before anything runs. Close or Run must follow.
+// It reports what is wrong before anything runs. Close or Run must follow.
 func New(o Options) (*Agent, error) {
-	a := &Agent{o: o, log: o.Log, state: state.Folder{Dir: o.State}}
-	a.queues = queues{a: a, boxes: map[string]*outbox.Disk{}}
+	a := &Agent{o: o, folder: folder{state.Folder{Dir: o.State}, o.Simulated}, config: o.Config, reloads: make(chan reload)}
+	a.log, a.endLog = quietlog.Limit(o.Log)
+	a.runner.log = a.log
 	if err := a.build(); err != nil {
 		a.Close()
-		return nil, err
+		return nil, a.folder.Explain(err)
 	}
 	return a, nil
 }
 
-// build is New; what it took is released by Close if it fails.
-func (a *Agent) build() (err error) {
-	if o := a.o; o.Transcript != nil {
-		a.transcript = things.NewTranscript(o.Transcript)
+// build makes the services in the order in which they start; what they took is released by
+// Close if it fails.
+func (a *Agent) build() error {
+	var transcript *things.Transcript
+	if a.o.Transcript != nil {
+		transcript = things.NewTranscript(a.o.Transcript)
+		if err := a.add(printer{transcript}); err != nil {
+			return err
+		}
 	}
-	a.clock = a.newClock()
-	if err := a.startBroker(); err != nil {
+	embedded, err := a.startBroker()
+	if err != nil {
+		return err
+	}
+	clock := clockService{a.newClock()}
+	if err := a.add(clock); err != nil {
 		return err
 	}
 	if err := a.listenWeb(); err != nil {
 		return err
 	}
-	if a.links, err = newLinks(a); err != nil {
+	a.links = newLinks(&a.folder, clock.Clock, embedded, &a.changing, a.log)
+	a.links.pulse = a.o.Pulse
+	a.things = &thingService{folder: &a.folder, board: a.o.Board, links: a.links, web: a.web, events: &a.events, transcript: transcript,
+		current: a.current, version: a.o.Version, repeats: quietlog.NewRepeats(a.log), pulse: a.o.Pulse, log: a.log}
+	flows := &flowService{folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, given: a.o.Flows, changing: &a.changing, log: a.log}
+	socket := &controlService{folder: &a.folder, wanted: a.links.queues.any, shared: a.o.Shared, log: a.log}
+	gateway := &gatewayService{folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, log: a.log}
+	for _, s := range []Service{a.links, socket, a.things, flows, gateway,
+		&optional{name: "command", config: a.current, log: a.log, of: commands{a.links, a.things, a.reconfigure, func() { a.fail(errRestart) }}},
+		&optional{name: "defender", config: a.current, log: a.log, of: defence{a.links, a.things}},
+	} {
+		if err := a.add(s); err != nil {
+			return err
+		}
+	}
+	if err := a.links.openAll(a.config); err != nil {
 		return err
 	}
-	if err := a.makeThings(); err != nil {
+	if err := a.things.open(a.config); err != nil {
 		return err
 	}
-	if err := a.makeFlows(); err != nil {
+	a.things.health = newHealth(a.things.names())
+	if err := flows.open(a.config); err != nil {
 		return err
 	}
-	if err := a.listenControl(); err != nil {
-		a.log.Warn("other processes on this host cannot hand messages over to this one yet", "err", err)
+	if err := gateway.open(a.config, nil); err != nil {
+		return err
 	}
-	names := make([]string, len(a.things))
-	for i, t := range a.things {
-		names[i] = t.Name()
+	for _, make := range a.o.Services {
+		s, err := make(a)
+		if err != nil {
+			return err
+		}
+		if err := a.add(s); err != nil {
+			return err
+		}
 	}
-	a.health = newHealth(names, a.links.states, a.links.queues)
-	a.health.clock, a.health.flows = a.clock, a.flowStats
+	return a.listen(socket)
+}
+
+// add registers a service, which starts after those before it.
+func (a *Agent) add(s Service) error {
+	r, err := register(s)
+	if err == nil && slices.ContainsFunc(a.services, func(other registered) bool { return other.Name() == s.Name() }) {
+		err = fmt.Errorf("there are two services %s", s.Name())
+	}
+	a.services = append(a.services, r) // Close closes it, whatever is wrong with it
+	return err
+}
+
+// routes is the table of the HTTP API.
+func (a *Agent) routes() ([]api.Route, error) {
+	r := &report{services: a.services, version: a.o.Version, down: a.runner.down}
+	self := control.Agent{Version: a.o.Version, State: a.folder.Dir, Config: a.o.ConfigFile, Simulated: a.o.Simulated, Web: a.WebAddr()}
+	return table(slices.Concat(r.routes(), []api.Route{a.reloadRoute(), a.resetRoute()}, self.Routes()), a.services)
+}
+
+// listen serves the table on both servers, once all services are there.
+func (a *Agent) listen(socket *controlService) (err error) {
+	if socket.routes, err = a.routes(); err != nil {
+		return err
+	}
 	if a.web != nil {
-		a.web.local("GET /healthz", a.health)
-		a.web.local("GET /metrics", metrics{a})
+		a.web.Serve(socket.routes)
+	}
+	if err := socket.listen(); err != nil {
+		a.log.Warn("local socket cannot be made; it is tried again, and until then commands do not reach this agent", "err", err)
 	}
 	return nil
 }
 
+// printer is the transcript as a service: the last to end, behind the lines of all others.
+type printer struct{ *things.Transcript }
+
+// Name implements Service.
+func (printer) Name() string { return "transcript" }
+
+// newClock returns the one clock of the process.
+func (a *Agent) newClock() *clock.Clock {
+	o := a.o.Clock
+	o.Trust = o.Trust || a.o.Config.Clock == config.ClockTrust
+	o.Dir, o.Log = a.o.State, a.log
+	return clock.New(o)
+}
+
 // startBroker runs the embedded broker if it is asked for.
-func (a *Agent) startBroker() error {
+func (a *Agent) startBroker() (*broker.Broker, error) {
 	listen := a.o.Config.Broker.Listen
 	if listen == "" {
-		return nil
+		return nil, nil
+	}
+	options, err := BrokerOptions(&a.o.Config.Broker)
+	if err != nil {
+		return nil, err
 	}
 	b, err := firstFree(listen, a.ports(), func(addr string) (*broker.Broker, error) {
-		// A configuration that names a network address has been warned about.
-		return broker.Start(addr, broker.Options{AllowNetwork: true}, a.log)
+		return broker.Start(addr, options, a.log)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a.broker = b
-	a.listens("embedded broker", listen, a.broker.Addr())
-	return nil
+	a.listens("embedded broker", listen, b.Addr())
+	return b, a.add(&brokerService{Broker: b})
 }
 
 // ports is how many ports may be tried for one address.
@@ -140,24 +244,29 @@ func (a *Agent) ports() int {
 	return 1
 }
 
-// listenWeb binds the web server. Only a camera cannot do without.
+// listenWeb binds the web server. Only things that others fetch from cannot do without.
 func (a *Agent) listenWeb() error {
+	allowed, err := access(&a.config.HTTP)
+	if err != nil {
+		return err
+	}
 	if len(a.o.Config.Things) == 0 {
 		return nil // a process that only runs flows leaves the port to those with pictures
 	}
-	w, err := newWeb(a.o.Config.HTTP.Listen, a.ports(), a.log)
+	w, err := newWeb(&a.o.Config.HTTP, a.ports(), a.log)
 	if err != nil {
 		for _, t := range a.o.Config.Things {
-			if t.Type == config.CameraType {
+			if things.KindOf(t.Type).Web {
 				return err
 			}
 		}
-		a.log.Info("no web server, so no /healthz and no screen mirror", "err", err)
+		a.log.Info("web server is off: no /healthz and no screen mirror", "err", err)
 		return nil
 	}
+	w.Allow(allowed)
 	a.web = w
 	a.listens("web server", a.o.Config.HTTP.Listen, w.Addr().String())
-	return nil
+	return a.add(w)
 }
 
 // listens logs where a server is, and that its port was taken if it was.
@@ -170,8 +279,28 @@ func (a *Agent) listens(what, asked, addr string) {
 	a.log.Info(what+" listens", "addr", addr)
 }
 
-// Health tells the states of the things.
-func (a *Agent) Health() *Health { return a.health }
+// current is the configuration that runs.
+func (a *Agent) current() *config.Config {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.config
+}
+
+func (a *Agent) setConfig(c *config.Config) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.config = c
+}
+
+// Health has the states of the things.
+func (a *Agent) Health() *Health { return a.things.health }
+
+// Mirrors lists the things that show something, as /screen/NAME.png.
+func (a *Agent) Mirrors() []string { return a.things.mirrors() }
+
+// Missing has a line for each connection that does not stand: to which broker it goes, why it
+// does not, and how much waits for it.
+func (a *Agent) Missing() []string { return a.links.missing() }
 
 // WebAddr is the address of the web server, or "".
 func (a *Agent) WebAddr() string {
@@ -182,147 +311,52 @@ func (a *Agent) WebAddr() string {
 }
 
 // Endpoint is the URL of the broker that the things share.
-func (a *Agent) Endpoint() string { return a.links.endpoint(&a.o.Config.MQTT) }
+func (a *Agent) Endpoint() string { return a.links.endpoint(&a.current().MQTT) }
 
-// Run runs everything until ctx is done, and ends it in the order in which it
-// depends on each other: flows and things first, then the connections, which
-// send what is waiting (two seconds at most), and the broker last.
+// Run runs everything until ctx is done. The services end in the reverse order of their start:
+// flows and things first, then the connections, which send what is waiting (two seconds at
+// most), and the broker behind them.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.Close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-
-	var servers, parts sync.WaitGroup
-	serversCtx, stopServers := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopServers()
-	serve := func(run func(context.Context) error) {
-		servers.Go(func() {
-			if err := run(serversCtx); err != nil {
-				stop(err)
-			}
-		})
-	}
-	if a.web != nil {
-		serve(a.web.run)
-	}
-	serve(a.clock.Run)
-	a.links.start(serve)
-	// It ends before the links do: what others hand over is told to be safe until then.
-	parts.Go(func() { a.runControl(ctx) })
-
-	var detach []func()
-	for _, t := range a.things {
-		d, err := t.Attach()
-		if err != nil {
+	a.fail, a.runner.fail, a.links.fail = stop, stop, stop
+	for i := range a.services {
+		if err := a.runner.start(ctx, &a.services[i]); err != nil {
 			stop(err)
 			break
 		}
-		detach = append(detach, d)
 	}
-	for _, t := range a.things {
-		parts.Go(func() { supervise(ctx, t, a.health, a.log) })
-	}
-	if a.flows != nil {
-		if err := a.flows.Run(); err != nil {
-			stop(err)
-		}
-		parts.Go(func() {
-			<-ctx.Done()
-			if err := a.flows.Close(); err != nil {
-				a.log.Error("flows did not end well", "err", err)
-			}
-		})
-	}
+	a.running = ctx
+	a.resumeTrial()
 	if a.o.Ready != nil && ctx.Err() == nil {
 		a.o.Ready()
 	}
-
-	<-ctx.Done()
+	a.takeReloads(ctx)
+	a.trial.end()
+	a.later.Wait()
 	a.log.Info("stopping")
-	parts.Wait()
-	for _, d := range detach {
-		d()
-	}
-	stopServers() // the links deliver what is left before they end
-	servers.Wait()
+	a.runner.end()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
 }
 
+// Rest is what has not been delivered, once Run has returned.
+func (a *Agent) Rest() pub.Rest { return a.links.rest }
+
 // Close releases what New took. Run calls it.
 func (a *Agent) Close() {
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		a.closers[i].Close()
-	}
-	a.closers = nil
-	if a.web != nil {
-		a.web.listener.Close()
-	}
-	if a.control != nil {
-		a.control.Close()
-		a.control = nil
-	}
-	if a.broker != nil {
-		a.broker.Close()
-		a.broker = nil
-	}
-	a.queues.close(a.log)
-	a.state.Close()
-}
-
-// pictures returns the store of the cameras' pictures, made for the first of
-// them. Its URLs are those that hosts near that camera's broker can reach.
-func (a *Agent) pictures(thing string) (*store.Disk, error) {
-	if a.store != nil {
-		return a.store, nil
-	}
-	if err := a.own(); err != nil {
-		return nil, err
-	}
-	p := a.o.Config.Pictures
-	s, err := store.NewDisk(filepath.Join(a.o.State, "pictures"),
-		store.Opts{MaxCount: p.MaxCount, MaxBytes: int64(p.MaxBytes), Sync: a.syncPictures(thing)},
-		func() string {
-			return baseURL(a.o.Config.HTTP.BaseURL, a.web.Addr(), a.links.localIP(thing)) + "/pictures"
-		})
-	if err != nil {
-		return nil, err
-	}
-	a.store = s
-	a.web.open("/pictures/", http.StripPrefix("/pictures", s.Handler()))
-	a.warnOfLoopback()
-	return s, nil
-}
-
-// syncPictures tells whether a picture has to be on the disk before it is
-// announced: where the announcement outlives a power cut.
-func (a *Agent) syncPictures(thing string) bool {
-	c := a.o.Config
-	return c.Connection(c.Thing(thing)).Queue.Sync != outbox.SyncNever.String()
-}
-
-// warnOfLoopback tells that others cannot fetch our pictures, if there are any
-// others: the broker is on another host and our URLs say 127.0.0.1.
-func (a *Agent) warnOfLoopback() {
-	host := a.web.Addr().IP.String()
-	if u, err := url.Parse(a.o.Config.HTTP.BaseURL); err == nil && u.Host != "" {
-		host = u.Host
-	}
-	if !localName(host) {
+	if a.closed {
 		return
 	}
-	for i := range a.o.Config.Things {
-		t := &a.o.Config.Things[i]
-		if t.Type != config.CameraType {
-			continue
-		}
-		u, err := url.Parse(a.links.endpoint(a.o.Config.Connection(t)))
-		if err == nil && !localName(u.Host) {
-			a.log.Warn("the broker is on another host, but only this one can fetch the pictures; set http.listen (--listen 0.0.0.0:8080) or http.base_url",
-				"thing", t.Name, "broker", u.Host, "pictures", host)
-			return
+	a.closed = true
+	for _, s := range slices.Backward(a.services) {
+		if s.closer != nil {
+			_ = s.closer.Close() // what is lost it logs
 		}
 	}
+	a.folder.Close()
+	a.endLog()
 }

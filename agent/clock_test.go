@@ -79,7 +79,7 @@ things: [{name: bme680, type: environment, interval: 100ms, schema: script}]`
 	if h := health(a); h.State != "unset" || !strings.Contains(h.Why, "1970") || h.Since.Year() != 1970 {
 		t.Errorf("/healthz says %+v", h)
 	}
-	if q := a.links.queues()["shared"]; q.Oldest != nil {
+	if q := a.links.queueStates()["shared"]; q.Oldest != nil {
 		t.Errorf("the oldest message is said to be of %v", q.Oldest)
 	}
 	stop()

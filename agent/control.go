@@ -2,84 +2,78 @@ package agent
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"log/slog"
 	"time"
 
-	"pithings/agent/control"
-	"pithings/agent/pub"
-	"pithings/agent/queue"
-	"pithings/mqttlink"
+	"pithings/api"
+	"pithings/spool/control"
 )
+
+const controlName = "control"
 
 // controlRetry is how often it is tried to make the socket that could not be made.
 const controlRetry = 2 * time.Second
 
-// listenControl makes the socket for other processes, if this one owns the state
-// folder. Without it the agent does all else.
-func (a *Agent) listenControl() error {
-	if len(a.queues.boxes) == 0 {
+// controlService is the socket for other processes, if this one owns the state folder. Without
+// it the agent does all else. It stands on the connections: what others hand over is reported
+// to be safe until it has ended.
+type controlService struct {
+	folder *folder
+	wanted func() bool // this process owns the state folder
+	shared bool        // there is a socket for those who do not know the state folder, too
+	log    *slog.Logger
+	routes []api.Route
+	server *control.Server // nil if the state folder takes no socket, or is not needed
+}
+
+// Name implements Service.
+func (c *controlService) Name() string { return controlName }
+
+// listen makes the socket.
+func (c *controlService) listen() error {
+	if !c.wanted() {
 		return nil
 	}
-	s, err := control.Listen(a.state.Socket(), a.log)
+	s, err := control.Listen(c.folder.Socket(), c.log)
 	if err != nil {
 		return err
 	}
-	pub.Serve(s, a.desk)
-	pub.ServeConnections(s, a.connections)
-	queue.Serve(s, a.queues.of)
-	if a.flows != nil {
-		a.flows.Serve(s)
+	if c.shared {
+		if _, err := s.Share(c.folder.Dir); err != nil {
+			c.log.Warn("shared socket cannot be made: commands find this agent by its state folder only (--state)", "dir", c.folder.Dir, "err", err)
+		}
 	}
-	a.control = s
+	s.Serve(c.routes...)
+	c.server = s
 	return nil
 }
 
-// runControl serves other processes until ctx is done. On a disk that cannot be written
-// there is no socket until it can.
-func (a *Agent) runControl(ctx context.Context) {
-	for a.control == nil && len(a.queues.boxes) > 0 {
-		select { // nothing tells
+// Run serves other processes until ctx is done. On a disk that cannot be written there is no
+// socket until it can.
+func (c *controlService) Run(ctx context.Context) error {
+	for c.server == nil && c.wanted() {
+		select { // nothing reports when it can
 		case <-time.After(controlRetry):
 		case <-ctx.Done():
-			return
+			return nil
 		}
-		if a.listenControl() == nil {
-			a.log.Info("other processes on this host can hand messages over now")
+		if c.listen() == nil {
+			c.log.Info("local socket is there: commands reach this agent")
 		}
 	}
-	if a.control == nil {
-		return
+	if c.server == nil {
+		return nil
 	}
-	if err := a.control.Run(ctx); err != nil {
-		a.log.Error("other processes cannot reach this one any more", "err", err)
-	}
+	err := c.server.Run(ctx)
+	c.server = nil
+	return err
 }
 
-// desk is where others hand messages over for a connection; "" is the shared one,
-// or the only one.
-func (a *Agent) desk(name string) (pub.Desk, error) {
-	l := a.links
-	if name == "" && l.shared == nil && len(l.names) == 1 {
-		name = l.names[0]
+// Close removes the socket of a server that never ran.
+func (c *controlService) Close() error {
+	if c.server != nil {
+		c.server.Close()
+		c.server = nil
 	}
-	link := l.shared
-	if name != "" {
-		link = l.own[name]
-	}
-	switch {
-	case link != nil:
-	case len(l.names) == 0:
-		return pub.Desk{}, fmt.Errorf("the running pithings has no connection %q, only the one that all its things share: leave --connection out", name)
-	default:
-		return pub.Desk{}, fmt.Errorf("the running pithings has no connection %q: name one of its things with a connection of their own with --connection: %s", name, strings.Join(l.names, ", "))
-	}
-	return pub.Desk{Link: link, Box: a.queues.boxes[name]}, nil
-}
-
-// connections tells others of all connections.
-func (a *Agent) connections() []pub.Connection {
-	var all []pub.Connection
-	a.links.all(func(name string, link *mqttlink.Link) { all = append(all, pub.ConnectionOf(name, link)) })
-	return all
+	return nil
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -11,11 +12,12 @@ import (
 	"time"
 
 	"pithings/agent/config"
-	"pithings/agent/control"
-	"pithings/agent/pub"
-	"pithings/agent/state"
 	"pithings/hw/mock"
 	"pithings/mqttlink"
+	"pithings/spool/control"
+	"pithings/spool/pub"
+	"pithings/spool/queue"
+	"pithings/spool/state"
 )
 
 // newAgent makes an agent of one sensor, without a broker.
@@ -100,10 +102,56 @@ func TestSocketComesLater(t *testing.T) {
 	}
 }
 
+// A socket that fails while the agent runs is made anew.
+func TestSocketComesBack(t *testing.T) {
+	dir := t.TempDir()
+	a := newAgent(t, dir)
+	broken := serviceOf[*controlService](a).server
+	runAgent(t, a)
+	client := control.NewClient((&state.Folder{Dir: dir}).Socket())
+	defer client.Close()
+	if _, err := pub.Connections(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	broken.Close()
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) { // no event reports it
+		if _, err := pub.Connections(t.Context(), client); err == nil {
+			return
+		} else if time.Since(began) > 20*time.Second {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestNoSuchConnection(t *testing.T) {
 	a := newAgent(t, t.TempDir())
 	defer a.Close()
-	if _, err := a.desk("hall"); err == nil || !strings.Contains(err.Error(), "leave --connection out") {
+	if _, err := a.links.desk("hall"); err == nil || !strings.Contains(err.Error(), "leave --connection out") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A client of the socket that takes no answers does not keep the agent from ending.
+func TestAClientThatReadsNoAnswersDelaysNoEnd(t *testing.T) {
+	l := newLab(t, mock.Options{}, "mqtt: {client_id: pi, queue: {sync: never}}\nthings: [{name: b, type: environment, interval: 1h}]\n")
+	client := control.NewClient(l.agent.folder.Socket())
+	defer client.Close()
+	s, err := client.Stream(t.Context(), "/api/v1/messages?connection=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	line := []byte(queue.FromMessage(&mqttlink.Message{Topic: "x", QoS: 1}).String() + "\n")
+	for taken := true; taken; { // until the agent waits for us
+		if err := s.SetWriteDeadline(time.Now().Add(2 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Write(bytes.Repeat(line, 100))
+		taken = err == nil
+	}
+	began := time.Now()
+	l.stop()
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("the end took %v", took)
 	}
 }

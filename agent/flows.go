@@ -2,94 +2,192 @@ package agent
 
 import (
 	"cmp"
+	"context"
 	"fmt"
-	"maps"
-	"slices"
+	"log/slog"
+	"reflect"
+	"sync"
 
 	"pithings/agent/config"
-	"pithings/agent/flows"
-	"pithings/flow"
+	"pithings/api"
+	"pithings/conf"
 	"pithings/flow/engine"
 	"pithings/flow/service"
+	"pithings/flowhost"
+	"pithings/mqttlink/clock"
 	"pithings/things"
 )
 
-// makeFlows reads what is deployed in the state folder, and adds the flows of the
-// configuration. A process that owns no state folder has no flows.
-func (a *Agent) makeFlows() error {
-	if len(a.queues.boxes) == 0 {
+const flowsName = "flows"
+
+// flowService is the flows of the configuration and those deployed in the state folder. A
+// reload makes them anew.
+type flowService struct {
+	folder   *folder
+	links    *links
+	things   *thingService
+	clock    *clock.Clock
+	given    flowhost.DeployRequest // run besides those of the configuration
+	changing *sync.RWMutex          // held by a reload: others find the flows, or wait
+	log      *slog.Logger
+
+	mu    sync.RWMutex
+	flows *flowhost.Flows // nil: there are none
+	files []flowhost.File // as they were read
+}
+
+// Name implements Service.
+func (s *flowService) Name() string { return flowsName }
+
+// Start implements Starter.
+func (s *flowService) Start(context.Context) error { return s.start() }
+
+func (s *flowService) start() error {
+	if f := s.current(); f != nil {
+		return f.Run()
+	}
+	return nil
+}
+
+// Run waits until ctx is done, and ends the flows.
+func (s *flowService) Run(ctx context.Context) error {
+	<-ctx.Done()
+	s.stop()
+	return nil
+}
+
+// Health implements HealthReporter.
+func (s *flowService) Health(add func(key string, value any)) {
+	if stats := s.stats(); len(stats) > 0 {
+		add("flows", stats)
+	}
+}
+
+// Control implements Controller.
+func (s *flowService) Control() []api.Route {
+	return flowhost.Routes(func() *flowhost.Flows {
+		s.changing.RLock()
+		defer s.changing.RUnlock()
+		return s.current()
+	})
+}
+
+// stats has what the flows did, by deployment.
+func (s *flowService) stats() map[string][]engine.Stats {
+	f := s.current()
+	if f == nil {
 		return nil
 	}
-	own := map[string]flows.Thing{}
-	for i, t := range a.things {
-		c := &a.o.Config.Things[i]
-		one := flows.Thing{Type: c.Type, Topics: c.Topics}
-		one.Device, _ = t.(flow.Device) // all of them are
-		if c.Environment != nil {
-			one.Schema = things.Schema(c.Environment.Schema)
-		}
-		if c.Motion != nil {
-			one.TimeKey = c.Motion.TimeKey
-		}
-		own[t.Name()] = one
+	return f.Stats()
+}
+
+// open reads what is deployed in the state folder, and adds the flows of the
+// configuration. A process that owns no state folder has no flows.
+func (s *flowService) open(all *config.Config) error {
+	if !s.links.queues.any() {
+		return nil
 	}
-	services, err := serviceOptions(&a.o.Config.Services)
+	own := map[string]flowhost.Thing{}
+	for _, p := range s.things.parts {
+		t, c := p.Thing, &p.made
+		own[t.Name()] = flowhost.Thing{Device: t, Looks: things.KindOf(c.Type).Describe(c.Settings, c.Topics)}
+	}
+	services, err := serviceOptions(&all.Services)
 	if err != nil {
 		return err
 	}
-	parts := flows.Parts{State: a.o.State, Things: own, Services: services, Log: a.log}
-	if a.links.shared != nil {
-		parts.Link = a.links.shared
+	parts := flowhost.Parts{State: s.folder.Dir, Things: own, Services: services, Clock: s.clock, Log: s.log}
+	if shared := s.links.of(""); shared != nil {
+		parts.Link = shared
 	}
-	f, err := flows.Open(parts)
+	f, err := flowhost.Open(parts)
 	if err != nil {
 		return err
 	}
-	for i := range a.o.Config.Flows {
-		if err := addFlow(f, &a.o.Config.Flows[i]); err != nil {
-			return fmt.Errorf("flow %s: %w", cmp.Or(a.o.Config.Flows[i].Name, a.o.Config.Flows[i].File), err)
+	for i := range all.Flows {
+		if err := addFlow(f, &all.Flows[i]); err != nil {
+			return fmt.Errorf("flow %s: %w", cmp.Or(all.Flows[i].Name, all.Flows[i].File), err)
 		}
 	}
-	if len(a.o.Flows.Files) > 0 {
-		if err := f.AddFiles(a.o.Flows, 0); err != nil {
+	if len(s.given.Files) > 0 {
+		if err := f.AddFiles(s.given, 0); err != nil {
 			return err
 		}
 	}
-	a.flows = f
+	s.mu.Lock()
+	s.flows, s.files = f, readFlowFiles(all)
+	s.mu.Unlock()
 	return nil
+}
+
+// readFlowFiles returns the files of a configuration's flows, to see whether they change.
+func readFlowFiles(c *config.Config) (all []flowhost.File) {
+	for i := range c.Flows {
+		if c.Flows[i].File != "" {
+			if f, err := flowhost.ReadFile(c.Flows[i].File); err == nil {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+// current are those that run; nil: there are none.
+func (s *flowService) current() *flowhost.Flows {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.flows
+}
+
+// stop ends the flows; there are none then.
+func (s *flowService) stop() {
+	f := s.current()
+	if f == nil {
+		return
+	}
+	if err := f.Close(); err != nil {
+		s.log.Error("flows did not end in order", "err", err)
+	}
+	s.mu.Lock()
+	s.flows = nil
+	s.mu.Unlock()
+}
+
+// plan compares the flows, and what they stand on, with those of another configuration.
+func (s *flowService) plan(ch *change) error {
+	ch.Flows = s.current() == nil && s.links.queues.any() || len(ch.Things) > 0 || ch.sharedDiffers ||
+		!reflect.DeepEqual(ch.before.Flows, ch.next.Flows) || !reflect.DeepEqual(ch.before.Services, ch.next.Services) || !reflect.DeepEqual(s.files, readFlowFiles(ch.next))
+	return nil
+}
+
+func (s *flowService) leave(ch *change) {
+	if ch.Flows {
+		s.stop()
+	}
+}
+
+func (s *flowService) take(ch *change) error {
+	if !ch.Flows {
+		return nil
+	}
+	if err := s.open(ch.next); err != nil {
+		return err
+	}
+	return s.start()
 }
 
 func serviceOptions(c *config.Services) (service.Options, error) {
-	nets, err := prefixes(c.AllowNets)
-	return service.Options{AllowHosts: c.AllowHosts, AllowNets: nets, MaxBytes: int64(c.MaxBytes), Timeout: c.Timeout.Duration}, err
+	nets, err := conf.Nets(c.AllowNets)
+	return service.Options{AllowHosts: c.AllowHosts, AllowNets: nets, Secrets: c.Secrets, MaxBytes: int64(c.MaxBytes), Timeout: c.Timeout.Duration}, err
 }
 
-// CheckFlows reads the files of a configuration's flows, and tells what is wrong
-// with the first that is.
-func CheckFlows(c *config.Config) error {
-	for i := range c.Flows {
-		one := &c.Flows[i]
-		if one.File == "" {
-			continue
-		}
-		r, err := flowFile(one)
-		if err != nil {
-			return fmt.Errorf("flow %s: %w", cmp.Or(one.Name, one.File), err)
-		}
-		if _, err := flows.Validate(r.Files, r.Options); err != nil {
-			return err
-		}
-	}
-	return nil
+func flowFile(c *config.Flow) (flowhost.DeployRequest, error) {
+	file, err := flowhost.ReadFile(c.File)
+	return flowhost.DeployRequest{Files: []flowhost.File{file},
+		Options: flowhost.Options{Name: c.Name, Things: c.Things, Carrier: c.Carrier, Shared: c.Shared}}, err
 }
 
-func flowFile(c *config.Flow) (flows.DeployRequest, error) {
-	file, err := flows.ReadFile(c.File)
-	return flows.DeployRequest{Files: []flows.File{file},
-		Options: flows.Options{Name: c.Name, Things: c.Things, Carrier: c.Carrier, Shared: c.Shared}}, err
-}
-
-func addFlow(f *flows.Flows, c *config.Flow) error {
+func addFlow(f *flowhost.Flows, c *config.Flow) error {
 	if c.File != "" {
 		r, err := flowFile(c)
 		if err != nil {
@@ -97,56 +195,6 @@ func addFlow(f *flows.Flows, c *config.Flow) error {
 		}
 		return f.AddFiles(r, c.Timeout.Duration)
 	}
-	return f.AddBuiltin(flows.Builtin{Name: c.Name, Things: c.Things, Every: c.When == config.WhenEvent,
+	return f.AddBuiltin(flowhost.Builtin{Name: c.Name, Things: c.Things, Every: c.When == config.WhenEvent,
 		Carrier: c.Carrier, Shared: c.Shared, Timeout: c.Timeout.Duration})
-}
-
-// flowStats tells what the flows did, by deployment.
-func (a *Agent) flowStats() map[string][]engine.Stats {
-	if a.flows == nil {
-		return nil
-	}
-	return a.flows.Stats()
-}
-
-// flows adds what the flows did to a page of metrics.
-func (m metrics) flows(p *page) {
-	stats := m.a.flowStats()
-	each := func(name, kind, help string, samples func(s *engine.Stats, sample func(v float64, labels ...string))) {
-		p.family("pithings_"+name, kind, help)
-		for _, deployment := range slices.Sorted(maps.Keys(stats)) {
-			for i := range stats[deployment] {
-				s := &stats[deployment][i]
-				samples(s, func(v float64, labels ...string) {
-					p.sample(v, append([]string{"deployment", deployment, "flow", s.Flow}, labels...)...)
-				})
-			}
-		}
-	}
-	each("flow_started_total", "counter", "Executions started since the flow was deployed.", func(s *engine.Stats, sample func(float64, ...string)) { sample(float64(s.Started)) })
-	each("flow_ended_total", "counter", "Executions that ended, by how.", func(s *engine.Stats, sample func(float64, ...string)) {
-		sample(float64(s.Succeeded), "status", "SUCCEEDED")
-		sample(float64(s.Failed), "status", "FAILED")
-		sample(float64(s.Aborted), "status", "ABORTED")
-	})
-	each("flow_dropped_total", "counter", "Events that started nothing: overlap: the flow was running; age: they came too late; error: the trigger could not be computed.", func(s *engine.Stats, sample func(float64, ...string)) {
-		sample(float64(s.Dropped), "reason", "overlap")
-		sample(float64(s.TooOld), "reason", "age")
-		sample(float64(s.Errors), "reason", "error")
-	})
-	each("flow_running", "gauge", "Executions that run.", func(s *engine.Stats, sample func(float64, ...string)) { sample(float64(s.Running)) })
-	p.family("pithings_flow_unused_messages_total", "counter", "Messages from things at the broker that no flow could use: late: answers after the time-out; second: further answers; other: answers to other people's commands; unread: not understood.")
-	if m.a.flows == nil {
-		return
-	}
-	unused := m.a.flows.Unused()
-	for _, thing := range slices.Sorted(maps.Keys(unused)) {
-		u := unused[thing]
-		for _, r := range []struct {
-			reason string
-			n      uint64
-		}{{"late", u.Late}, {"second", u.Second}, {"other", u.Other}, {"unread", u.Unread}} {
-			p.sample(float64(r.n), "thing", thing, "reason", r.reason)
-		}
-	}
 }

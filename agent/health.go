@@ -2,25 +2,18 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
-	"net/http"
+	"maps"
+	"slices"
 	"sync"
 	"time"
-
-	"pithings/flow/engine"
-	"pithings/mqttlink/clock"
 )
 
-// Health is the state of an agent's things and connections.
+// Health is the state of an agent's things.
 type Health struct {
 	mu     sync.Mutex
 	things map[string]ThingState
 	order  []string
-	links  func() map[string]string
-	queues func() map[string]QueueState
-	clock  *clock.Clock
-	flows  func() map[string][]engine.Stats
 }
 
 // ThingState is the state of one thing's part.
@@ -30,8 +23,8 @@ type ThingState struct {
 	Since time.Time `json:"since"`
 }
 
-func newHealth(names []string, links func() map[string]string, queues func() map[string]QueueState) *Health {
-	h := &Health{things: map[string]ThingState{}, order: names, links: links, queues: queues}
+func newHealth(names []string) *Health {
+	h := &Health{things: map[string]ThingState{}, order: names}
 	for _, n := range names {
 		h.things[n] = ThingState{State: "starting", Since: time.Now()}
 	}
@@ -69,29 +62,35 @@ func (h *Health) set(ctx context.Context, thing string, err error, log *slog.Log
 func (h *Health) Things() map[string]ThingState {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	m := make(map[string]ThingState, len(h.things))
-	for n, s := range h.things {
-		m[n] = s
-	}
-	return m
+	return maps.Clone(h.things)
 }
 
-// ServeHTTP tells the state as JSON. The status is 200 whenever the agent
-// answers: a missing camera is shown, it does not make the agent unhealthy.
-func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.Encode(struct {
-		Things      map[string]ThingState `json:"things"`
-		Connections map[string]string     `json:"connections"`
-		Queues      map[string]QueueState `json:"queues"`
-		Clock       *ClockState           `json:"clock,omitempty"`
-
-		Flows map[string][]engine.Stats `json:"flows,omitempty"`
-	}{h.Things(), h.links(), h.queues(), clockState(h.clock), h.flows()})
+// up reports whether a thing's part works.
+func (h *Health) up(thing string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.things[thing].State == "up"
 }
 
 // Names lists the things in the order of the configuration.
-func (h *Health) Names() []string { return h.order }
+func (h *Health) Names() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.order)
+}
+
+// follow takes the things of a reloaded configuration: fresh are those that were made
+// anew.
+func (h *Health) follow(names []string, fresh map[string]bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.things
+	h.things, h.order = map[string]ThingState{}, names
+	for _, n := range names {
+		if s, ok := before[n]; ok && !fresh[n] {
+			h.things[n] = s
+			continue
+		}
+		h.things[n] = ThingState{State: "starting", Since: time.Now()}
+	}
+}

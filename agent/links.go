@@ -5,125 +5,247 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
+	"maps"
 	"net"
-	"time"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
 
 	"pithings/agent/config"
-	"pithings/agent/flows"
-	"pithings/agent/pub"
-	"pithings/agent/queue"
-	"pithings/awsiot"
+	"pithings/flowhost"
 	"pithings/mqttlink"
+	"pithings/mqttlink/broker"
+	"pithings/mqttlink/clock"
+	"pithings/mqttlink/outbox"
+	"pithings/pulse"
+	"pithings/spool/pub"
+	"pithings/spool/queue"
 )
 
 // links are an agent's connections: the one that things and flows share, and
 // those of single things, each under its own certificate.
 type links struct {
-	embedded string // URL of the embedded broker, for connections without an endpoint
-	shared   *mqttlink.Link
-	own      map[string]*mqttlink.Link // by thing
-	names    []string                  // of things with a connection of their own, in order
+	folder   *folder
+	clock    *clock.Clock
+	pulse    *pulse.Pulse // nil: no watchdog
+	log      *slog.Logger
+	embedded *broker.Broker // for connections without an endpoint; nil: there is none
+	changing *sync.RWMutex  // held by a reload: others find all connections, or wait
+	fail     func(error)    // ends the agent
+	queues   queues
+
+	changed changes // when the state of a connection changes
+
+	mu     sync.RWMutex // of what a reload changes
+	shared *mqttlink.Link
+	own    map[string]*mqttlink.Link // by thing
+	names  []string                  // of things with a connection of their own, in order
+
+	// For the goroutine of New and Run alone.
+	made    map[string]connection // what each was made of, by name
+	runs    map[string]*unit
+	running context.Context // of the connections, from Start on
+	stop    context.CancelFunc
+	why     map[string]string // messages wait, by connection; once Run has stopped
+	rest    pub.Rest
 }
 
-// newLinks makes the connections that the configuration needs, each with its
-// outbox; none is opened.
-func newLinks(a *Agent) (*links, error) {
-	l := &links{own: map[string]*mqttlink.Link{}}
-	if a.broker != nil {
-		l.embedded = a.broker.Endpoint()
+const linksName = "links"
+
+func newLinks(f *folder, c *clock.Clock, b *broker.Broker, changing *sync.RWMutex, log *slog.Logger) *links {
+	return &links{folder: f, clock: c, log: log, embedded: b, changing: changing,
+		queues: queues{folder: f, now: c.Now, boxes: map[string]*outbox.Disk{}},
+		own:    map[string]*mqttlink.Link{}, runs: map[string]*unit{}, made: map[string]connection{}}
+}
+
+// Name implements Service.
+func (l *links) Name() string { return linksName }
+
+// Start implements Starter.
+func (l *links) Start(ctx context.Context) error {
+	l.running, l.stop = context.WithCancel(context.WithoutCancel(ctx)) // Run ends them
+	l.startAll()
+	return nil
+}
+
+// Run waits until ctx is done, and then until each connection has sent what waits, for two
+// seconds at most.
+func (l *links) Run(ctx context.Context) error {
+	<-ctx.Done()
+	why := map[string]string{}
+	l.all(func(name string, link *mqttlink.Link) { why[name] = pub.Why(link, l.clock) }) // their end would be no reason
+	l.stop()
+	for _, u := range l.runs {
+		u.end()
 	}
-	c := a.o.Config
-	type connection struct {
-		name, id string
-		mqtt     *config.MQTT
+	l.why = why
+	return nil
+}
+
+// Close closes the outboxes, and notes what is left in them.
+func (l *links) Close() error {
+	l.queues.close(l.log)
+	if l.why != nil {
+		l.all(func(name string, link *mqttlink.Link) {
+			l.rest = l.rest.And(pub.RestOf(link, l.folder.Dir, l.why[name]))
+		})
+		l.why = nil
 	}
-	var all []connection
-	needShared := len(c.Flows) > 0 || len(c.Things) == 0 || flows.Kept(a.o.State)
+	return nil
+}
+
+// connection is one that a configuration needs; the shared one has no name.
+type connection struct {
+	name, id string
+	mqtt     config.MQTT
+}
+
+func (c *connection) what() string {
+	if c.name == "" {
+		return "the shared connection"
+	}
+	return "connection of thing " + c.name
+}
+
+// wanted lists the connections that a configuration needs.
+func (l *links) wanted(c *config.Config) (all []connection, err error) {
+	needShared := len(c.Flows) > 0 || c.Gateway.Used() || c.AWSIoT.Used() || len(c.Things) == 0 || flowhost.Kept(l.folder.Dir)
 	for i := range c.Things {
 		if t := &c.Things[i]; t.MQTT == nil {
 			needShared = true
 		} else {
-			all = append(all, connection{t.Name, cmp.Or(t.MQTT.ClientID, t.Name), t.MQTT})
+			all = append(all, connection{t.Name, cmp.Or(t.MQTT.ClientID, t.Name), *t.MQTT})
 		}
 	}
 	if len(all) == 0 && !needShared {
-		return l, nil
+		return nil, nil
 	}
-	if err := a.own(); err != nil {
+	if err := l.folder.own(); err != nil {
 		return nil, err
 	}
 	if needShared {
 		id := c.MQTT.ClientID
 		if id == "" {
-			var err error
-			if id, err = a.state.ClientID(a.log); err != nil {
+			if id, err = l.folder.ClientID(l.log); err != nil {
 				return nil, err
 			}
 		}
-		all = append(all, connection{"", id, &c.MQTT})
+		all = append(all, connection{"", id, c.MQTT})
 	}
-	for _, c := range all {
-		a.queues.ids = append(a.queues.ids, c.id)
+	return all, nil
+}
+
+// openAll makes the connections that a configuration needs and that are not there, each
+// with its outbox; none is opened.
+func (l *links) openAll(c *config.Config) error {
+	all, err := l.wanted(c)
+	if err != nil {
+		return err
 	}
-	for _, c := range all {
-		log, what := a.log, "the shared connection"
-		if c.name != "" {
-			log, what = a.log.With("connection", c.name), "connection of thing "+c.name
+	l.queues.ids = nil
+	var names []string
+	for _, one := range all {
+		l.queues.ids = append(l.queues.ids, one.id)
+		if one.name != "" {
+			names = append(names, one.name)
 		}
-		link, err := l.open(a, c.name, c.id, c.mqtt, log)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", what, err)
-		}
-		if c.name == "" {
-			l.shared = link
+	}
+	for _, one := range all {
+		if _, there := l.made[one.name]; there {
 			continue
 		}
-		l.own[c.name] = link
-		l.names = append(l.names, c.name)
-	}
-	a.queues.tellOrphans(a.log)
-	return l, nil
-}
-
-// ownWait is how long the owner of the state folder may take to end: commands own it
-// for a moment when no agent does.
-const ownWait = time.Second
-
-// own takes the state folder.
-func (a *Agent) own() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // New has no context; it ends before that
-	defer cancel()
-	return pub.Take(ctx, &a.state, ownWait)
-}
-
-func (l *links) open(a *Agent, name, id string, m *config.MQTT, log *slog.Logger) (*mqttlink.Link, error) {
-	o := LinkOptions(m)
-	o.Endpoint, o.ClientID, o.Log, o.Clock = l.endpoint(m), id, log, a.clock
-	if limits, drain, ok := awsiot.Limits(o.Endpoint); ok {
-		o.Limits = limits
-		if o.Drain == 0 || o.Drain > drain {
-			o.Drain = drain
+		log := l.log
+		if one.name != "" {
+			log = l.log.With("connection", one.name)
 		}
+		link, err := l.open(one.name, one.id, &one.mqtt, log)
+		if err != nil {
+			return fmt.Errorf("%s: %w", one.what(), err)
+		}
+		l.made[one.name] = one
+		l.set(one.name, link)
 	}
-	box, err := a.queues.open(name, id, &m.Queue, log)
+	l.mu.Lock()
+	l.names = names
+	l.mu.Unlock()
+	if len(all) > 0 {
+		l.queues.warnOrphans(l.log)
+	}
+	return nil
+}
+
+// set puts a link in its place; nil: there is none any more.
+func (l *links) set(name string, link *mqttlink.Link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case name == "":
+		l.shared = link
+	case link == nil:
+		delete(l.own, name)
+		l.names = slices.DeleteFunc(slices.Clone(l.names), func(n string) bool { return n == name })
+	default:
+		l.own[name] = link
+	}
+}
+
+// startAll starts the connections that do not run yet.
+func (l *links) startAll() {
+	l.all(func(name string, link *mqttlink.Link) {
+		if l.runs[name] == nil {
+			l.runs[name] = begin(l.running, func(ctx context.Context) {
+				if err := link.Run(ctx); err != nil {
+					l.fail(err)
+				}
+			})
+		}
+	})
+}
+
+// closeOne ends a connection, which sends what it can, and closes its outbox.
+func (l *links) closeOne(name string) error {
+	l.runs[name].end()
+	delete(l.runs, name)
+	delete(l.made, name)
+	l.set(name, nil)
+	return l.queues.closeOne(name)
+}
+
+// open makes a connection with its outbox.
+func (l *links) open(name, id string, m *config.MQTT, log *slog.Logger) (*mqttlink.Link, error) {
+	o := LinkOptions(m)
+	presence(&o, m)
+	o.Endpoint, o.ClientID, o.Log, o.Clock = l.endpoint(m), id, log, l.clock
+	if m.Endpoint == "" {
+		// Our own connections need no login, no encryption and no free place at our own
+		// broker. Its address is for logs.
+		b := l.embedded
+		o.Endpoint, o.Username, o.Password = strings.Replace(o.Endpoint, "mqtts:", "mqtt:", 1), "", ""
+		o.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return b.Dial(ctx) }
+	}
+	brokerLimits(&o)
+	box, err := l.queues.open(name, id, &m.Queue, log)
 	if err != nil {
 		return nil, err
 	}
-	o.Outbox, o.SetAside = box, queue.SetAside(a.state.QueueDir(id))
+	o.Pulse, o.OnState = l.pulse, func(mqttlink.State) { l.changed.note() }
+	o.Outbox, o.KeepDeadLetter = box, queue.KeepDeadLetter(l.folder.QueueDir(id))
 	return mqttlink.New(o)
 }
 
 // endpoint is where a connection goes: to the embedded broker when it has none.
 func (l *links) endpoint(m *config.MQTT) string {
-	if m.Endpoint == "" {
-		return l.embedded
+	if m.Endpoint == "" && l.embedded != nil {
+		return l.embedded.Endpoint()
 	}
 	return m.Endpoint
 }
 
 // of returns the connection of a thing.
 func (l *links) of(thing string) *mqttlink.Link {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	if own, ok := l.own[thing]; ok {
 		return own
 	}
@@ -132,117 +254,23 @@ func (l *links) of(thing string) *mqttlink.Link {
 
 // all lists the connections with their names; "" is the shared one.
 func (l *links) all(each func(name string, link *mqttlink.Link)) {
-	if l.shared != nil {
-		each("", l.shared)
+	l.mu.RLock()
+	names, shared, own := slices.Clone(l.names), l.shared, maps.Clone(l.own)
+	l.mu.RUnlock()
+	if shared != nil {
+		each("", shared)
 	}
-	for _, n := range l.names {
-		each(n, l.own[n])
-	}
-}
-
-func (l *links) start(serve func(func(context.Context) error)) {
-	l.all(func(_ string, link *mqttlink.Link) { serve(link.Run) })
-}
-
-// states tells what each connection does, by name.
-func (l *links) states() map[string]string {
-	m := map[string]string{}
-	l.all(func(name string, link *mqttlink.Link) {
-		if name == "" {
-			name = "shared"
-		}
-		m[name] = link.State().String()
-	})
-	return m
-}
-
-// QueueState is what waits for a connection.
-type QueueState struct {
-	Messages int        `json:"messages"`
-	Bytes    int64      `json:"bytes"`
-	Oldest   *time.Time `json:"oldest,omitempty"`
-	Dropped  uint64     `json:"dropped"`                     // given up because of a limit, since the start
-	Aside    uint64     `json:"set_aside,omitempty"`         // because the broker hangs up upon them
-	Waiting  int        `json:"waiting_for_clock,omitempty"` // of Messages: until the clock is known
-	Held     int        `json:"held,omitempty"`              // of Messages: in memory only, because
-	Error    string     `json:"error,omitempty"`             // the disk cannot be written
-	Damaged  uint64     `json:"damaged,omitempty"`           // could not be read back
-	Refused  string     `json:"connection_error,omitempty"`
-}
-
-// queues tells what waits for each connection, by name.
-func (l *links) queues() map[string]QueueState {
-	m := map[string]QueueState{}
-	l.all(func(name string, link *mqttlink.Link) {
-		if name == "" {
-			name = "shared"
-		}
-		s := link.Stats()
-		b := s.Outbox
-		q := QueueState{Messages: b.Messages, Bytes: b.Bytes, Dropped: b.Dropped, Aside: s.Aside, Waiting: s.Waiting, Held: b.Held, Damaged: b.Damaged, Refused: s.LastError}
-		if !b.Oldest.IsZero() {
-			t := b.Oldest.UTC()
-			q.Oldest = &t
-		}
-		if b.Err != nil {
-			q.Error = b.Err.Error()
-		}
-		m[name] = q
-	})
-	return m
-}
-
-// LinkOptions translates a connection's configuration.
-func LinkOptions(m *config.MQTT) mqttlink.Options {
-	o := mqttlink.DefaultOptions()
-	o.Endpoint = m.Endpoint
-	if e, err := mqttlink.ParseEndpoint(m.Endpoint); err == nil && e.TLS() {
-		o.CA, o.Cert, o.Key = m.CA, m.Cert, m.Key // the configuration has warned if they are not used
-	}
-	o.ClientID, o.Username, o.Password = m.ClientID, m.Username, m.Password.Reveal()
-	o.ServerName = m.ServerName
-	if m.ALPN != "" {
-		o.ALPN = []string{m.ALPN}
-	}
-	o.KeepAlive, o.ConnectTimeout, o.AckTimeout = m.Keepalive.Duration, m.ConnectTimeout.Duration, m.AckTimeout.Duration
-	o.Backoff = mqttlink.Backoff{Min: m.Reconnect.Min.Duration, Max: m.Reconnect.Max.Duration, Stable: m.Reconnect.Stable.Duration}
-	o.MaxQueued = m.Queue.Max
-	o.Drop = drop(m.Queue.Drop)
-	if !math.IsInf(float64(m.Drain), 1) {
-		o.Drain = float64(m.Drain)
-	}
-	o.Window = m.Window
-	o.LiveFirst, o.HistoryTopic = m.Order == config.OrderLiveFirst, m.HistoryTopic
-	if m.Will.Topic != "" {
-		o.Will = &mqttlink.Message{Topic: m.Will.Topic, Payload: []byte(m.Will.Payload), QoS: byte(m.Will.QoS), Retain: m.Will.Retain}
-	}
-	return o
-}
-
-// CheckCertificates reads the certificates and keys of all connections, without
-// using the network, and tells what is wrong with the first that is.
-func CheckCertificates(c *config.Config) error {
-	check := func(m *config.MQTT) error {
-		if m.Endpoint == "" {
-			return nil
-		}
-		return mqttlink.CheckCertificates(LinkOptions(m), time.Now())
-	}
-	for i := range c.Things {
-		if t := &c.Things[i]; t.MQTT != nil {
-			if err := check(t.MQTT); err != nil {
-				return fmt.Errorf("connection of thing %s: %w", t.Name, err)
-			}
+	for _, n := range names {
+		if link := own[n]; link != nil {
+			each(n, link)
 		}
 	}
-	return check(&c.MQTT)
 }
 
-// localIP is this machine's address toward the broker of thing, or nil.
-func (l *links) localIP(thing string) net.IP {
-	addr := l.of(thing).LocalAddr()
-	if !addr.IsValid() {
-		return nil
+// localAddr is this machine's address toward the broker of thing, if that is known.
+func (l *links) localAddr(thing string) netip.Addr {
+	if link := l.of(thing); link != nil {
+		return link.LocalAddr()
 	}
-	return addr.AsSlice()
+	return netip.Addr{}
 }

@@ -32,7 +32,7 @@ func TestMetrics(t *testing.T) {
 		_ = a.links.own["a"].Publish(t.Context(), mqttlink.Message{Topic: "t"})
 	}
 	w := httptest.NewRecorder()
-	metrics{a}.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	get(t, a, w, "/metrics")
 	got, _ := io.ReadAll(w.Result().Body)
 	page := regexp.MustCompile(`(age_seconds\{.*\}) .*`).ReplaceAllString(string(got), "$1 AGE")
 	const golden = "testdata/metrics.txt"

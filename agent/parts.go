@@ -1,62 +1,179 @@
 package agent
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
 
 	"pithings/agent/config"
-	"pithings/camera"
-	"pithings/display"
+	"pithings/camera/store"
 	"pithings/things"
 )
 
-// makeThings makes the things of the configuration. No part is opened.
-func (a *Agent) makeThings() error {
-	for i := range a.o.Config.Things {
-		c := &a.o.Config.Things[i]
-		t, err := a.makeThing(c)
-		if err != nil {
-			return fmt.Errorf("thing %s: %w", c.Name, err)
+// part is a thing of the agent, with what keeps it working.
+type part struct {
+	things.Thing
+	made    config.Thing // what it was made of
+	baseURL string
+	mirror  http.Handler // of a screen
+	closers []io.Closer  // what it holds
+	run     *unit        // nil before it is started
+	detach  func()
+}
+
+// stop ends its work and releases what it holds.
+func (p *part) stop() {
+	p.run.end()
+	if p.detach != nil {
+		p.detach()
+	}
+	for _, c := range p.closers {
+		c.Close()
+	}
+	p.detach, p.closers = nil, nil
+}
+
+// same reports whether the thing of a configuration is this one, on the same connection.
+func (p *part) same(c *config.Config, t *config.Thing) bool {
+	return p.baseURL == c.HTTP.BaseURL && reflect.DeepEqual(p.made, *t)
+}
+
+// open makes the things of a configuration that are not there. No part is opened.
+func (s *thingService) open(c *config.Config) error {
+	var all []*part
+	for i := range c.Things {
+		t := &c.Things[i]
+		if j := slices.IndexFunc(s.parts, func(p *part) bool { return p.Name() == t.Name }); j >= 0 {
+			all = append(all, s.parts[j])
+			continue
 		}
-		a.things = append(a.things, t)
+		p := &part{made: *t, baseURL: c.HTTP.BaseURL}
+		if err := s.makeThing(c, p); err != nil {
+			for _, c := range p.closers {
+				c.Close()
+			}
+			for _, old := range s.parts {
+				if !slices.Contains(all, old) {
+					all = append(all, old)
+				}
+			}
+			s.setParts(all)
+			return fmt.Errorf("thing %s: %w", t.Name, err)
+		}
+		all = append(all, p)
+	}
+	s.setParts(all)
+	return nil
+}
+
+func (s *thingService) setParts(all []*part) {
+	s.mu.Lock()
+	s.parts = all
+	s.mu.Unlock()
+}
+
+// all lists the things in the order of the configuration.
+func (s *thingService) all() (all []things.Thing) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, p := range s.parts {
+		all = append(all, p.Thing)
+	}
+	return all
+}
+
+func (s *thingService) names() (names []string) {
+	for _, t := range s.all() {
+		names = append(names, t.Name())
+	}
+	return names
+}
+
+// startAll attaches the things that do not work yet to their topics, and keeps their
+// parts working.
+func (s *thingService) startAll() error {
+	for _, p := range s.parts {
+		if p.run != nil {
+			continue
+		}
+		detach, err := p.Attach()
+		if err != nil {
+			return err
+		}
+		p.detach = detach
+	}
+	for _, p := range s.parts {
+		if p.run == nil {
+			p.run = begin(s.running, func(ctx context.Context) { supervise(ctx, p.Thing, s.health, s.log) })
+		}
 	}
 	return nil
 }
 
-func (a *Agent) makeThing(c *config.Thing) (things.Thing, error) {
-	link := a.transcript.Client(a.links.of(c.Name))
-	switch c.Type {
-	case config.MotionType:
-		return things.NewMotion(things.MotionOptions{
-			Thing: c.Name, Topics: c.Topics, Extra: c.Extra, Pin: c.Motion.Pin,
-			Both: c.Motion.Publish == config.PublishBoth, TimeKey: c.Motion.TimeKey, Sensor: motionOpts(c.Motion),
-		}, a.o.Board, link, a.log)
-	case config.EnvironmentType:
-		// Its readings every few seconds would drown the events in the transcript,
-		// so it publishes past it.
-		e := c.Environment
-		return things.NewEnvironment(things.EnvironmentOptions{
-			Thing: c.Name, Topics: c.Topics, Extra: c.Extra, Bus: e.Bus, Address: uint16(e.Address),
-			Interval: e.Interval.Duration, Schema: things.Schema(e.Schema), Sensor: environmentOpts(e),
-		}, a.o.Board, a.links.of(c.Name), a.log)
-	case config.CameraType:
-		pictures, err := a.pictures(c.Name)
-		if err != nil {
-			return nil, err
+// mirrors lists the things that show something, as /screen/NAME.png.
+func (s *thingService) mirrors() (names []string) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, p := range s.parts {
+		if p.mirror != nil {
+			names = append(names, p.Name())
 		}
-		cam := camera.New(a.o.Board, c.Camera.Device, cameraOpts(c.Camera), a.log)
-		a.closers = append(a.closers, cam)
-		return things.NewCamera(things.CameraOptions{Thing: c.Name, Topics: c.Topics, Extra: c.Extra}, cam, pictures, link, a.log)
-	case config.ScreenType:
-		o, err := screenOpts(c.Screen)
-		if err != nil {
-			return nil, err
-		}
-		screen := display.New(a.o.Board, c.Screen.Device, o, a.log)
-		a.closers = append(a.closers, screen)
-		if a.web != nil {
-			a.web.local("GET /screen/"+c.Name+".png", screen.Mirror())
-		}
-		return things.NewScreen(things.ScreenOptions{Thing: c.Name, Topics: c.Topics}, screen, link, a.log)
 	}
-	return nil, fmt.Errorf("unknown type %q", c.Type)
+	return names
+}
+
+// serveScreen answers with what a screen shows, as NAME.png.
+func (s *thingService) serveScreen(w http.ResponseWriter, r *http.Request) {
+	name, png := strings.CutSuffix(r.PathValue("file"), ".png")
+	s.mu.RLock()
+	i := slices.IndexFunc(s.parts, func(p *part) bool { return p.mirror != nil && p.Name() == name })
+	var mirror http.Handler
+	if i >= 0 {
+		mirror = s.parts[i].mirror
+	}
+	s.mu.RUnlock()
+	if !png || mirror == nil {
+		http.NotFound(w, r)
+		return
+	}
+	mirror.ServeHTTP(w, r)
+}
+
+// makeThing makes the thing of a part.
+func (s *thingService) makeThing(all *config.Config, p *part) (err error) {
+	c := &p.made
+	kind := things.KindOf(c.Type)
+	env := things.Env{
+		Board: s.board, Link: s.links.of(c.Name), Events: s.events, Interlocks: &s.interlocks, Lines: &s.lines, Log: s.log, Pulse: s.pulse,
+		Self:        s.self,
+		OwnPictures: ownPictures(all.HTTP.BaseURL),
+		State:       func() (string, error) { return s.thingState(c.Name) },
+	}
+	if !kind.Routine {
+		own := s.links.of(c.Name)
+		env.Link = s.transcript.Client(own, own.Stats)
+	}
+	if s.web != nil {
+		env.Pictures = func() (store.Store, error) { return s.pictures(c.Name) }
+	}
+	p.Thing, err = c.Settings.Open(things.Options{Thing: c.Name, Topics: c.Topics, Extra: c.Extra}, env)
+	if closer, ok := p.Thing.(io.Closer); ok && err == nil {
+		p.closers = append(p.closers, closer)
+	}
+	if m, ok := p.Thing.(things.Mirrored); ok && err == nil {
+		p.mirror = m.Mirror()
+	}
+	return err
+}
+
+// thingState returns the folder in which a thing keeps what outlives the process.
+func (s *thingService) thingState(name string) (string, error) {
+	if err := s.folder.own(); err != nil {
+		return "", err
+	}
+	return s.folder.Thing(name)
 }

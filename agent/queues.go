@@ -4,30 +4,61 @@ import (
 	"cmp"
 	"log/slog"
 	"slices"
+	"sync"
+	"time"
 
 	"pithings/agent/config"
-	"pithings/agent/queue"
-	"pithings/mqttlink"
 	"pithings/mqttlink/outbox"
+	"pithings/spool/queue"
 )
 
 // queues are the outboxes of an agent's connections, by the connections' names.
 type queues struct {
-	a     *Agent
-	ids   []string // all client ids of this run
-	boxes map[string]*outbox.Disk
+	folder *folder
+	now    func() time.Time
+	ids    []string // all client ids of this run
+	mu     sync.RWMutex
+	boxes  map[string]*outbox.Disk
+}
+
+// box returns the outbox of a connection, or nil.
+func (q *queues) box(name string) *outbox.Disk {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return q.boxes[name]
+}
+
+// any reports whether there is an outbox, so that the state folder is owned.
+func (q *queues) any() bool {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return len(q.boxes) > 0
+}
+
+// closeOne closes the outbox of a connection.
+func (q *queues) closeOne(name string) error {
+	q.mu.Lock()
+	box := q.boxes[name]
+	delete(q.boxes, name)
+	q.mu.Unlock()
+	if box == nil {
+		return nil
+	}
+	return box.Close()
 }
 
 // open opens the outbox of a connection; "" is the shared one.
 func (q *queues) open(name, id string, c *config.Queue, log *slog.Logger) (*outbox.Disk, error) {
 	o := QueueOptions(c)
-	o.Log, o.Now = log, q.a.clock.Now
+	o.Log, o.Now = log, q.now
 	inUse := func(id string) bool { return slices.Contains(q.ids, id) }
-	box, err := queue.Open(&q.a.state, name, id, inUse, o)
+	box, err := queue.Open(&q.folder.Folder, name, id, inUse, o)
 	if err != nil {
 		return nil, err
 	}
+	q.mu.Lock()
 	q.boxes[name] = box
+	q.mu.Unlock()
 	return box, nil
 }
 
@@ -51,21 +82,10 @@ func drop(name string) outbox.Drop {
 	return outbox.DropNewest
 }
 
-// of returns the outbox of a client id, or nil.
-func (q *queues) of(id string) outbox.Box {
-	box := outbox.Box(nil)
-	q.a.links.all(func(name string, link *mqttlink.Link) {
-		if b := q.boxes[name]; b != nil && link.ClientID() == id {
-			box = b
-		}
-	})
-	return box
-}
-
-// tellOrphans warns of outboxes that no connection delivers: of things that were
+// warnOrphans warns of outboxes that no connection delivers: of things that were
 // taken out of the configuration, or whose client id was changed by hand.
-func (q *queues) tellOrphans(log *slog.Logger) {
-	all, err := q.a.state.Queues()
+func (q *queues) warnOrphans(log *slog.Logger) {
+	all, err := q.folder.Queues()
 	if err != nil {
 		return // there is nothing yet
 	}
@@ -78,18 +98,18 @@ func (q *queues) tellOrphans(log *slog.Logger) {
 			continue
 		}
 		if n := box.Len(); n > 0 {
-			log.Warn("messages wait for a connection that the configuration does not have any more; pithings queue export and purge, or pithings pub --drain, see to them",
-				"client_id", o.ClientID, "messages", n, "dir", o.Dir)
+			log.Warn("queued messages have no connection in the configuration any more; deliver them with pithings pub --drain, or use pithings queue export and purge",
+				"client_id", o.ClientID, "n", n, "dir", o.Dir)
 		}
 		box.Close()
 	}
 }
 
-// close gives the outboxes up, and tells what is lost with them, if anything is.
+// close closes the outboxes, and logs what is lost with them, if anything is.
 func (q *queues) close(log *slog.Logger) {
 	for name, box := range q.boxes {
 		if err := box.Close(); err != nil {
-			log.Error("a queue could not be closed in order", "connection", cmp.Or(name, "shared"), "err", err)
+			log.Error("queue could not be closed in order", "connection", cmp.Or(name, "shared"), "err", err)
 		}
 	}
 	clear(q.boxes)

@@ -44,7 +44,7 @@ func TestBacklogOutlivesTheAgent(t *testing.T) {
 	}
 	queued := func(a *Agent) QueueState {
 		w := httptest.NewRecorder()
-		a.Health().ServeHTTP(w, httptest.NewRequest("GET", "/healthz", nil))
+		get(t, a, w, "/healthz")
 		var health struct{ Queues map[string]QueueState }
 		if err := json.Unmarshal(w.Body.Bytes(), &health); err != nil {
 			t.Fatal(err)
@@ -118,7 +118,7 @@ func TestBacklogOutlivesTheAgent(t *testing.T) {
 	}
 }
 
-// freeAddr is an address on which nobody listens yet.
+// freeAddr is an address without a listener.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -16,23 +16,33 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pithings/conf"
+	"pithings/things"
 )
+
+// plain is a configuration without where its values come from.
+func plain(c *Config) *Config {
+	p := *c
+	p.places = conf.Places{}
+	return &p
+}
 
 func TestMockIsValid(t *testing.T) {
 	c, warnings, err := Parse("mock", []byte(Mock().String()), nil)
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v %v", err, warnings)
 	}
-	if want := Mock(); !reflect.DeepEqual(c, want) {
+	if want := Mock(); !reflect.DeepEqual(plain(c), want) {
 		t.Errorf("read back:\n%v\nwant\n%v", c, want)
 	}
 	loaded, warnings, err := LoadMock("", nil)
-	if err != nil || len(warnings) > 0 || !reflect.DeepEqual(loaded, Mock()) {
+	if err != nil || len(warnings) > 0 || !reflect.DeepEqual(plain(loaded), Mock()) {
 		t.Errorf("LoadMock: %v %v\n%v", err, warnings, loaded)
 	}
 	m := Mock()
-	if m.Things[0].Motion.WarmUp.Duration != 0 || m.Things[0].Motion.Hold.Duration != 0 || m.Things[1].Environment.Interval.Duration != 3*time.Second ||
-		m.Things[2].Camera.Size != (Size{640, 480}) {
+	if m.Things[0].Settings.(*things.MotionSettings).WarmUp.Duration != 0 || m.Things[0].Settings.(*things.MotionSettings).Hold.Duration != 0 || m.Things[1].Settings.(*things.EnvironmentSettings).Interval.Duration != 3*time.Second ||
+		m.Things[2].Settings.(*things.CameraSettings).Size != (conf.Size{Width: 640, Height: 480}) {
 		t.Errorf("%v", m)
 	}
 }
@@ -44,10 +54,20 @@ func TestMockWithEndpoint(t *testing.T) {
 	}
 }
 
+// fullExample is the example with the things that stand there as comments.
+func fullExample() []byte {
+	return regexp.MustCompile(`(?m)^  # (- name: |  )`).ReplaceAll(Example(), []byte("  $1"))
+}
+
+// The example loads as it is, and with the things that are comments.
 func TestExample(t *testing.T) {
 	c, warnings := parse(t, string(Example()))
-	if len(warnings) > 0 {
-		t.Errorf("warnings %v", warnings)
+	all, more := parse(t, string(fullExample()))
+	if len(warnings)+len(more) > 0 {
+		t.Errorf("warnings %v %v", warnings, more)
+	}
+	if len(all.Things) != len(things.Kinds()) || len(c.Things) != len(Mock().Things) {
+		t.Errorf("%d things, and %d with those in comments", len(c.Things), len(all.Things))
 	}
 	// Only what is required, and the broker that lets the example run.
 	least, _ := parse(t, `
@@ -58,55 +78,53 @@ things:
   - {name: TG_Camera, type: camera}
   - {name: TG_Screen, type: screen}
 flows: [{builtin: SecurityFlow, things: {motionSensor: TG_MS, camera: TG_Camera, screen: TG_Screen}}]`)
-	fetch := &least.Thing("TG_Screen").Screen.Fetch
+	fetch := &least.Thing("TG_Screen").Settings.(*things.ScreenSettings).Fetch
 	fetch.AllowFiles, fetch.AllowNets, fetch.DenyNets = nil, nil, nil
-	if !reflect.DeepEqual(c, least) {
+	if !reflect.DeepEqual(plain(c), plain(least)) {
 		t.Errorf("the example is\n%v\nthe defaults are\n%v", c, least)
 	}
 
 	// Every key stands in the example, in its place.
-	d := newDecoder("example")
-	doc := d.parseYAML(Example())
-	list, _ := d.entries(doc, "", 0)
-	again := new(Config)
-	d.sections(again, list)
-	for _, e := range list {
-		switch e.key {
-		case "things":
-			d.things(again, e)
-		case "flows":
-			d.flows(again, e)
-		}
-	}
+	given := all.places
 	var want []string
-	var walk func(p any, path string)
-	walk = func(p any, path string) {
-		for _, f := range fieldsOf(p) {
-			at := join(path, f.key)
-			if path != "" || f.key != "things" && f.key != "flows" {
-				want = append(want, at)
-			}
-			if f.value.Kind() == reflect.Struct && !f.scalar() {
-				walk(f.value.Addr().Interface(), at)
-			}
+	for _, f := range conf.Leaves(new(Config)) {
+		if !strings.Contains(f.Path, "[]") {
+			want = append(want, f.Path)
 		}
 	}
-	walk(c, "")
-	for i, kind := range Types() {
+	for i, kind := range things.KindNames() {
 		thing := newThing(kind)
-		walk(&thing, fmt.Sprintf("things[%d]", i))
-		walk(thing.part(), fmt.Sprintf("things[%d]", i))
+		for _, f := range conf.Leaves(&thing) {
+			if !strings.HasPrefix(f.Path, "mqtt.") { // shown in a comment
+				want = append(want, fmt.Sprintf("things[%d].%s", i, strings.ReplaceAll(f.Path, "[]", "[0]")))
+			}
+		}
 		for _, role := range rolesOf(kind) {
 			want = append(want, fmt.Sprintf("things[%d].topics.%s", i, role))
 		}
 	}
-	walk(new(Flow), "flows[0]")
+	for _, f := range conf.Leaves(new(Flow)) {
+		want = append(want, "flows[0]."+f.Path)
+	}
+	if len(want) < 130 {
+		t.Errorf("only %d keys", len(want))
+	}
 	for _, path := range want {
-		if strings.HasSuffix(path, "].mqtt") { // shown in a comment
-			continue
-		}
-		if _, ok := d.places[path]; !ok {
+		if !given.Given(path) {
 			t.Errorf("the example lacks %s", path)
+		}
+	}
+	for i, kind := range things.Kinds() {
+		thing := newThing(kind.Name)
+		thing.Name = kind.Example
+		for j, f := range conf.Fields(thing.Settings) {
+			if f.Required() {
+				f.Value.Set(conf.Fields(all.Things[i].Settings)[j].Value)
+			}
+		}
+		got, want := &Config{Things: all.Things[i : i+1]}, &Config{Things: []Thing{thing}}
+		if got.String() != want.String() {
+			t.Errorf("the example has\n%v\nthe defaults are\n%v", got, want)
 		}
 	}
 	if !bytes.Contains(Example(), []byte("# mqtt: {")) {
@@ -237,7 +255,7 @@ func TestLoadFailures(t *testing.T) {
 	write(t, filepath.Join(dir, "empty"), "\nx", 0o600)
 	for _, row := range []struct{ path, want string }{
 		{filepath.Join(dir, "none.yaml"), "write one with: pithings config example >"},
-		{dir, "is a folder; name the file in it"},
+		{dir, "not a regular file but a folder"},
 		{config("none"), "c.yaml:1:56: password_file: stat "},
 	} {
 		if _, _, err := Load(row.path, nil); err == nil || !strings.Contains(err.Error(), row.want) {
@@ -254,12 +272,24 @@ func TestLoadFailures(t *testing.T) {
 	}
 }
 
-func TestReadablePassword(t *testing.T) {
+// openFolder is a folder that every user of the system can enter.
+func openFolder(t *testing.T) string {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("files have other rights there")
 	}
+	dir := t.TempDir()
+	for d := dir; d != filepath.Dir(os.TempDir()) && d != os.TempDir(); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestReadablePassword(t *testing.T) {
 	text := "mqtt: {endpoint: mqtts://h, username: u, password: hush}\nthings: [{name: x, type: camera}]\n"
-	path := write(t, filepath.Join(t.TempDir(), "c.yaml"), text, 0o644)
+	path := write(t, filepath.Join(openFolder(t), "c.yaml"), text, 0o644)
 	_, warnings, err := Load(path, nil)
 	want := path + ":1:52: every user of this system can read the password in this file; chmod o-r " + path + ", or use password_file"
 	if err != nil || len(warnings) != 1 || warnings[0].String() != want {
@@ -271,26 +301,66 @@ func TestReadablePassword(t *testing.T) {
 	}
 }
 
-func TestNotationsReadBack(t *testing.T) {
-	for _, text := range []string{"0s", "500ms", "3s", "1m", "1m30s", "1h", "1h0m3s", "24h"} {
-		var d Duration
-		if err := d.UnmarshalText([]byte(text)); err != nil || d.String() != text {
-			t.Errorf("%s is written %s (%v)", text, d, err)
-		}
+// A private key that every user can read is no secret. It is warned of once, however
+// many things use it; a file that a group was given, and systemd's credentials, are not.
+func TestExposedKeyIsWarnedOf(t *testing.T) {
+	dir := openFolder(t)
+	write(t, filepath.Join(dir, "c.pem"), "", 0o644)
+	key := write(t, filepath.Join(dir, "c.key"), "", 0o644)
+	pass := write(t, filepath.Join(dir, "pass"), "hush\n", 0o604)
+	text := "mqtt: {endpoint: mqtts://h, cert: c.pem, key: c.key, username: u, password_file: pass}\nthings: [{name: x, type: camera, mqtt: {client_id: y}}, {name: z, type: camera, device: /dev/video9}]\n"
+	path := write(t, filepath.Join(dir, "c.yaml"), text, 0o644)
+	_, warnings, err := Load(path, nil)
+	want := []string{
+		path + ":1:47: every user of this system can read the private key " + key + "; chmod o= " + key,
+		path + ":1:82: every user of this system can read the password in " + pass + "; chmod o= " + pass,
 	}
-	for _, text := range []string{"2/s", "80/s", "0.5/s", "30/min", "100/h", "1/h", "unlimited"} {
-		var r, again Rate
-		if err := r.UnmarshalText([]byte(text)); err != nil {
-			t.Error(err)
-		}
-		if err := again.UnmarshalText([]byte(r.String())); err != nil || again != r {
-			t.Errorf("%s is written %s, read as %v (%v)", text, r, float64(again), err)
-		}
+	if err != nil || len(warnings) != 2 || warnings[0].String() != want[0] || warnings[1].String() != want[1] {
+		t.Errorf("%v\n%v\nwant %v", err, warnings, want)
 	}
-	for _, text := range []string{"0", "1", "1000", "64KiB", "64MiB", "3GiB", "1TiB"} {
-		var b Bytes
-		if err := b.UnmarshalText([]byte(text)); err != nil || b.String() != text {
-			t.Errorf("%s is written %s (%v)", text, b, err)
+	write(t, key, "", 0o640)
+	write(t, pass, "hush\n", 0o600)
+	if _, warnings, err = Load(path, nil); err != nil || len(warnings) > 0 {
+		t.Errorf("%v %v", err, warnings)
+	}
+	credentials := filepath.Join(dir, "credentials")
+	if err := os.Mkdir(credentials, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(credentials, "c.key"), "", 0o444)
+	if _, warnings, err = Load(path, []string{"CREDENTIALS_DIRECTORY=" + credentials}); err != nil || len(warnings) > 0 {
+		t.Errorf("%v %v", err, warnings)
+	}
+	if _, warnings, err = ParseConnection("command line", []byte(`{"mqtt":{"endpoint":"mqtts://h","cert":"a","key":"`+write(t, key, "", 0o644)+`"}}`)); err != nil || len(warnings) != 1 {
+		t.Errorf("%v %v", err, warnings)
+	}
+}
+
+// So are the embedded broker's.
+func TestExposedSecretsOfTheBrokerAreWarnedOf(t *testing.T) {
+	dir := openFolder(t)
+	for _, name := range []string{"b.key", "hashes"} {
+		write(t, filepath.Join(dir, name), "", 0o644)
+	}
+	text := "broker:\n  listen: \":8883\"\n  tls: {cert: b.pem, key: b.key}\n  users:\n" +
+		"    - {name: a, password_file: hashes}\n    - {name: b, password_file: hashes}\n    - {name: c, password_hash: " + hallHash + "}\n" +
+		"things: [{name: x, type: camera}]\n"
+	path := write(t, filepath.Join(dir, "c.yaml"), text, 0o644)
+	_, warnings, err := Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		":3:27: every user of this system can read the private key " + filepath.Join(dir, "b.key") + "; chmod o= ",
+		":5:32: every user of this system can read the password hashes in " + filepath.Join(dir, "hashes") + "; chmod o= ",
+		":7:32: every user of this system can read the password hash in this file; chmod o-r " + path,
+	}
+	if len(warnings) != len(want) {
+		t.Fatalf("%v", warnings)
+	}
+	for i, w := range want {
+		if got := warnings[i].String(); !strings.HasPrefix(got, path+w) {
+			t.Errorf("%s\nwant %s%s", got, path, w)
 		}
 	}
 }

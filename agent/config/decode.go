@@ -2,357 +2,180 @@ package config
 
 import (
 	"fmt"
-	"maps"
-	"reflect"
 	"slices"
+	"strings"
 
-	"github.com/goccy/go-yaml/ast"
-
-	"pithings/flow"
+	"pithings/conf"
+	"pithings/conf/suggest"
+	"pithings/things"
 )
 
-// maxNodes bounds the values decoded, aliases expanded.
-const maxNodes = 50_000
-
-// maxDepth bounds the nesting of aliases in anchors.
-const maxDepth = 40
-
-// place is where a value was written.
-type place struct {
-	source       string
-	line, column int
-}
-
-// decoder turns a YAML document into a Config. It goes on after a problem, so
-// that one run tells all.
+// decoder turns a YAML document into a Config.
 type decoder struct {
-	source   string
-	problems Error
-	warnings []Warning
-	places   map[string]place // of what was set, by path: "things[0].pin"
-	anchors  map[string]*ast.AnchorNode
-	nodes    int // followed so far
-	// exhausted is set when nodes went over maxNodes, which is told once.
-	exhausted bool
-	partial   bool // things, flows and a broker may be missing
+	*conf.Decoder
+	partial bool // things, flows and a broker may be missing
+	over    Over
+	layer   *layerDecoder // what over has returned
 }
 
-func newDecoder(source string) *decoder {
-	return &decoder{source: source, places: map[string]place{}, anchors: map[string]*ast.AnchorNode{}}
+func newDecoder(source string, vars conf.Variables) *decoder {
+	return &decoder{Decoder: conf.NewDecoder(source, vars)}
 }
 
-func (d *decoder) failAt(line, column int, format string, args ...any) {
-	d.problems.add(Problem{d.source, line, column, fmt.Sprintf(format, args...)})
+// only lets the decoder do without what an agent needs.
+func (d *decoder) only() *decoder {
+	d.partial = true
+	return d
 }
 
-func (d *decoder) fail(n ast.Node, format string, args ...any) {
-	line, column := position(n)
-	d.failAt(line, column, format, args...)
-}
-
-// position is that of a node's first character.
-func position(n ast.Node) (line, column int) {
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		if !m.IsFlowStyle && len(m.Values) > 0 {
-			return position(m.Values[0].Key)
-		}
-	case *ast.MappingValueNode:
-		return position(m.Key)
-	}
-	t := n.GetToken()
-	if t == nil || t.Position == nil {
-		return 0, 0
-	}
-	return t.Position.Line, t.Position.Column
-}
-
-func (d *decoder) mark(path string, n ast.Node) {
-	line, column := position(n)
-	d.places[path] = place{d.source, line, column}
-}
-
-// entry is one key of a mapping with its value.
-type entry struct {
-	key   string
-	at    ast.Node
-	value ast.Node
-}
-
-// findAnchors notes all anchors, to be found by the aliases that follow them.
-func (d *decoder) findAnchors(n ast.Node) {
-	ast.Walk(visitor(func(n ast.Node) {
-		a, ok := n.(*ast.AnchorNode)
-		if !ok || a.Name == nil {
-			return
-		}
-		name := a.Name.GetToken().Value
-		if d.anchors[name] != nil {
-			d.fail(a, "anchor %s is given twice", quote("&"+name))
-		}
-		d.anchors[name] = a
-	}), n)
-}
-
-type visitor func(ast.Node)
-
-func (v visitor) Visit(n ast.Node) ast.Visitor { v(n); return v }
-
-// follow replaces anchors and aliases by what they stand for. It returns nil
-// after a problem.
-func (d *decoder) follow(n ast.Node) ast.Node {
-	if d.nodes++; d.nodes > maxNodes {
-		d.tooMany(n)
-		return nil
-	}
-	for range maxDepth {
-		switch m := n.(type) {
-		case *ast.AnchorNode:
-			n = m.Value
-		case *ast.AliasNode:
-			name := m.Value.GetToken().Value
-			a := d.anchors[name]
-			if a == nil || a.GetToken().Position.Offset > m.GetToken().Position.Offset {
-				d.fail(m, "alias %s has no anchor %s before it", quote("*"+name), quote("&"+name))
-				return nil
-			}
-			n = a.Value
-		case *ast.TagNode:
-			d.fail(m, "YAML tags (%s) are not supported; remove it", quoteless(m.GetToken().Value))
-			return nil
-		case nil:
-			return nil
-		default:
-			return n
-		}
-	}
-	d.fail(n, "this is nested too deeply")
-	return nil
-}
-
-func (d *decoder) tooMany(n ast.Node) {
-	if !d.exhausted {
-		d.exhausted = true
-		d.fail(n, "the file has too many values, counting those that aliases repeat")
-	}
-}
-
-// entries returns a mapping's keys in the order of the file, those merged with
-// "<<" last. what names the mapping in messages.
-func (d *decoder) entries(n ast.Node, what string, depth int) (list []entry, ok bool) {
-	if n = d.follow(n); n == nil {
-		return nil, false
-	}
-	if depth > maxDepth {
-		d.fail(n, "this is nested too deeply")
-		return nil, false
-	}
-	if n.Type() == ast.NullType {
-		return nil, true
-	}
-	m, isMap := n.(ast.MapNode)
-	if !isMap {
-		d.fail(n, "%s: %s stands where \"key: value\" lines belong", what, describe(n))
-		return nil, false
-	}
-	seen := map[string]ast.Node{}
-	var merged []entry
-	for it := m.MapRange(); it.Next(); {
-		if d.nodes++; d.nodes > maxNodes {
-			d.tooMany(n)
-			return nil, false
-		}
-		if it.Key().IsMergeKey() {
-			merged = append(merged, d.merged(it.Value(), what, depth)...)
-			continue
-		}
-		key, at := d.key(it.Key())
-		if at == nil {
-			continue
-		}
-		if first := seen[key]; first != nil {
-			line, column := position(first)
-			d.fail(at, "key %q is given twice; the first is at %d:%d", key, line, column)
-			continue
-		}
-		seen[key] = at
-		list = append(list, entry{key, at, it.Value()})
-	}
-	for _, e := range merged {
-		if seen[e.key] == nil {
-			seen[e.key] = e.at
-			list = append(list, e)
-		}
-	}
-	return list, true
-}
-
-// merged returns what a "<<" key brings: one mapping, or a list of them.
-func (d *decoder) merged(n ast.Node, what string, depth int) (list []entry) {
-	n = d.follow(n)
-	if s, ok := n.(*ast.SequenceNode); ok {
-		for _, v := range s.Values {
-			more, _ := d.entries(v, what, depth+1)
-			list = append(list, more...)
-		}
-		return list
-	}
-	if n != nil {
-		list, _ = d.entries(n, what, depth+1)
-	}
-	return list
-}
-
-// key returns a mapping key as text, and nil when it is none.
-func (d *decoder) key(n ast.Node) (string, ast.Node) {
-	if a, ok := n.(*ast.AnchorNode); ok {
-		n = a.Value
-	}
-	s, ok := n.(ast.ScalarNode)
-	if !ok || s.GetToken() == nil {
-		d.fail(n, "a key must be a single word")
-		return "", nil
-	}
-	return s.GetToken().Value, n
-}
-
-// describe says what a node is, for one who knows no YAML terms.
-func describe(n ast.Node) string {
-	switch n.Type() {
-	case ast.SequenceType:
-		return "a list"
-	case ast.MappingType, ast.MappingValueType:
-		return "a mapping (key: value)"
-	case ast.NullType:
-		return "nothing"
-	}
-	if s, ok := n.(ast.ScalarNode); ok && s.GetToken() != nil {
-		return "a single value"
-	}
-	return "something else"
-}
-
-// fields decodes entries into fields. home says where else a key that is not
-// among them belongs, or "".
-func (d *decoder) fields(list []entry, fields []field, path, what string, home func(key string) string) {
+// sections decodes everything but things and flows.
+func (d *decoder) sections(c *Config, list []conf.Entry) {
+	var rest []conf.Entry
 	for _, e := range list {
-		if d.problems.full() {
+		if e.Key != "things" && e.Key != "flows" {
+			rest = append(rest, e)
+		}
+	}
+	d.Fields(rest, conf.Fields(c), "", "configuration", func(key string) string {
+		if len(withKey(key)) > 0 {
+			return "belongs to a thing, in the list \"things\""
+		}
+		return ""
+	})
+}
+
+// lists decodes things and flows. Own connections of things inherit from c.MQTT, which is
+// complete by now.
+func (d *decoder) lists(c *Config, list []conf.Entry) {
+	for _, e := range list {
+		switch e.Key {
+		case "things":
+			d.things(c, e)
+		case "flows":
+			d.flows(c, e)
+		}
+	}
+}
+
+func (d *decoder) things(c *Config, e conf.Entry) {
+	d.MarkNode("things", e.At)
+	for i, n := range d.Items(e) {
+		if d.Problems.Full() {
 			return
 		}
-		i := slices.IndexFunc(fields, func(f field) bool { return f.key == e.key })
-		if i < 0 {
-			if where := home(e.key); where != "" {
-				d.fail(e.at, "%s: key %q %s", what, e.key, where)
-			} else {
-				d.fail(e.at, "%s: unknown key %s%s", what, quote(e.key), flow.Suggest(e.key, keysOf(fields)))
-			}
-			continue
-		}
-		d.field(e, fields[i], join(path, e.key))
+		// A thing with problems keeps its place, so that paths continue to match.
+		c.Things = append(c.Things, d.thing(c, n, i))
 	}
 }
 
-func nowhere(string) string { return "" }
-
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-// field decodes one value into one field.
-func (d *decoder) field(e entry, f field, path string) {
-	d.mark(path, e.at)
-	if f.scalar() {
-		d.scalar(e, f, path)
-		return
-	}
-	switch f.value.Kind() {
-	case reflect.Struct:
-		if list, ok := d.entries(e.value, e.key, 0); ok {
-			d.fields(list, fieldsOf(f.value.Addr().Interface()), path, e.key, nowhere)
-		}
-	case reflect.Slice:
-		f.value.Set(reflect.ValueOf(d.texts(e, path)))
-	case reflect.Map:
-		list, _ := d.entries(e.value, e.key, 0)
-		m := maps.Clone(f.value.Interface().(map[string]string))
-		if m == nil {
-			m = map[string]string{}
-		}
-		for _, one := range list {
-			var text string
-			d.field(one, field{key: one.key, value: reflect.ValueOf(&text).Elem()}, join(path, one.key))
-			m[one.key] = text
-		}
-		f.value.Set(reflect.ValueOf(m))
+func (d *decoder) flows(c *Config, e conf.Entry) {
+	d.MarkNode("flows", e.At)
+	for i, n := range d.Items(e) {
+		path := fmt.Sprintf("flows[%d]", i)
+		d.MarkNode(path, n)
+		var f Flow
+		conf.Fill(&f)
+		d.Struct(n, &f, path, "flow")
+		c.Flows = append(c.Flows, f)
 	}
 }
 
-// texts decodes a list of texts.
-func (d *decoder) texts(e entry, path string) []string {
-	var list []string
-	for i, v := range d.items(e) {
-		var text string
-		one := entry{e.key, v, v}
-		d.field(one, field{key: e.key, value: reflect.ValueOf(&text).Elem()}, fmt.Sprintf("%s[%d]", path, i))
-		list = append(list, text)
+// thing decodes the thing with index i. Its Type is empty when the file does not show what
+// it is.
+func (d *decoder) thing(c *Config, n conf.Node, i int) Thing {
+	path, what := fmt.Sprintf("things[%d]", i), fmt.Sprintf("thing %d", i+1)
+	d.MarkNode(path, n)
+	list, ok := d.Entries(n, what)
+	if !ok {
+		return Thing{}
 	}
-	return list
+	// The type decides which keys there are, and the name stands in messages.
+	who, ok := d.nameAndType(list, path)
+	if who.Name != "" {
+		what = "thing " + conf.Quote(who.Name)
+	}
+	if !ok {
+		return Thing{Name: who.Name}
+	}
+	if who.Type == "" {
+		d.Fail(n, "%s has no type; give one of %s", what, strings.Join(things.KindNames(), ", "))
+		return Thing{Name: who.Name}
+	}
+	t := newThing(who.Type)
+	t.Name = who.Name
+	var own *conf.Entry
+	var rest []conf.Entry
+	for _, e := range list {
+		switch e.Key {
+		case "name", "type":
+		case "mqtt":
+			own = &e
+		default:
+			rest = append(rest, e)
+		}
+	}
+	d.Fields(rest, conf.Fields(&t), path, what, func(key string) string { return elsewhere(t.Type, key) })
+	d.topicRoles(&t, path, what)
+	if own != nil {
+		t.MQTT = d.connection(c, *own, t.Name, conf.Join(path, "mqtt"), what)
+	}
+	return t
 }
 
-// items returns the items of a list.
-func (d *decoder) items(e entry) []ast.Node {
-	n := d.follow(e.value)
-	switch s := n.(type) {
-	case nil, *ast.NullNode:
-	case *ast.SequenceNode:
-		return s.Values
-	default:
-		d.fail(n, "%s: %s stands where a list belongs; begin each item with \"- \"", e.key, describe(n))
+// nameAndType decodes these two of a thing's keys. It reports false after a problem.
+func (d *decoder) nameAndType(list []conf.Entry, path string) (who Thing, ok bool) {
+	before := d.Problems.Count()
+	for _, f := range conf.Fields(&who) {
+		if f.Key == "type" {
+			f = f.Only(things.KindNames())
+		}
+		if i := slices.IndexFunc(list, func(e conf.Entry) bool { return e.Key == f.Key }); i >= 0 && f.Scalar() {
+			d.Field(list[i], f, conf.Join(path, f.Key))
+		}
 	}
-	return nil
+	return who, d.Problems.Count() == before
 }
 
-func (d *decoder) scalar(e entry, f field, path string) {
-	n := d.follow(e.value)
-	if n == nil {
-		return
+// elsewhere says which other types of things have a key.
+func elsewhere(name, key string) string {
+	others := slices.DeleteFunc(withKey(key), func(other string) bool { return other == name })
+	if len(others) == 0 {
+		return ""
 	}
-	d.mark(path, n)
-	var text string
-	switch s := n.(type) {
-	case *ast.NullNode:
-		line, column := position(e.at)
-		d.failAt(line, column, "%s has no value; give it one or remove the line", e.key)
-		return
-	case *ast.StringNode:
-		text = s.Value
-		switch f.value.Kind() {
-		case reflect.Bool, reflect.Int, reflect.Float64:
-			if f.parse(text) == nil {
-				if _, special := f.value.Addr().Interface().(interface{ UnmarshalText([]byte) error }); !special {
-					d.fail(n, "%s: write %s without quotes", e.key, text)
-					return
-				}
-			}
+	types := "type " + others[0]
+	if last := len(others) - 1; last > 0 {
+		types = "types " + strings.Join(others[:last], ", ") + " and " + others[last]
+	}
+	return fmt.Sprintf("belongs to %s, and this thing is of type %s", types, name)
+}
+
+func (d *decoder) topicRoles(t *Thing, path, what string) {
+	known := rolesOf(t.Type)
+	for role := range t.Topics {
+		if !slices.Contains(known, role) {
+			delete(t.Topics, role)
+			d.Bad(conf.Join(path, "topics."+role), "%s: type %s has no topic %s%s", what, t.Type, conf.Quote(role), suggest.From(role, known))
 		}
-	case *ast.LiteralNode:
-		text = s.Value.Value
-	case *ast.BoolNode:
-		text = s.GetToken().Value
-		if f.secret() || f.value.Kind() == reflect.String && f.allowed() == nil {
-			d.fail(n, "%s: put %s in quotes if it is meant as a text", e.key, text)
-			return
+	}
+}
+
+// connection decodes a thing's own connection over the shared one.
+func (d *decoder) connection(c *Config, e conf.Entry, name, path, what string) *MQTT {
+	d.MarkNode(path, e.At)
+	own := c.MQTT
+	own.ClientID = name
+	own.Will, own.Birth, own.Close, own.Status = Message{}, Message{}, Message{}, false // one for each connection
+	d.Struct(e.Value, &own, path, what+": mqtt")
+	given := func(key string) bool { return d.Given(conf.Join(path, key)) }
+	if given("password") != given("password_file") { // each replaces the other
+		if given("password") {
+			own.PasswordFile = ""
+		} else {
+			own.Password = conf.Secret{}
 		}
-	case *ast.SequenceNode, *ast.MappingNode, *ast.MappingValueNode:
-		d.fail(n, "%s: %s stands where a single value belongs", e.key, describe(n))
-		return
-	default: // numbers, as they were written
-		text = n.GetToken().Value
 	}
-	if err := f.set(text); err != nil {
-		d.fail(n, "%s: %v", e.key, err)
+	if given("cert") != given("key") && (c.MQTT.Cert != "" || c.MQTT.Key != "") {
+		d.Bad(path, "%s: cert and key belong together; give both here", what)
 	}
+	return &own
 }

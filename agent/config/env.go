@@ -1,11 +1,11 @@
 package config
 
 import (
-	"reflect"
 	"slices"
 	"strings"
 
-	"pithings/flow"
+	"pithings/conf"
+	"pithings/conf/suggest"
 )
 
 // envPrefix begins the name of every environment variable that is ours.
@@ -17,28 +17,18 @@ var envOther = []string{"PITHINGS_CONFIG"}
 
 // envField is a key outside the lists, as a variable.
 type envField struct {
-	field
+	conf.Leaf
 	name string // PITHINGS_MQTT_ENDPOINT
-	path string // mqtt.endpoint
 }
 
 // envFields lists the variables that c takes. Their names are the path of the
 // key in capitals, with _ between its parts.
 func envFields(c *Config) (list []envField) {
-	var walk func(p any, path string)
-	walk = func(p any, path string) {
-		for _, f := range fieldsOf(p) {
-			at := join(path, f.key)
-			switch {
-			case f.scalar():
-				name := envPrefix + strings.ToUpper(strings.ReplaceAll(at, ".", "_"))
-				list = append(list, envField{f, name, at})
-			case f.value.Kind() == reflect.Struct:
-				walk(f.value.Addr().Interface(), at)
-			}
+	for _, f := range conf.Leaves(c) {
+		if f.Scalar() && f.Tag.Get("env") != "-" && !strings.Contains(f.Path, "[]") {
+			list = append(list, envField{f, envPrefix + strings.ToUpper(strings.ReplaceAll(f.Path, ".", "_"))})
 		}
 	}
-	walk(c, "")
 	return list
 }
 
@@ -52,7 +42,7 @@ func EnvNames() []string {
 }
 
 // environment applies env, a list of NAME=VALUE; the last of equal names holds.
-func (d *decoder) environment(c *Config, env []string) {
+func environment(d *conf.Decoder, c *Config, env []string) {
 	fields := envFields(c)
 	last := map[string]string{}
 	var names []string
@@ -74,24 +64,20 @@ func (d *decoder) environment(c *Config, env []string) {
 				known = append(known, f.name)
 			}
 			hint := "; pithings config example shows the keys"
-			if near := flow.Nearest(name, known); near != "" {
+			if near := suggest.Nearest(name, known); near != "" {
 				hint = "; did you mean " + near + "?"
 			}
-			d.problems.add(Problem{Source: quoteless(name), Message: "unknown environment variable" + hint})
+			d.Problems.Add(conf.Problem{Source: conf.Clip(name), Message: "unknown environment variable" + hint})
 			continue
 		}
-		f := fields[i]
-		d.places[f.path] = place{source: name}
-		if err := f.set(last[name]); err != nil {
-			d.problems.add(Problem{Source: name, Message: err.Error()})
-		}
+		d.SetFrom(name, fields[i].Field, fields[i].Path, last[name])
 	}
 	// A password from the environment replaces a file named in the
 	// configuration, and the other way round.
-	fromEnv := func(path string) bool { p, ok := d.places[path]; return ok && p.source != d.source }
+	fromEnv := func(path string) bool { return d.Given(path) && !d.InFile(path) }
 	if one, other := fromEnv("mqtt.password"), fromEnv("mqtt.password_file"); one && !other {
 		c.MQTT.PasswordFile = ""
 	} else if other && !one {
-		c.MQTT.Password = Secret{}
+		c.MQTT.Password = conf.Secret{}
 	}
 }

@@ -1,19 +1,25 @@
 package config
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
+
+	"pithings/conf"
+	"pithings/mqttlink/certs"
+	"pithings/mqttlink/durable"
 )
 
 // maxPassword is what MQTT can carry (3.1.1, section 3.1.3.5).
 const maxPassword = 65535
 
-// connections calls f for every connection with its path in the file.
-func (c *Config) connections(f func(m *MQTT, path string)) {
+// utf8BOM is the byte order mark in UTF-8.
+const utf8BOM = "\uFEFF"
+
+// maxPasswordFile is the largest file with one, in bytes: only its first line counts.
+const maxPasswordFile = 1 << 20
+
+// Connections calls f for every connection with its path in the file.
+func (c *Config) Connections(f func(m *MQTT, path string)) {
 	f(&c.MQTT, "mqtt")
 	for i := range c.Things {
 		if m := c.Things[i].MQTT; m != nil {
@@ -22,64 +28,39 @@ func (c *Config) connections(f func(m *MQTT, path string)) {
 	}
 }
 
-// locate makes the relative paths of certificates, keys and password files
+// locate makes the relative paths of certificates, keys, password files and flows
 // absolute or relative to the working directory.
-func (d *decoder) locate(c *Config, env []string) {
+func locate(r *conf.Report, c *Config, env []string) {
 	credentials := ""
 	for _, e := range env {
-		if dir, ok := strings.CutPrefix(e, "CREDENTIALS_DIRECTORY="); ok {
+		if dir, ok := strings.CutPrefix(e, conf.CredentialsDirectory+"="); ok {
 			credentials = dir
 		}
 	}
-	c.connections(func(m *MQTT, path string) {
-		for _, f := range []struct {
-			file *string
-			key  string
-		}{{&m.CA, "ca"}, {&m.Cert, "cert"}, {&m.Key, "key"}, {&m.PasswordFile, "password_file"}} {
-			at, own := d.places[join(path, f.key)]
-			if *f.file == "" || filepath.IsAbs(*f.file) || path != "mqtt" && !own {
-				continue
-			}
-			if inCredentials := filepath.Join(credentials, *f.file); credentials != "" && filepath.IsLocal(*f.file) && isFile(inCredentials) {
-				*f.file = inCredentials
-			} else if at.source == d.source { // and not from the environment
-				*f.file = filepath.Join(filepath.Dir(d.source), *f.file)
-			}
-		}
-	})
-	for i := range c.Flows {
-		if f := &c.Flows[i].File; *f != "" && !filepath.IsAbs(*f) {
-			*f = filepath.Join(filepath.Dir(d.source), *f)
-		}
-	}
+	r.Locate(c, "", credentials)
 	// Inherited paths follow the shared connection's.
-	c.connections(func(m *MQTT, path string) {
+	c.Connections(func(m *MQTT, path string) {
 		for _, f := range []struct {
 			file *string
 			from string
 			key  string
 		}{{&m.CA, c.MQTT.CA, "ca"}, {&m.Cert, c.MQTT.Cert, "cert"}, {&m.Key, c.MQTT.Key, "key"}} {
-			if _, own := d.places[join(path, f.key)]; !own {
+			if own := r.Given(conf.Join(path, f.key)); !own {
 				*f.file = f.from
 			}
 		}
-		_, file := d.places[join(path, "password_file")]
-		_, text := d.places[join(path, "password")]
+		file := r.Given(conf.Join(path, "password_file"))
+		text := r.Given(conf.Join(path, "password"))
 		if !file && !text {
 			m.PasswordFile = c.MQTT.PasswordFile
 		}
 	})
 }
 
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
-
 // readPasswords fills in the passwords that stand in files.
-func (d *decoder) readPasswords(c *Config) {
-	read := map[string]Secret{}
-	c.connections(func(m *MQTT, path string) {
+func readPasswords(r *conf.Report, c *Config) {
+	read := map[string]conf.Secret{}
+	c.Connections(func(m *MQTT, path string) {
 		if m.PasswordFile == "" || !m.Password.IsZero() {
 			return
 		}
@@ -87,9 +68,9 @@ func (d *decoder) readPasswords(c *Config) {
 		if !known {
 			text, err := readPassword(m.PasswordFile)
 			if err != nil {
-				d.problems.add(d.problem(join(path, "password_file"), "password_file: %v", err))
+				r.Bad(conf.Join(path, "password_file"), "password_file: %v", err)
 			}
-			p = NewSecret(text)
+			p = conf.NewSecret(text)
 			read[m.PasswordFile] = p
 		}
 		m.Password = p
@@ -97,23 +78,16 @@ func (d *decoder) readPasswords(c *Config) {
 }
 
 func readPassword(path string) (string, error) {
-	// Looked at before it is opened: a named pipe would wait for a writer.
-	if info, err := os.Stat(path); err != nil {
-		return "", err
-	} else if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
+	text, err := durable.ReadFile(path, maxPasswordFile)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
-	line, err := bufio.NewReader(io.LimitReader(f, maxPassword+2)).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return "", err
-	}
-	line = strings.TrimRight(line, "\r\n")
+	line, _, _ := strings.Cut(string(text), "\n")
+	// Windows editors put a mark before the text; PowerShell's > writes UTF-16.
+	line = strings.TrimRight(strings.TrimPrefix(line, utf8BOM), "\r\n")
 	switch {
+	case strings.HasPrefix(line, "\xff\xfe"), strings.HasPrefix(line, "\xfe\xff"):
+		return "", fmt.Errorf("%s is UTF-16 text; save it as UTF-8 (in PowerShell: Set-Content -Encoding utf8)", path)
 	case line == "":
 		return "", fmt.Errorf("the first line of %s is empty; it has to be the password", path)
 	case len(line) > maxPassword:
@@ -122,13 +96,41 @@ func readPassword(path string) (string, error) {
 	return line, nil
 }
 
-// warnReadable warns about passwords in a file that everybody may read.
-func (d *decoder) warnReadable(c *Config) {
-	c.connections(func(m *MQTT, path string) {
-		at, ok := d.places[join(path, "password")]
-		if ok && at.source == d.source && !m.Password.IsZero() {
-			d.warnings = append(d.warnings, d.problem(join(path, "password"),
-				"every user of this system can read the password in this file; chmod o-r %s, or use password_file", d.source))
-		}
+// secrets calls f for every file that holds nothing but a secret, with its place and
+// what it holds.
+func (c *Config) secrets(f func(place, file, what string)) {
+	c.Connections(func(m *MQTT, path string) {
+		f(conf.Join(path, "key"), m.Key, "private key")
+		f(conf.Join(path, "password_file"), m.PasswordFile, "password in")
 	})
+	f("broker.tls.key", c.Broker.TLS.Key, "private key")
+	f("http.token_file", c.HTTP.TokenFile, "token in")
+	for i, u := range c.Broker.Users {
+		f(fmt.Sprintf("broker.users[%d].password_file", i), u.PasswordFile, "password hashes in")
+	}
 }
+
+// warnExposed warns of secrets in files that every user of this system can read: in
+// files of their own, each named once however many connections use it, and in the
+// configuration.
+func warnExposed(r *conf.Report, c *Config) {
+	named := map[string]bool{"": true}
+	c.secrets(func(place, file, what string) {
+		if !named[file] && certs.Exposed(file) {
+			r.Warn(place, "every user of this system can read the %s %s; chmod o= %s", what, file, file)
+		}
+		named[file] = true
+	})
+	inFile := func(place string, secret conf.Secret, what string) {
+		if r.InFile(place) && !secret.IsZero() && certs.Exposed(r.Source) {
+			r.Warn(place, "every user of this system can read the %s in this file; chmod o-r %s, or use password_file", what, r.Source)
+		}
+	}
+	c.Connections(func(m *MQTT, path string) { inFile(conf.Join(path, "password"), m.Password, "password") })
+	for i, u := range c.Broker.Users {
+		inFile(fmt.Sprintf("broker.users[%d].password_hash", i), u.PasswordHash, "password hash")
+	}
+}
+
+// ReadPassword reads a password file as the key password_file does.
+func ReadPassword(path string) (string, error) { return readPassword(path) }

@@ -2,12 +2,19 @@ package config
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"pithings/conf"
+	"pithings/things"
 )
+
+// aws is an endpoint that needs nothing more.
+const aws = "mqtt: {endpoint: a1-ats.iot.eu-west-1.amazonaws.com, cert: c, key: k}\n"
 
 const head = "mqtt: {endpoint: mqtt://h}\n"
 
@@ -40,13 +47,13 @@ var messages = []struct {
 		`c.yaml:5:5: thing "x": unknown key "interal"; did you mean "interval"?`, true},
 	{"misspelt section", "mqqt: {endpoint: mqtt://h}\n" + "things: [{name: x, type: camera}]\nbroker: {listen: 127.0.0.1:1}\n",
 		`c.yaml:1:1: configuration: unknown key "mqqt"; did you mean "mqtt"?`, true},
-	{"unknown key", head + "log: {colour: red}\nthings: [{name: x, type: camera}]\n", `c.yaml:2:7: log: unknown key "colour"; known: level`, true},
+	{"unknown key", head + "log: {colour: red}\nthings: [{name: x, type: camera}]\n", `c.yaml:2:7: log: unknown key "colour"; known: level, format`, true},
 	{"nested misspelt key", "mqtt: {endpoint: mqtt://h, reconnect: {maxx: 3s}}\nthings: [{name: x, type: camera}]\n",
 		`c.yaml:1:40: reconnect: unknown key "maxx"; did you mean "max"?`, true},
 	{"key of another type", head + "things: [{name: x, type: camera, pin: GPIO17}]\n",
-		`c.yaml:2:34: thing "x": key "pin" belongs to type motion, and this thing is of type camera`, true},
+		`c.yaml:2:34: thing "x": key "pin" belongs to {with pin}, and this thing is of type camera`, true},
 	{"key of two other types", head + "things: [{name: x, type: environment, device: /dev/fb0}]\n",
-		`c.yaml:2:39: thing "x": key "device" belongs to type camera and screen, and this thing is of type environment`, true},
+		`c.yaml:2:39: thing "x": key "device" belongs to {with device}, and this thing is of type environment`, true},
 	{"thing's key at the top", head + "pin: GPIO17\nthings: [{name: x, type: camera}]\n",
 		`c.yaml:2:1: configuration: key "pin" belongs to a thing, in the list "things"`, true},
 	{"key twice", head + "state: a\nstate: b\nthings: [{name: x, type: camera}]\n", `c.yaml:3:1: key "state" is given twice; the first is at 2:1`, false},
@@ -77,11 +84,14 @@ var messages = []struct {
 	{"not a rate", "mqtt: {endpoint: mqtt://h, drain: fast}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:35: drain: "fast" is not a rate; write 2/s, 30/min or unlimited`, true},
 	{"not an address", head + "things: [{name: x, type: environment, address: 0x40}]\n", `c.yaml:2:48: address: "0x40" is not an address of a BME680; write 0x76, 0x77 or auto`, true},
 
-	{"nothing to do", head, `c.yaml: there is nothing to do: give things, flows or both`, false},
+	{"version of the future", "version: 2\nbroker: {listen: 127.0.0.1:1}\nthings: [{name: x, type: camera}]\n",
+		`c.yaml:1:10: version: 2 is newer than this pithings, which reads version 1; install a newer one, or write the keys of version 1`, false},
+	{"nothing to do", head, `c.yaml: there is nothing to do: give things, flows or a gateway`, false},
 	{"no endpoint", "things: [{name: x, type: camera}]\n", `c.yaml: mqtt.endpoint is missing; name the broker (mqtts://HOST:8883), or set broker.listen to run the embedded one`, false},
 	{"wrong scheme", "mqtt: {endpoint: http://h}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:18: endpoint: scheme "http" is none of mqtt, mqtts, ws, wss; write mqtts://HOST:8883 or mqtt://HOST:1883`, false},
 	{"password in the URL", "mqtt: {endpoint: \"mqtt://u:hush@h\"}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:18: endpoint: user and password do not belong into the URL; use username and password_file`, false},
 	{"broken URL", "mqtt: {endpoint: \"mqtt://u:hush@h:x\"}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:18: endpoint: this is not a URL; write mqtts://HOST:8883 or mqtt://HOST:1883`, false},
+	{"unclear port", "mqtt: {endpoint: \"mqtt://::1:1883\"}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:18: endpoint: an IPv6 address with a port needs brackets; write mqtts://[::1]:8883`, false},
 	{"bad port", "mqtt: {endpoint: mqtt://h:99999}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:18: endpoint: port "99999" is not from 1 to 65535`, false},
 	{"path after the host", "mqtt: {endpoint: mqtt://h/topic}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:18: endpoint: "mqtt://h/topic" has something after the host; write mqtts://HOST:8883 or mqtt://HOST:1883`, false},
 	{"certificate without key", "mqtt: {endpoint: mqtts://h, cert: a.pem}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:35: cert needs key, the file with its private key`, false},
@@ -95,6 +105,13 @@ var messages = []struct {
 	{"stable too short", "mqtt: {endpoint: mqtts://h, reconnect: {min: 20s}}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:29: reconnect: stable (20s) must be longer than min (20s)`, false},
 	{"keepalive in parts", "mqtt: {endpoint: mqtts://h, keepalive: 7500ms}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:40: keepalive: 7.5s is not in whole seconds`, false},
 	{"will without topic", "mqtt: {endpoint: mqtts://h, will: {payload: bye}}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:29: will has no topic`, false},
+	{"a second claim on the will", "mqtt:\n  endpoint: mqtts://h\n  will: {topic: gone}\n  status: true\nthings: [{name: x, type: camera}]\n",
+		`c.yaml:4:11: status is true and will is given (line 3), and a connection has one will: leave one of them out`, false},
+	{"birth beside status", "mqtt: {endpoint: mqtts://h, birth: {topic: here}, status: true}\nthings: [{name: x, type: camera}]\n",
+		`c.yaml:1:59: status is true and birth is given (line 1), and a connection has one will: leave one of them out`, false},
+	{"close without topic", "mqtt: {endpoint: mqtts://h, close: {retain: true}}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:29: close has no topic`, false},
+	{"status of no topic", "mqtt: {endpoint: mqtts://h, client_id: a+b, status: true}\nthings: [{name: x, type: camera}]\n",
+		`c.yaml:1:53: status: the topic {client_id}/status cannot be made of client_id "a+b"; leave + and # out of it`, false},
 	{"will with wildcard", "mqtt: {endpoint: mqtts://h, will: {topic: a/#}}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:43: will: topic "a/#" has a wildcard (+ or #)`, false},
 	{"one client id twice", "mqtt: {endpoint: mqtts://h, client_id: x}\nthings: [{name: x, type: camera, mqtt: {}}, {name: y, type: screen}]\n",
 		`c.yaml:2:34: client_id "x" is also that of the shared connection; a broker keeps one connection for each`, false},
@@ -104,9 +121,9 @@ var messages = []struct {
 	{"base URL without scheme", head + "http: {base_url: pi.local}\nthings: [{name: x, type: camera}]\n", `c.yaml:2:18: http.base_url: "pi.local" is not a base URL; write http://HOST:8080 or https://HOST/PATH`, false},
 
 	{"no name", head + "things: [{type: camera}]\n", `c.yaml:2:10: a thing needs a name`, true},
-	{"no type", head + "things: [{name: x}]\n", `c.yaml:2:10: thing "x" has no type; give one of motion, environment, camera, screen`, true},
-	{"wrong type", head + "things: [{name: x, type: cam}]\n", `c.yaml:2:26: type: "cam" is not one of motion, environment, camera, screen`, true},
-	{"nearly a type", head + "things: [{name: x, type: Camera, pin: 1}]\n", `c.yaml:2:26: type: "Camera" is not one of motion, environment, camera, screen; did you mean "camera"?`, true},
+	{"no type", head + "things: [{name: x}]\n", `c.yaml:2:10: thing "x" has no type; give one of {kinds}`, true},
+	{"wrong type", head + "things: [{name: x, type: cam}]\n", `c.yaml:2:26: type: "cam" is not one of {kinds}`, true},
+	{"nearly a type", head + "things: [{name: x, type: Camera, pin: 1}]\n", `c.yaml:2:26: type: "Camera" is not one of {kinds}; did you mean "camera"?`, true},
 	{"wildcard in a name", head + "things: [{name: a+b, type: camera}]\n", `c.yaml:2:17: thing name "a+b" has an MQTT wildcard (+ or #); use letters, digits, _ . : -`, true},
 	{"hash in a name", head + "things: [{name: 'a#', type: camera}]\n", `c.yaml:2:17: thing name "a#" has an MQTT wildcard (+ or #); use letters, digits, _ . : -`, true},
 	{"dollar in a name", head + "things: [{name: $SYS, type: camera}]\n", `c.yaml:2:17: thing name "$SYS" begins with $, which brokers keep for themselves; use letters, digits, _ . : -`, true},
@@ -120,6 +137,19 @@ var messages = []struct {
 	{"one pin twice", head + "things: [{name: x, type: motion, pin: GPIO1}, {name: y, type: motion, pin: GPIO1}]\n", `c.yaml:2:76: pin GPIO1 is already that of thing "x"`, false},
 	{"one device twice", head + "things: [{name: x, type: camera}, {name: y, type: camera}]\n", `c.yaml:2:35: device /dev/video0 is already that of thing "x"`, false},
 	{"one sensor twice", head + "things: [{name: x, type: environment}, {name: y, type: environment, address: 0x76}]\n", `c.yaml:2:40: bus 1 is already that of thing "x"`, false},
+	{"interlock with nothing", head + "things: [{name: up, type: output, pin: GPIO5, interlock: [dwn]}, {name: down, type: output, pin: GPIO6}]\n",
+		`c.yaml:2:59: interlock: there is no other thing "dwn" of type output; did you mean "down"?`, false},
+	{"interlock with itself", head + "things: [{name: up, type: output, pin: GPIO5, interlock: [up]}]\n",
+		`c.yaml:2:59: interlock: there is no other thing "up" of type output`, false},
+	{"interlock with another type", head + "things: [{name: up, type: output, pin: GPIO5, interlock: [x]}, {name: x, type: camera}]\n",
+		`c.yaml:2:59: interlock: there is no other thing "x" of type output`, false},
+	{"level at the start", head + "things: [{name: x, type: output, pin: GPIO5, at_start: high}]\n",
+		`c.yaml:2:56: at_start: "high" is not one of off, on, keep`, true},
+	{"time on without unit", head + "things: [{name: x, type: output, pin: GPIO5, max_on: 30}]\n", `c.yaml:2:54: max_on: "30" has no unit; write 30s or 30ms`, true},
+	{"time on without end", head + "things: [{name: x, type: output, pin: GPIO5, max_on: 169h}]\n", `c.yaml:2:54: max_on: "169h" is out of range; from 0s to 168h`, false},
+	{"one line for two", head + "things: [{name: x, type: output, pin: GPIO5}, {name: y, type: input, pin: GPIO5}]\n", `c.yaml:2:75: pin GPIO5 is already that of thing "x"`, false},
+	{"extra key of an input", head + "things: [{name: x, type: input, pin: GPIO5, extra: {state: x}}]\n",
+		`c.yaml:2:45: extra key "state": the payloads have it already, or it is empty; choose another`, false},
 	{"relative folder", head + "things: [{name: x, type: screen, fetch: {allow_files: [pics]}}]\n", `c.yaml:2:56: allow_files: "pics" is not a full path; begin with /`, false},
 	{"not a network", head + "things: [{name: x, type: screen, fetch: {deny_nets: [10.0.0.1]}}]\n",
 		`c.yaml:2:54: deny_nets: "10.0.0.1" is not a network; write 192.168.0.0/16 or fd00::/8, one address with /32 or /128`, false},
@@ -127,9 +157,24 @@ var messages = []struct {
 	{"misspelt topic", head + "things: [{name: x, type: camera, topics: {captur: a}}]\n", `c.yaml:2:51: thing "x": type camera has no topic "captur"; did you mean "capture"?`, true},
 	{"wildcard in a topic", head + "things: [{name: x, type: camera, topics: {capture: a/#}}]\n", `c.yaml:2:52: capture: topic "a/#" has a wildcard (+ or #)`, true},
 	{"empty topic", head + "things: [{name: x, type: camera, topics: {capture: ''}}]\n", `c.yaml:2:52: capture: a topic must not be empty`, true},
-	{"unknown placeholder", head + "things: [{name: x, type: camera, topics: {capture: \"${device}/c\"}}]\n", `c.yaml:2:52: capture: topic "${device}/c": only {thing} is replaced`, false},
+	{"unknown placeholder", head + "things: [{name: x, type: camera, topics: {capture: \"${device}/c\"}}]\n", `c.yaml:2:52: capture: topic "${device}/c": only {thing} is replaced, and {hostname}, {serial}, {machine} and {env.NAME}`, false},
 	{"one topic twice", head + "things: [{name: x, type: camera}, {name: y, type: camera, device: mock, topics: {capture: x/capture}}]\n",
 		`c.yaml:2:91: topic "x/capture" of thing "y" is also the topic capture of thing "x"; topics must differ`, false},
+
+	{"pin by its BCM number", head + "things: [{name: x, type: motion, pin: BCM17}]\n", `c.yaml:2:39: pin: the kernel calls BCM17 GPIO17; write that`, false},
+	{"relative camera", head + "things: [{name: x, type: camera, device: video0}]\n", `c.yaml:2:42: device: "video0" is not a full path; write /dev/video0`, false},
+	{"relative screen", head + "things: [{name: x, type: screen, device: dev/fb0}]\n", `c.yaml:2:42: device: "dev/fb0" is not a full path; write /dev/fb0`, false},
+	{"bus by half its device", head + "things: [{name: x, type: environment, bus: i2c-1}]\n", `c.yaml:2:44: bus: write "1" or /dev/i2c-1`, false},
+	{"endpoint of the README", "mqtt: {endpoint: xxxx-ats.iot.eu-central-1.amazonaws.com, cert: c, key: k}\nthings: [{name: x, type: camera}]\n",
+		`c.yaml:1:18: endpoint: "xxxx-ats.iot.eu-central-1.amazonaws.com" stands for the name of your broker; write that`, false},
+	{"HOST", "mqtt: {endpoint: \"mqtts://HOST:8883\"}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:18: endpoint: "HOST" stands for the name of your broker; write that`, false},
+	{"your broker", "mqtt: {endpoint: mqtts://your-broker.local}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:18: endpoint: "your-broker.local" stands for the name of your broker; write that`, false},
+	{"AWS without certificate", "mqtt: {endpoint: a1-ats.iot.eu-west-1.amazonaws.com}\nthings: [{name: x, type: camera}]\n",
+		`c.yaml:1:18: endpoint: AWS IoT Core asks for a certificate; give cert and key, or username for an authoriser of your own`, false},
+	{"eight slashes at AWS", aws + "things: [{name: x, type: motion, pin: mock, topics: {motion: a/b/c/d/e/f/g/h/i}}]\n",
+		`c.yaml:2:62: motion: topic a/b/c/d/e/f/g/h/i: 8 slashes, but AWS IoT Core allows 7 (https://docs.aws.amazon.com/general/latest/gr/iot-core.html)`, false},
+	{"will of eight slashes at AWS", "mqtt: {endpoint: a1-ats.iot.eu-west-1.amazonaws.com, cert: c, key: k, will: {topic: a/b/c/d/e/f/g/h/i}}\nthings: [{name: x, type: camera}]\n",
+		`c.yaml:1:85: will: topic a/b/c/d/e/f/g/h/i: 8 slashes, but AWS IoT Core allows 7 (https://docs.aws.amazon.com/general/latest/gr/iot-core.html)`, false},
 
 	{"flow without builtin", head + "flows: [{name: a, things: {}}]\n", `c.yaml:2:9: flow has neither builtin nor file; the built-in flow is SecurityFlow`, true},
 	{"flow of a file with a builtin", head + "flows: [{builtin: SecurityFlow, file: a.yaml}]\n", `c.yaml:2:39: flow has both builtin and file; leave one of them out`, false},
@@ -150,6 +195,17 @@ var messages = []struct {
 }
 
 func TestMessages(t *testing.T) {
+	with := func(key string) string {
+		var names []string
+		for _, k := range things.Kinds() {
+			if slices.Contains(conf.Keys(conf.Fields(k.New())), key) {
+				names = append(names, k.Name)
+			}
+		}
+		last := len(names) - 1
+		return "types " + strings.Join(names[:last], ", ") + " and " + names[last]
+	}
+	names := strings.NewReplacer("{kinds}", strings.Join(things.KindNames(), ", "), "{with pin}", with("pin"), "{with device}", with("device"))
 	for _, row := range messages {
 		t.Run(row.name, func(t *testing.T) {
 			c, _, err := Parse("c.yaml", []byte(row.text), nil)
@@ -157,10 +213,11 @@ func TestMessages(t *testing.T) {
 				t.Fatalf("accepted as %v", c)
 			}
 			first, _, _ := strings.Cut(err.Error(), "\n")
-			if first != row.want {
-				t.Errorf("got\n%v\nwant\n%s", err, row.want)
+			want := names.Replace(row.want)
+			if first != want {
+				t.Errorf("got\n%v\nwant\n%s", err, want)
 			}
-			if row.name != "local flow with a thing elsewhere" && err.Error() != row.want {
+			if row.name != "local flow with a thing elsewhere" && err.Error() != want {
 				t.Errorf("more than one line:\n%v", err)
 			}
 			if strings.Contains(err.Error(), "hush") {
@@ -172,12 +229,23 @@ func TestMessages(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	for _, row := range []struct{ name, text, want string }{
-		{"open broker", "broker: {listen: \":1883\"}\nthings: [{name: x, type: camera}]\n",
-			`c.yaml:1:18: broker.listen: the embedded broker asks for no password, and :1883 can be reached by other hosts`},
+		{"passwords in the clear", "broker: {listen: \":1883\", users: [{name: hall, password_hash: $7$101$lAjhlQno9f2iiIGb$DS5G3MqEhKeAEAz/wM7SpSGiJKptQCO6W+g7hosTyZaHVVts131CTQF6HLkyt9LlkPtLMuotLbOhOwRufSYOxw==}]}\nthings: [{name: x, type: camera}]\n",
+			`c.yaml:1:18: broker.listen: connections to :1883 are not encrypted, so every host on the way can read passwords; give broker.tls a cert and key`},
 		{"certificate for nothing", "mqtt: {endpoint: mqtt://h, cert: a, key: b}\nthings: [{name: x, type: camera}]\n",
 			`c.yaml:1:18: endpoint: mqtt:// is not encrypted, so cert and key are not used; write mqtts://`},
+		{"authority for nothing", "mqtt: {endpoint: mqtt://h, ca: a}\nthings: [{name: x, type: camera}]\n", // Koenkk/zigbee2mqtt#3068
+			`c.yaml:1:18: endpoint: mqtt:// is not encrypted, so ca is not used; write mqtts://`},
+		{"authority and certificate for nothing", "mqtt: {endpoint: ws://h, ca: a, cert: a, key: b}\nthings: [{name: x, type: camera}]\n",
+			`c.yaml:1:18: endpoint: ws:// is not encrypted, so ca, cert and key are not used; write wss://`},
+		{"a thing's authority for nothing", "mqtt: {endpoint: mqtts://h}\nthings: [{name: x, type: camera, mqtt: {endpoint: mqtt://g, ca: a}}]\n",
+			`c.yaml:2:51: endpoint: mqtt:// is not encrypted, so ca is not used; write mqtts://`},
+		{"port of the other kind", "mqtt: {endpoint: \"h:1883\"}\nthings: [{name: x, type: camera}]\n",
+			`c.yaml:1:18: endpoint: mqtts:// on port 1883, which is usual for mqtt://; if the broker does not answer, write mqtt://h:1883`},
+		{"TLS port without encryption", "mqtt: {endpoint: mqtt://h:8883}\nthings: [{name: x, type: camera}]\n",
+			`c.yaml:1:18: endpoint: mqtt:// on port 8883, which is usual for mqtts://; if the broker does not answer, write mqtts://h:8883`},
 		{"password in the clear", "mqtt: {endpoint: mqtt://h, username: u, password: hush}\nthings: [{name: x, type: camera}]\n",
-			`c.yaml:1:18: endpoint: mqtt:// is not encrypted, so everybody on the way can read the password; write mqtts:// if the broker can`},
+			`c.yaml:1:18: endpoint: mqtt:// is not encrypted, so every host on the way can read the password; write mqtts:// if the broker can`},
+		{"pin in another spelling", head + "things: [{name: x, type: motion, pin: gpio17}]\n", `c.yaml:2:39: pin: on a Raspberry Pi the line "gpio17" is called GPIO17`},
 		{"role played elsewhere", head + "things: [{name: TG_MS, type: motion, pin: GPIO1}, {name: TG_Camera, type: camera}]\n" +
 			"flows: [{builtin: SecurityFlow, things: {motionSensor: TG_MS, camera: TG_Camera, screen: TG_Screen}}]\n",
 			`c.yaml:3:90: role screen: thing "TG_Screen" is not in this file, so another process has to serve it`},
@@ -188,6 +256,14 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("got %v\nwant %s", warnings, row.want)
 			}
 		})
+	}
+}
+
+// An authority that a thing inherits belongs to the shared connection.
+func TestInheritedAuthorityIsNoWarning(t *testing.T) {
+	_, warnings := parse(t, "mqtt: {endpoint: mqtts://h, ca: a}\nthings: [{name: x, type: camera, mqtt: {endpoint: mqtt://127.0.0.1}}]\n")
+	if len(warnings) > 0 {
+		t.Error(warnings)
 	}
 }
 
@@ -227,7 +303,7 @@ func document(t *testing.T, text []byte) any {
 
 func TestSchema(t *testing.T) {
 	r := resolvedSchema(t)
-	for name, text := range map[string][]byte{"example": Example(), "sample": []byte(sample), "mock": []byte(Mock().String())} {
+	for name, text := range map[string][]byte{"example": Example(), "full example": fullExample(), "sample": []byte(sample), "mock": []byte(Mock().String())} {
 		if err := r.Validate(document(t, text)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pithings/conf"
+	"pithings/things"
 )
 
 // sample is the configuration that the documentation opens with.
@@ -20,7 +23,7 @@ things:
 flows: [{builtin: SecurityFlow, things: {motionSensor: TG_MS, camera: TG_Camera, screen: TG_Screen}}]
 `
 
-func parse(t *testing.T, text string, env ...string) (*Config, []Warning) {
+func parse(t *testing.T, text string, env ...string) (*Config, []conf.Warning) {
 	t.Helper()
 	c, warnings, err := Parse("c.yaml", []byte(text), env)
 	if err != nil {
@@ -38,8 +41,8 @@ func TestSample(t *testing.T) {
 		t.Errorf("endpoint %q, want %q", got, want)
 	}
 	if c.MQTT.ConnectTimeout.Duration != 10*time.Second || c.MQTT.AckTimeout.Duration != 5*time.Second ||
-		c.MQTT.Reconnect != (Reconnect{Duration{time.Second}, Duration{32 * time.Second}, Duration{20 * time.Second}}) ||
-		c.MQTT.Queue != (Queue{Max: -1, MaxBytes: 1 << 30, Drop: DropNewest, Alarms: Alarms{Drop: DropOldest}, Sync: "interval", Interval: Duration{time.Second}}) || !math.IsInf(float64(c.MQTT.Drain), 1) {
+		c.MQTT.Reconnect != (Reconnect{conf.Duration{Duration: time.Second}, conf.Duration{Duration: 32 * time.Second}, conf.Duration{Duration: 20 * time.Second}}) ||
+		c.MQTT.Queue != (Queue{Max: -1, MaxBytes: 1 << 30, Drop: DropNewest, Alarms: Alarms{Drop: DropOldest}, Sync: "interval", Interval: conf.Duration{Duration: time.Second}}) || !math.IsInf(float64(c.MQTT.Drain), 1) {
 		t.Errorf("defaults of mqtt: %+v", c.MQTT)
 	}
 	if c.HTTP.Listen != "127.0.0.1:8080" || c.Pictures.MaxBytes != 64<<20 || c.Broker.Listen != "" {
@@ -49,18 +52,18 @@ func TestSample(t *testing.T) {
 		t.Fatalf("%d things, %d flows", len(c.Things), len(c.Flows))
 	}
 	m, e, cam, s := c.Thing("TG_MS"), c.Thing("bme680"), c.Thing("TG_Camera"), c.Thing("TG_Screen")
-	if m.Motion.Pin != "GPIO17" || m.Motion.Publish != PublishDetected || m.Motion.WarmUp.Duration != time.Minute || m.Topic("motion") != "TG_MS/motion" {
-		t.Errorf("motion %+v", m.Motion)
+	if m.Settings.(*things.MotionSettings).Pin != "GPIO17" || m.Settings.(*things.MotionSettings).Publish != "detected" || m.Settings.(*things.MotionSettings).WarmUp.Duration != time.Minute || m.Topic("motion") != "TG_MS/motion" {
+		t.Errorf("motion %+v", m.Settings.(*things.MotionSettings))
 	}
-	if e.Environment.Bus != "1" || e.Environment.Address != 0 || e.Environment.Interval.Duration != 3*time.Second ||
-		e.Environment.Oversampling != (Oversampling{8, 4, 2}) || !e.Environment.Heater.Enabled || e.Topic("gas") != "bme680/gas" {
-		t.Errorf("environment %+v", e.Environment)
+	if e.Settings.(*things.EnvironmentSettings).Bus != "1" || e.Settings.(*things.EnvironmentSettings).Address != 0 || e.Settings.(*things.EnvironmentSettings).Interval.Duration != 3*time.Second ||
+		e.Settings.(*things.EnvironmentSettings).Oversampling != (things.Oversampling{Temperature: 8, Pressure: 4, Humidity: 2}) || !e.Settings.(*things.EnvironmentSettings).Heater.Enabled || e.Topic("gas") != "bme680/gas" {
+		t.Errorf("environment %+v", e.Settings.(*things.EnvironmentSettings))
 	}
-	if cam.Camera.Size != (Size{1280, 720}) || cam.Topic("finished") != "TG_Camera/capture/finished" {
-		t.Errorf("camera %+v", cam.Camera)
+	if cam.Settings.(*things.CameraSettings).Size != (conf.Size{Width: 1280, Height: 720}) || cam.Topic("finished") != "TG_Camera/capture/finished" {
+		t.Errorf("camera %+v", cam.Settings.(*things.CameraSettings))
 	}
-	if s.Screen.ClearAfter.Duration != 10*time.Second || s.Topic("display") != "TG_Screen/display" || s.Topic("nothing") != "" {
-		t.Errorf("screen %+v", s.Screen)
+	if s.Settings.(*things.ScreenSettings).ClearAfter.Duration != 10*time.Second || s.Topic("display") != "TG_Screen/display" || s.Topic("nothing") != "" {
+		t.Errorf("screen %+v", s.Settings.(*things.ScreenSettings))
 	}
 	f := c.Flows[0]
 	if f.Name != SecurityFlow || f.Carrier != CarrierBroker || f.Timeout.Duration != 30*time.Second || f.When != WhenDetected || f.Things["camera"] != "TG_Camera" {
@@ -89,11 +92,11 @@ things:
 	if c.MQTT.Drain != 80 || c.MQTT.Username != "007" || c.MQTT.Password.Reveal() != "12345" || c.Pictures.MaxBytes != 1e9 {
 		t.Errorf("got %+v %v", c.MQTT, c.Pictures)
 	}
-	a, b := c.Things[0].Environment, c.Things[1].Environment
+	a, b := c.Things[0].Settings.(*things.EnvironmentSettings), c.Things[1].Settings.(*things.EnvironmentSettings)
 	if a.Bus != "1" || a.Address != 0x76 || a.TemperatureOffset != -2 || b.Address != 0x77 || b.TemperatureOffset != 1.5 {
 		t.Errorf("got %+v %+v", a, b)
 	}
-	s := c.Things[2].Screen
+	s := c.Things[2].Settings.(*things.ScreenSettings)
 	if s.ClearAfter.Duration != 0 || s.Rotate != 270 || !reflect.DeepEqual(s.Fetch.DenyNets, []string{"10.0.0.0/8", "fd00::/8"}) {
 		t.Errorf("got %+v", s)
 	}
@@ -120,7 +123,7 @@ things:
   - {name: C, type: motion, pin: GPIO3}`, "PITHINGS_MQTT_ACK_TIMEOUT=7s")
 	a, b := c.Things[0].MQTT, c.Things[1].MQTT
 	if a.Endpoint != "mqtts://h" || a.CA != "ca.pem" || a.Cert != "b.pem" || a.Key != "b.key" || a.ClientID != "A" ||
-		a.Keepalive.Duration != 40*time.Second || a.Password.Reveal() != "shared" || a.Will != (Will{}) ||
+		a.Keepalive.Duration != 40*time.Second || a.Password.Reveal() != "shared" || a.Will != (Message{}) ||
 		a.Reconnect.Max.Duration != 64*time.Second || a.Reconnect.Min.Duration != time.Second ||
 		a.AckTimeout.Duration != 7*time.Second {
 		t.Errorf("A: %+v", a)
@@ -142,8 +145,8 @@ things:
   - {<<: [*first, {publish: both}], name: c, pin: GPIO3, debounce: *hold}
 `)
 	b, third := c.Things[1], c.Things[2]
-	if b.Motion.Hold.Duration != 9*time.Second || b.Motion.Pin != "GPIO2" || third.Motion.Publish != PublishBoth || third.Motion.Debounce.Duration != 9*time.Second {
-		t.Errorf("got %+v %+v", b.Motion, third.Motion)
+	if b.Settings.(*things.MotionSettings).Hold.Duration != 9*time.Second || b.Settings.(*things.MotionSettings).Pin != "GPIO2" || third.Settings.(*things.MotionSettings).Publish != things.PublishBoth || third.Settings.(*things.MotionSettings).Debounce.Duration != 9*time.Second {
+		t.Errorf("got %+v %+v", b.Settings.(*things.MotionSettings), third.Settings.(*things.MotionSettings))
 	}
 }
 
@@ -153,7 +156,7 @@ func TestManyProblems(t *testing.T) {
 		text += fmt.Sprintf("  listen%02d: x\n", i)
 	}
 	_, _, err := Parse("c.yaml", []byte(text), nil)
-	var e *Error
+	var e *conf.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("got %v", err)
 	}
@@ -219,7 +222,7 @@ func FuzzParse(f *testing.F) {
 		}
 		if err != nil {
 			lines := strings.Split(err.Error(), "\n")
-			if len(lines) > maxProblems+1 {
+			if len(lines) > conf.MaxProblems+1 {
 				t.Errorf("%d lines", len(lines))
 			}
 			for _, line := range lines {
@@ -235,7 +238,7 @@ func FuzzParse(f *testing.F) {
 					t.Error(err)
 				}
 			}
-			if thing.part() == nil {
+			if thing.Settings == nil {
 				t.Errorf("thing %q has no part", thing.Name)
 			}
 		}
@@ -243,4 +246,18 @@ func FuzzParse(f *testing.F) {
 			t.Error(s)
 		}
 	})
+}
+
+// TestEndpointsAsPeopleWriteThem: paho's and Telegraf's schemes, IPv6 addresses without
+// brackets and with a zone, the path / (paho.mqtt.c#1314, mongoose#3590).
+func TestEndpointsAsPeopleWriteThem(t *testing.T) {
+	for in, want := range map[string]string{
+		"tcp://h:1883": "mqtt://h:1883", "ssl://h": "mqtts://h", "tls://h:8883": "mqtts://h:8883", "mqtt+ssl://h": "mqtts://h",
+		"::1": "mqtts://[::1]:8883", "mqtt://[fe80::1%eth0]": "mqtt://[fe80::1%25eth0]", "ws://h/": "ws://h/",
+	} {
+		c, _ := parse(t, "mqtt: {endpoint: \""+in+"\"}\nthings: [{name: x, type: motion, pin: GPIO1}]")
+		if c.MQTT.Endpoint != want {
+			t.Errorf("%s became %s, want %s", in, c.MQTT.Endpoint, want)
+		}
+	}
 }

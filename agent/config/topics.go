@@ -3,28 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"pithings/conf"
+	"pithings/mqttlink/topic"
 	"pithings/things"
 )
-
-// thingPlaceholder stands for the thing's name in a topic template.
-const thingPlaceholder = "{thing}"
-
-// contracts are the topics that a thing of each type has, by role.
-var contracts = map[string]things.Topics{
-	MotionType:      things.MotionTopics,
-	EnvironmentType: things.EnvironmentTopics,
-	CameraType:      things.CameraTopics,
-	ScreenType:      things.ScreenTopics,
-}
-
-func rolesOf(kind string) []string { return slices.Sorted(maps.Keys(contracts[kind])) }
 
 // thingName: what AWS IoT allows for the name of a thing, and the dot. Such a
 // name is also fit for a topic level, a file name and a URL.
@@ -35,40 +20,51 @@ func checkThingName(name string) error {
 	case name == "":
 		return errors.New("a thing needs a name")
 	case strings.ContainsAny(name, "+#"):
-		return fmt.Errorf("thing name %s has an MQTT wildcard (+ or #); use letters, digits, _ . : -", quote(name))
+		return fmt.Errorf("thing name %s has an MQTT wildcard (+ or #); use letters, digits, _ . : -", conf.Quote(name))
 	case strings.HasPrefix(name, "$"):
-		return fmt.Errorf("thing name %s begins with $, which brokers keep for themselves; use letters, digits, _ . : -", quote(name))
+		return fmt.Errorf("thing name %s begins with $, which brokers keep for themselves; use letters, digits, _ . : -", conf.Quote(name))
 	case strings.Contains(name, "/"):
-		return fmt.Errorf("thing name %s has a slash; put levels into topics instead, for example %q", quote(name), "hall/{thing}/motion")
+		return fmt.Errorf("thing name %s has a slash; put levels into topics instead, for example %q", conf.Quote(name), "hall/{thing}/motion")
 	case len(name) > 128:
-		return fmt.Errorf("thing name %s is longer than 128 characters", quote(name))
+		return fmt.Errorf("thing name %s is longer than 128 characters", conf.Quote(name))
 	case !thingName.MatchString(name):
-		return fmt.Errorf("thing name %s: use letters, digits, _ . : - and begin with a letter, a digit or _", quote(name))
+		return fmt.Errorf("thing name %s: use letters, digits, _ . : - and begin with a letter, a digit or _", conf.Quote(name))
 	}
 	return nil
 }
 
-// checkTopic refuses what cannot be published to (MQTT 3.1.1, section 4.7).
-func checkTopic(topic string) error {
-	switch {
-	case topic == "":
+// checkTopic refuses what cannot be published to, and beyond that what brokers keep for
+// themselves.
+func checkTopic(name string) error {
+	var invalid *topic.Error
+	switch err := topic.Check(name); {
+	case errors.As(err, &invalid) && invalid.Rule == topic.Empty:
 		return errors.New("a topic must not be empty")
-	case len(topic) > 65535:
-		return errors.New("a topic has at most 65535 bytes")
-	case !utf8.ValidString(topic) || strings.ContainsFunc(topic, unicode.IsControl):
-		return fmt.Errorf("topic %s has a control character", quote(topic))
-	case strings.ContainsAny(topic, "+#"):
-		return fmt.Errorf("topic %s has a wildcard (+ or #)", quote(topic))
-	case strings.HasPrefix(topic, "$") && !strings.HasPrefix(topic, "$aws/rules/"):
-		return fmt.Errorf("topic %s begins with $, which brokers keep for themselves", quote(topic))
+	case errors.As(err, &invalid) && invalid.Rule == topic.Wildcard:
+		return fmt.Errorf("topic %s has a wildcard (+ or #)", conf.Quote(name))
+	case errors.As(err, &invalid):
+		return fmt.Errorf("topic %s: %s", conf.Quote(name), invalid.Why)
+	case strings.HasPrefix(name, "$") && !strings.HasPrefix(name, "$aws/rules/"):
+		return fmt.Errorf("topic %s begins with $, which brokers keep for themselves", conf.Quote(name))
 	}
 	return nil
 }
 
-// checkTemplate checks a topic template and what becomes of it.
-func checkTemplate(template, thing string) error {
-	if rest := strings.ReplaceAll(template, thingPlaceholder, ""); strings.ContainsAny(rest, "{}") {
-		return fmt.Errorf("topic %s: only %s is replaced", quote(template), thingPlaceholder)
+// checkTemplate checks a topic template and what becomes of it. usual is the one that the
+// contract has: what stands for something there has to do so here, too.
+func checkTemplate(template, usual, thing string) error {
+	filled := template
+	for _, placeholder := range things.Placeholders(usual) {
+		if placeholder == topic.Thing {
+			continue
+		}
+		if !strings.Contains(filled, placeholder) {
+			return fmt.Errorf("topic %s: it needs %s, which stands for several", conf.Quote(template), placeholder)
+		}
+		filled = strings.ReplaceAll(filled, placeholder, "x")
 	}
-	return checkTopic(strings.ReplaceAll(template, thingPlaceholder, thing))
+	if !topic.OnlyThing(filled) {
+		return fmt.Errorf("topic %s: only %s is replaced, and {hostname}, {serial}, {machine} and {env.NAME}", conf.Quote(template), topic.Thing)
+	}
+	return checkTopic(topic.Expand(filled, thing))
 }

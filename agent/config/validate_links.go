@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,46 +10,49 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pithings/conf"
+	"pithings/mqttlink/endpoint"
+	"pithings/mqttlink/topic"
 )
 
-func (d *decoder) servers(c *Config) {
+func (d *checker) servers(c *Config) {
 	if err := checkListen(c.HTTP.Listen); err != nil {
-		d.bad("http.listen", "http.listen: %v", err)
+		d.Bad("http.listen", "http.listen: %v", err)
 	}
 	if u := c.HTTP.BaseURL; u != "" {
 		p, err := url.Parse(u)
 		if err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" || p.User != nil || p.RawQuery != "" || p.Fragment != "" {
-			d.bad("http.base_url", "http.base_url: %s is not a base URL; write http://HOST:8080 or https://HOST/PATH", quote(u))
+			d.Bad("http.base_url", "http.base_url: %s is not a base URL; write http://HOST:8080 or https://HOST/PATH", conf.Quote(u))
 		}
 	}
 	if c.Broker.Listen == "" {
 		return
 	}
 	if err := checkListen(c.Broker.Listen); err != nil {
-		d.bad("broker.listen", "broker.listen: %v", err)
-	} else if !loopback(c.Broker.Listen) {
-		d.warn("broker.listen", "broker.listen: the embedded broker asks for no password, and %s can be reached by other hosts", c.Broker.Listen)
+		d.Bad("broker.listen", "broker.listen: %v", err)
 	}
+	d.broker(&c.Broker)
 	if c.Broker.Listen == c.HTTP.Listen && !strings.HasSuffix(c.HTTP.Listen, ":0") {
-		d.bad("broker.listen", "broker.listen and http.listen are both %s; give each its own port", c.HTTP.Listen)
+		d.Bad("broker.listen", "broker.listen and http.listen are both %s; give each its own port", c.HTTP.Listen)
 	}
 }
 
 func checkListen(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("%s is not an address; write HOST:PORT, for example 127.0.0.1:8080", quote(address))
+		return fmt.Errorf("%s is not an address; write HOST:PORT, for example 127.0.0.1:8080", conf.Quote(address))
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
-		return fmt.Errorf("%s has no port from 0 to 65535", quote(address))
+		return fmt.Errorf("%s has no port from 0 to 65535", conf.Quote(address))
 	}
 	if strings.ContainsAny(host, "/ ") {
-		return fmt.Errorf("%s is not an address; write HOST:PORT without a scheme", quote(address))
+		return fmt.Errorf("%s is not an address; write HOST:PORT without a scheme", conf.Quote(address))
 	}
 	return nil
 }
 
-// loopback tells whether a HOST:PORT or HOST is this computer for sure.
+// loopback reports whether a HOST:PORT or HOST is this computer for sure.
 func loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -58,8 +62,8 @@ func loopback(address string) bool {
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
-func (d *decoder) mqtt(m *MQTT, path string) {
-	given := func(key string) bool { _, ok := d.places[join(path, key)]; return ok }
+func (d *checker) mqtt(m *MQTT, path string) {
+	given := func(key string) bool { ok := d.Given(conf.Join(path, key)); return ok }
 	shared := path == "mqtt"
 	// What a thing inherits has been checked once.
 	check := func(keys ...string) bool { return shared || slices.ContainsFunc(keys, given) }
@@ -67,79 +71,100 @@ func (d *decoder) mqtt(m *MQTT, path string) {
 	if m.Endpoint != "" {
 		if endpoint, err := normalEndpoint(m.Endpoint); err == nil {
 			m.Endpoint = endpoint
+			if check("endpoint") {
+				d.endpointHost(m, path)
+			}
 		} else if check("endpoint") {
-			d.bad(join(path, "endpoint"), "endpoint: %v", err)
+			d.Bad(conf.Join(path, "endpoint"), "endpoint: %v", err)
 		}
+	}
+	if check("endpoint", "cert", "key", "username") {
+		d.aws(m, path)
 	}
 	if check("cert", "key") {
 		switch {
 		case m.Cert != "" && m.Key == "":
-			d.bad(join(path, "cert"), "cert needs key, the file with its private key")
+			d.Bad(conf.Join(path, "cert"), "cert needs key, the file with its private key")
 		case m.Key != "" && m.Cert == "":
-			d.bad(join(path, "key"), "key needs cert, the file with its certificate")
+			d.Bad(conf.Join(path, "key"), "key needs cert, the file with its certificate")
 		}
 	}
 	if check("password", "password_file") && !m.Password.IsZero() && m.PasswordFile != "" {
-		d.bad(join(path, "password_file"), "give password or password_file, not both")
+		d.Bad(conf.Join(path, "password_file"), "give password or password_file, not both")
 	}
 	hasPassword := !m.Password.IsZero() || m.PasswordFile != ""
 	if check("username", "password", "password_file") && hasPassword && m.Username == "" {
-		d.bad(join(path, "password"), "a password needs username too (MQTT 3.1.1)")
+		d.Bad(conf.Join(path, "password"), "a password needs username too (MQTT 3.1.1)")
 	}
-	if check("endpoint", "password", "password_file", "cert") {
-		d.plaintext(m, path, hasPassword)
+	if check("endpoint", "password", "password_file", "ca", "cert") {
+		d.encryption(m, path, hasPassword, shared || given("ca"))
 	}
 	if len(m.ClientID) > 65535 {
-		d.bad(join(path, "client_id"), "client_id is longer than MQTT allows")
+		d.Bad(conf.Join(path, "client_id"), "client_id is longer than MQTT allows")
 	}
 	if check("keepalive") && m.Keepalive.Duration%time.Second != 0 {
-		d.bad(join(path, "keepalive"), "keepalive: %s is not in whole seconds", m.Keepalive)
+		d.Bad(conf.Join(path, "keepalive"), "keepalive: %s is not in whole seconds", m.Keepalive)
 	}
 	if check("reconnect") {
-		at := join(path, "reconnect")
+		at := conf.Join(path, "reconnect")
 		if m.Reconnect.Min.Duration > m.Reconnect.Max.Duration {
-			d.bad(join(at, "min"), "reconnect: min (%s) is longer than max (%s)", m.Reconnect.Min, m.Reconnect.Max)
+			d.Bad(conf.Join(at, "min"), "reconnect: min (%s) is longer than max (%s)", m.Reconnect.Min, m.Reconnect.Max)
 		}
 		if m.Reconnect.Stable.Duration <= m.Reconnect.Min.Duration {
-			d.bad(join(at, "stable"), "reconnect: stable (%s) must be longer than min (%s)", m.Reconnect.Stable, m.Reconnect.Min)
+			d.Bad(conf.Join(at, "stable"), "reconnect: stable (%s) must be longer than min (%s)", m.Reconnect.Stable, m.Reconnect.Min)
 		}
 	}
 	if check("history_topic") {
-		if err := checkTopic(strings.ReplaceAll(m.HistoryTopic, "{topic}", "x")); err != nil {
-			d.bad(join(path, "history_topic"), "history_topic: %v", err)
+		if err := checkTopic(topic.ExpandOwn(m.HistoryTopic, "x")); err != nil {
+			d.Bad(conf.Join(path, "history_topic"), "history_topic: %v", err)
 		}
 	}
-	if w := m.Will; w.Topic != "" {
-		if err := checkTopic(w.Topic); err != nil {
-			d.bad(join(path, "will.topic"), "will: %v", err)
-		}
-		if len(w.Payload) > 65535 {
-			d.bad(join(path, "will.payload"), "will: payload is longer than MQTT allows")
-		}
-	} else if w != (Will{}) {
-		d.bad(join(path, "will"), "will has no topic")
-	}
+	d.presence(m, path)
 }
 
-// needsShared tells whether anything uses the shared connection.
+// needsShared reports whether anything uses the shared connection.
 func needsShared(c *Config) bool {
-	if len(c.Flows) > 0 || len(c.Things) == 0 {
+	if len(c.Flows) > 0 || c.Gateway.Used() || c.AWSIoT.Used() || len(c.Things) == 0 {
 		return true
 	}
 	return slices.ContainsFunc(c.Things, func(t Thing) bool { return t.MQTT == nil })
 }
 
-func (d *decoder) plaintext(m *MQTT, path string, password bool) {
+// encryption warns of what an endpoint without encryption leaves unused or shows, and of
+// a port that is usually that of the other kind. An authority that a thing inherits
+// belongs to the shared connection's endpoint.
+func (d *checker) encryption(m *MQTT, path string, password, ownCA bool) {
 	u, err := url.Parse(m.Endpoint)
-	if err != nil || u.Scheme != "mqtt" && u.Scheme != "ws" {
+	if err != nil {
 		return
 	}
+	at := conf.Join(path, "endpoint")
+	if other, ok := otherPort[u.Scheme+":"+u.Port()]; ok {
+		d.Warn(at, "endpoint: %s:// on port %s, which is usual for %s://; if the broker does not answer, write %s://%s", u.Scheme, u.Port(), other, other, u.Host)
+	}
+	if u.Scheme != "mqtt" && u.Scheme != "ws" {
+		return
+	}
+	var unused []string
+	if m.CA != "" && ownCA {
+		unused = append(unused, "ca")
+	}
 	if m.Cert != "" {
-		d.warn(join(path, "endpoint"), "endpoint: %s:// is not encrypted, so cert and key are not used; write %ss://", u.Scheme, u.Scheme)
-	} else if password && !loopback(u.Hostname()) {
-		d.warn(join(path, "endpoint"), "endpoint: %s:// is not encrypted, so everybody on the way can read the password; write %ss:// if the broker can", u.Scheme, u.Scheme)
+		unused = append(unused, "cert", "key")
+	}
+	switch n := len(unused); {
+	case n == 1:
+		d.Warn(at, "endpoint: %s:// is not encrypted, so ca is not used; write %ss://", u.Scheme, u.Scheme)
+	case n > 1:
+		d.Warn(at, "endpoint: %s:// is not encrypted, so %s and key are not used; write %ss://", u.Scheme, strings.Join(unused[:n-1], ", "), u.Scheme)
+	case password && !loopback(u.Hostname()):
+		d.Warn(at, "endpoint: %s:// is not encrypted, so every host on the way can read the password; write %ss:// if the broker can", u.Scheme, u.Scheme)
 	}
 }
+
+// otherPort has the ports that brokers use for the scheme that an endpoint does not
+// have. HOST:1883 without a scheme is mqtts://HOST:1883.
+var otherPort = map[string]string{"mqtts:1883": "mqtt", "mqtt:8883": "mqtts"}
 
 // normalEndpoint checks a broker's URL. A host without a scheme, as AWS shows
 // its endpoints, means mqtts on port 8883.
@@ -149,42 +174,47 @@ func normalEndpoint(s string) (string, error) {
 	if bare {
 		s = "mqtts://" + s
 	}
-	u, err := url.Parse(s)
-	if err != nil {
-		// The cause would repeat the URL, and with it a password in it.
-		return "", fmt.Errorf("this is not a URL; %s", hint)
-	}
-	switch {
-	case u.User != nil:
-		return "", fmt.Errorf("user and password do not belong into the URL; use username and password_file")
-	case !slices.Contains([]string{"mqtt", "mqtts", "ws", "wss"}, u.Scheme):
-		return "", fmt.Errorf("scheme %s is none of mqtt, mqtts, ws, wss; %s", quote(u.Scheme), hint)
-	case u.Hostname() == "" || strings.ContainsAny(u.Hostname(), " \t\n"):
-		return "", fmt.Errorf("%s has no host; %s", quote(s), hint)
-	case u.Fragment != "" || !strings.HasPrefix(u.Scheme, "ws") && (u.Path != "" && u.Path != "/" || u.RawQuery != ""):
-		return "", fmt.Errorf("%s has something after the host; %s", quote(s), hint)
-	}
-	if port := u.Port(); port != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return "", fmt.Errorf("port %s is not from 1 to 65535", quote(port))
+	s = endpoint.Spell(s)
+	_, err := endpoint.Parse(s)
+	var wrong *endpoint.Error
+	if !errors.As(err, &wrong) {
+		host := strings.TrimPrefix(s, "mqtts://")
+		if bare && strings.LastIndexByte(host, ':') <= strings.LastIndexByte(host, ']') {
+			s += ":8883"
 		}
-	} else if bare {
-		s += ":8883"
+		return s, nil
 	}
-	return s, nil
+	switch wrong.Rule {
+	case endpoint.Brackets:
+		return "", fmt.Errorf("an IPv6 address with a port needs brackets; write mqtts://[::1]:8883")
+	case endpoint.User:
+		return "", fmt.Errorf("user and password do not belong into the URL; use username and password_file")
+	case endpoint.Scheme:
+		scheme, _, _ := strings.Cut(s, "://")
+		return "", fmt.Errorf("scheme %s is none of mqtt, mqtts, ws, wss; %s", conf.Quote(scheme), hint)
+	case endpoint.Host:
+		return "", fmt.Errorf("%s has no host; %s", conf.Quote(s), hint)
+	case endpoint.Rest:
+		return "", fmt.Errorf("%s has something after the host; %s", conf.Quote(s), hint)
+	case endpoint.Port:
+		port, _, _ := strings.Cut(s[strings.LastIndexByte(s, ':')+1:], "/")
+		return "", fmt.Errorf("port %s is not from 1 to 65535", conf.Quote(port))
+	}
+	// The cause could repeat the URL, and with it a password in it.
+	return "", fmt.Errorf("this is not a URL; %s", hint)
 }
 
 // clientIDs refuses two connections under one name: the broker would throw
 // them off in turn.
-func (d *decoder) clientIDs(c *Config) {
+func (d *checker) clientIDs(c *Config) {
 	seen := map[[2]string]string{}
-	c.connections(func(m *MQTT, path string) {
+	c.Connections(func(m *MQTT, path string) {
 		if m.ClientID == "" || path == "mqtt" && !needsShared(c) {
 			return
 		}
 		id := [2]string{m.Endpoint, m.ClientID}
 		if other, again := seen[id]; again {
-			d.bad(join(path, "client_id"), "client_id %s is also that of %s; a broker keeps one connection for each", quote(m.ClientID), other)
+			d.Bad(conf.Join(path, "client_id"), "client_id %s is also that of %s; a broker keeps one connection for each", conf.Quote(m.ClientID), other)
 			return
 		}
 		seen[id] = "the shared connection"

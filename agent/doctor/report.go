@@ -7,16 +7,18 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"pithings/hw/probe"
 )
 
 // Report is everything that was found, the machine first, then the parts.
-type Report []Result
+type Report []probe.Result
 
 // Failed counts what does not work.
 func (r Report) Failed() int {
 	n := 0
 	for _, one := range r {
-		if one.Status == Fail {
+		if one.Status == probe.Fail {
 			n++
 		}
 	}
@@ -53,8 +55,8 @@ func (r Report) Text(w io.Writer, verbose bool) error {
 		if one.Fix != "" {
 			fmt.Fprintf(&b, "      fix: %s\n", printable(one.Fix))
 		}
-		if verbose && one.cause != nil {
-			fmt.Fprintf(&b, "      error: %s\n", printable(one.cause.Error()))
+		if verbose && one.Cause != nil {
+			fmt.Fprintf(&b, "      error: %s\n", printable(one.Cause.Error()))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -62,8 +64,8 @@ func (r Report) Text(w io.Writer, verbose bool) error {
 }
 
 // word makes what is broken stand out without colour.
-func word(s Status) string {
-	if s == Fail {
+func word(s probe.Status) string {
+	if s == probe.Fail {
 		return "FAIL"
 	}
 	return string(s)

@@ -1,0 +1,167 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"pithings/agent/config"
+	"pithings/api"
+	"pithings/device"
+	"pithings/spool/accepted"
+	"pithings/spool/control"
+)
+
+// Settings from afar stand over the configuration file (config.Layer), and are kept in the
+// state folder (spool/accepted). Whoever gives them, a command, a job or a shadow, gives them
+// to Accept: it is their one writer. They are on trial until the connections that they have
+// changed stand again; otherwise those before come back by themselves. A process that ends
+// meanwhile finds them on trial when it starts again.
+
+// usualTrial is Options.TrialTime if that is 0.
+const usualTrial = 2 * time.Minute
+
+// Accept makes changes to the settings part of the configuration: an object as in a
+// configuration, but with things by their names; null removes what was accepted. from says who
+// gives them. If they are wrong, or not to be changed from afar, nothing changes, and the error
+// is a *conf.Error or says why.
+func (a *Agent) Accept(ctx context.Context, from string, changes map[string]any) (Reloaded, error) {
+	return a.turn(ctx, func() (did Reloaded, err error) {
+		r, err := a.keep(from, changes)
+		if err != nil {
+			return did, err
+		}
+		return a.apply(r)
+	})
+}
+
+// AcceptLater is Accept for those whom applying the settings may end: it returns once they are
+// checked and kept, as the revision of that number. apply begins to apply them, and returns.
+func (a *Agent) AcceptLater(ctx context.Context, from string, changes map[string]any) (number int, apply func(), err error) {
+	var r accepted.Revision
+	if _, err = a.turn(ctx, func() (_ Reloaded, err error) {
+		r, err = a.keep(from, changes)
+		return Reloaded{}, err
+	}); err != nil {
+		return 0, nil, err
+	}
+	return r.Number, func() {
+		a.later.Go(func() { _, _ = a.turn(a.running, func() (Reloaded, error) { return a.apply(r) }) })
+	}, nil
+}
+
+// reconfigure is AcceptLater for a command.
+func (a *Agent) reconfigure(ctx context.Context, changes device.Values) (device.Values, func(), error) {
+	number, apply, err := a.AcceptLater(ctx, "command", changes)
+	return device.Values{"revision": number}, apply, err
+}
+
+// keep checks changes and keeps them, on trial.
+func (a *Agent) keep(from string, changes map[string]any) (r accepted.Revision, err error) {
+	if a.o.Load == nil {
+		return r, ErrNoReload
+	}
+	if err := a.folder.own(); err != nil {
+		return r, err
+	}
+	k := &config.Candidate{State: a.folder.Dir, From: from, Changes: changes}
+	if _, _, err := a.o.Load(k.Over); err != nil {
+		a.log.Warn("settings are refused", "from", from, "err", err)
+		return r, err
+	}
+	k.Revision.Trial = true
+	if r, err = accepted.Put(a.folder.Dir, k.Revision); err != nil {
+		return r, err
+	}
+	a.log.Info("settings accepted", "from", from, "revision", r.Number)
+	return r, nil
+}
+
+// apply makes what is kept the configuration that runs, and takes it back if that fails.
+func (a *Agent) apply(r accepted.Revision) (Reloaded, error) {
+	a.trial.end() // the new trial holds for what was on trial, too
+	did, err := a.reload()
+	if err != nil {
+		_, back := accepted.Back(a.folder.Dir, &r, fmt.Sprintf("revision %d could not be applied", r.Number))
+		return did, errors.Join(err, back)
+	}
+	a.try(r, did.Connections)
+	return did, nil
+}
+
+// try ends the trial of a revision once the connections stand, or takes the settings before it.
+func (a *Agent) try(r accepted.Revision, connections []string) {
+	limit := cmp.Or(a.o.TrialTime, usualTrial)
+	a.trial = begin(a.running, func(ctx context.Context) {
+		limit, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		if a.links.online(limit, connections) {
+			if err := accepted.Confirm(a.folder.Dir, r.Number); err != nil {
+				a.log.Error("settings from afar stay on trial", "revision", r.Number, "err", err)
+			}
+			return
+		}
+		if ctx.Err() != nil {
+			return // the next process tries them
+		}
+		_, _ = a.turn(ctx, func() (Reloaded, error) { return a.rollBack(ctx, &r) })
+	})
+}
+
+// rollBack takes the settings before a revision, unless its trial has ended meanwhile.
+func (a *Agent) rollBack(trial context.Context, r *accepted.Revision) (Reloaded, error) {
+	if trial.Err() != nil {
+		return Reloaded{}, trial.Err()
+	}
+	a.log.Error("settings from afar are taken back: the agent did not connect with them", "revision", r.Number, "from", r.From)
+	if _, err := accepted.Back(a.folder.Dir, r, fmt.Sprintf("no connection with revision %d", r.Number)); err != nil {
+		a.log.Error("settings from afar cannot be taken back", "err", err)
+		return Reloaded{}, err
+	}
+	return a.reload()
+}
+
+// resumeTrial continues the trial of settings that an earlier process has begun.
+func (a *Agent) resumeTrial() {
+	if a.o.Load == nil {
+		return
+	}
+	if r, err := accepted.Newest(a.folder.Dir); err == nil && r != nil && r.Trial {
+		a.try(*r, a.links.allNames())
+	}
+}
+
+// stateOf is the state folder, whatever the configuration says.
+func (a *Agent) stateOf(*config.Config) string { return a.folder.Dir }
+
+// resetSettings removes all settings from afar.
+func (a *Agent) resetSettings() (Reloaded, error) {
+	if a.o.Load == nil {
+		return Reloaded{}, ErrNoReload
+	}
+	if err := a.folder.own(); err != nil {
+		return Reloaded{}, err
+	}
+	a.trial.end()
+	if _, err := accepted.Put(a.folder.Dir, accepted.Revision{From: "config reset"}); err != nil {
+		return Reloaded{}, err
+	}
+	return a.reload()
+}
+
+// resetPath is where other processes ask for that.
+const resetPath = "/api/v1/config/reset"
+
+func (a *Agent) resetRoute() api.Route {
+	return api.Route{Method: http.MethodPost, Path: resetPath, For: api.Owner, Doc: "remove the settings that were accepted from afar",
+		Handler: api.JSON(func(r *http.Request) (any, error) { return a.turn(r.Context(), a.resetSettings) })}
+}
+
+// AskReset asks an agent to remove the settings that were accepted from afar.
+func AskReset(ctx context.Context, c *control.Client) (did Reloaded, err error) {
+	err = c.Do(ctx, http.MethodPost, resetPath, nil, &did)
+	return did, err
+}

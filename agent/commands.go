@@ -1,0 +1,46 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+
+	"pithings/agent/config"
+	"pithings/awsiot/command"
+	"pithings/device"
+	"pithings/things"
+)
+
+// commands is what takes commands by MQTT.
+type commands struct {
+	links       *links
+	things      *thingService
+	reconfigure func(ctx context.Context, changes device.Values) (result device.Values, apply func(), err error)
+	restart     func() // begins the end of the agent
+}
+
+// settings are those of optional.
+func (commands) settings(c *config.Config) (any, bool) {
+	return c.AWSIoT.Command, c.AWSIoT.Command.Enabled
+}
+
+func (s commands) open(c *config.Config, log *slog.Logger) (opened, error) {
+	link, all := s.links.of(""), s.targets()
+	return command.New(command.Options{Settings: c.AWSIoT.Command, Device: link.ClientID(), Link: link,
+		Dir:         filepath.Join(s.links.folder.Dir, "commands"),
+		Things:      func() []command.Thing { return all },
+		Reconfigure: s.reconfigure, Restart: s.restart,
+		Clock: s.links.clock, Log: log}), nil
+}
+
+// targets are the things that there are. A reload that changes them makes the service anew.
+func (s commands) targets() (all []command.Thing) {
+	for _, p := range s.things.parts {
+		all = append(all, command.Thing{Name: p.Name(), Actor: p.Thing, Model: things.KindOf(p.made.Type).Describe(p.made.Settings, p.made.Topics).Model})
+	}
+	return all
+}
+
+// errRestart ends the agent, so that the service manager starts it again.
+var errRestart = errors.New("a command has asked for a restart")

@@ -1,0 +1,101 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pithings/mqttlink"
+)
+
+const withCommands = twoThings + "mqtt: {client_id: hall}\nawsiot: {command: {enabled: true}}\n"
+
+// asks sends a command by MQTT and returns its answer.
+func (l *lab) asks(session, kind, params string) (answer struct {
+	Status, Code, Error string
+	Result              map[string]any
+}) {
+	l.t.Helper()
+	l.send(session, kind, params)
+	if err := json.Unmarshal([]byte(l.message("cmd/app/"+session)), &answer); err != nil {
+		l.t.Fatal(err)
+	}
+	return answer
+}
+
+func (l *lab) send(session, kind, params string) {
+	l.t.Helper()
+	request := fmt.Sprintf(`{"type": %q, "session-id": %q, "response-topic": %q, "params": %s}`, kind, session, "cmd/app/"+session, params)
+	if err := l.listener.Publish(l.t.Context(), mqttlink.Message{Topic: "cmd/ac/hall/req", QoS: 1, Payload: []byte(request)}); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// heardOn reports whether something came on a topic.
+func (l *lab) heardOn(topic string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.heard, func(m mqttlink.Message) bool { return m.Topic == topic })
+}
+
+// Commands come by the shared connection; those that change the configuration are answered
+// before that is applied, even if the connection is made anew by it.
+func TestCommands(t *testing.T) {
+	l, file := accepting(t, withCommands)
+	if a := l.asks("one", "read", `{"thing": "bme680"}`); a.Status != "OK" || len(a.Result["events"].([]any)) == 0 {
+		t.Errorf("%+v", a)
+	}
+	if a := l.asks("two", "reconfigure", `{"config": {"mqtt": {"endpoint": "mqtt://evil:1883"}}}`); a.Status != "ERROR" || !strings.Contains(a.Error, "mqtt.endpoint can be changed on the machine only") {
+		t.Errorf("%+v", a)
+	}
+	if a := l.asks("three", "reconfigure", `{"config": {"awsiot": {"command": {"enabled": false}}}}`); a.Status != "ERROR" {
+		t.Errorf("%+v", a)
+	}
+	before := l.agent.links.of("")
+	if a := l.asks("four", "reconfigure", `{"config": {"mqtt": {"queue": {"max": 77}}, "things": {"bme680": {"interval": "250ms"}}}}`); a.Status != "OK" || a.Result["revision"] != 1.0 {
+		t.Errorf("%+v", a)
+	}
+	l.until("the new connection", func() bool {
+		now := l.agent.links.of("") // nil while it is made
+		return now != nil && now != before && now.Connected()
+	})
+	if max := l.agent.current().MQTT.Queue.Max; max != 77 {
+		t.Errorf("the queue is %d", max)
+	}
+	l.until("commands on it", func() bool { // one that is sent before it has subscribed is lost
+		l.send("five", "read", `{"thing": "bme680"}`)
+		select {
+		case <-time.After(time.Second):
+			return false
+		case <-l.more:
+			return l.heardOn("cmd/app/five")
+		}
+	})
+	// A repeat is answered from what is saved.
+	if a := l.asks("four", "reconfigure", `{"config": {"mqtt": {"queue": {"max": 77}}, "things": {"bme680": {"interval": "250ms"}}}}`); a.Status != "OK" || a.Result["revision"] != 1.0 {
+		t.Errorf("%+v", a)
+	}
+	// The file may switch it off.
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(text), "enabled: true", "enabled: false", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.agent.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if l.agent.current().AWSIoT.Used() || l.agent.current().MQTT.Queue.Max != -1 {
+		t.Error("the file does not count")
+	}
+	for _, s := range l.agent.services {
+		if c, ok := s.Service.(*optional); ok && c.current() != nil {
+			t.Errorf("%s still runs", c.name)
+		}
+	}
+}

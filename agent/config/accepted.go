@@ -1,0 +1,71 @@
+package config
+
+import (
+	"pithings/conf"
+	"pithings/spool/accepted"
+)
+
+// Accepted has the settings that were accepted from afar over a configuration: those in the
+// state folder that state names; "" is that there is none.
+func Accepted(state func(*Config) string) Over {
+	return func(c *Config, file []byte) (*Layer, []conf.Warning) {
+		dir := state(c)
+		if dir == "" {
+			return nil, nil
+		}
+		r, err := accepted.Newest(dir)
+		switch {
+		case err != nil:
+			return nil, []conf.Warning{{Source: accepted.Folder(dir), Message: err.Error(), Fix: "pithings config reset puts it aside; until then the file counts alone"}}
+		case r == nil || len(r.Settings) == 0:
+			return nil, nil
+		case r.Base != accepted.Sum(file):
+			return nil, []conf.Warning{{Source: accepted.File(dir, r.Number), Message: "these settings were accepted over another state of the configuration file and count no more",
+				Fix: "pithings config reset removes them, and this warning"}}
+		}
+		layer, err := layerOf(accepted.File(dir, r.Number), r)
+		if err != nil {
+			return nil, []conf.Warning{{Source: accepted.File(dir, r.Number), Message: err.Error()}}
+		}
+		return layer, nil
+	}
+}
+
+// Candidate is changes to the settings from afar that are to be accepted.
+type Candidate struct {
+	State   string // the state folder
+	From    string // who gives them
+	Changes map[string]any
+	// Revision is what was accepted with the changes, once the configuration was read with Over.
+	Revision accepted.Revision
+}
+
+// Over has the changes over a configuration, and what was accepted before.
+func (k *Candidate) Over(_ *Config, file []byte) (*Layer, []conf.Warning) {
+	fail := func(err error) (*Layer, []conf.Warning) {
+		return &Layer{Source: k.From, Err: err, Candidate: true}, nil
+	}
+	before := map[string]any{}
+	if r, err := accepted.Newest(k.State); err == nil && r != nil && r.Base == accepted.Sum(file) {
+		before = r.Settings
+	}
+	settings, err := accepted.Merge(before, k.Changes)
+	if err != nil {
+		return fail(err)
+	}
+	k.Revision = accepted.Revision{Base: accepted.Sum(file), From: k.From, Settings: settings}
+	layer, err := layerOf(k.From, &k.Revision)
+	if err != nil {
+		return fail(err)
+	}
+	layer.Candidate = true
+	return layer, nil
+}
+
+func layerOf(source string, r *accepted.Revision) (*Layer, error) {
+	data, err := r.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return &Layer{Source: source, Data: data}, nil
+}

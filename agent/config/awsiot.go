@@ -1,0 +1,30 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+
+	"pithings/awsiot/command"
+	"pithings/awsiot/defender"
+	"pithings/conf"
+)
+
+// AWSIoT is what AWS IoT Core offers, or its device playground, as far as it is built here. It
+// works over any broker.
+type AWSIoT struct {
+	Command  command.Settings  `json:"command" jsonschema:"commands by MQTT with an answer, on cmd/ac/CLIENT ID/req"`
+	Defender defender.Settings `json:"defender" jsonschema:"reports to AWS IoT Device Defender"`
+}
+
+func (d *checker) awsiot(c *Config) {
+	c.AWSIoT.Command.Check(func(path, format string, args ...any) { d.Bad("awsiot.command."+path, format, args...) })
+	c.AWSIoT.Defender.Check(func(path, format string, args ...any) { d.Bad("awsiot.defender."+path, format, args...) })
+	for i, m := range c.AWSIoT.Defender.Custom {
+		if m.Thing != "" && !slices.ContainsFunc(c.Things, func(t Thing) bool { return t.Name == m.Thing }) {
+			d.Bad(fmt.Sprintf("awsiot.defender.custom[%d].thing", i), "there is no thing %s", conf.Quote(m.Thing))
+		}
+	}
+}
+
+// Used reports whether there is anything to do, for which the shared connection is needed.
+func (a *AWSIoT) Used() bool { return a.Command.Enabled || a.Defender.Enabled }

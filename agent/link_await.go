@@ -1,0 +1,62 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"pithings/mqttlink"
+)
+
+// changes notifies those who wait that something has changed. The zero value is ready to use.
+type changes struct {
+	mu   sync.Mutex
+	next chan struct{} // closed at the next change; nil: none waits
+}
+
+func (c *changes) note() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next != nil {
+		close(c.next)
+		c.next = nil
+	}
+}
+
+// wait returns a channel that is closed at the next change.
+func (c *changes) wait() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next == nil {
+		c.next = make(chan struct{})
+	}
+	return c.next
+}
+
+// online waits until the connections of those names stand, of those that there are. It reports
+// false when ctx is done first.
+func (l *links) online(ctx context.Context, names []string) bool {
+	for {
+		changed := l.changed.wait()
+		all := true
+		l.changing.RLock() // during a reload some are not there
+		l.all(func(name string, link *mqttlink.Link) {
+			all = all && (link.State() == mqttlink.Online || !slices.Contains(names, nameOf(name)))
+		})
+		l.changing.RUnlock()
+		if all {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// allNames lists the names of all connections.
+func (l *links) allNames() (names []string) {
+	l.all(func(name string, _ *mqttlink.Link) { names = append(names, nameOf(name)) })
+	return names
+}

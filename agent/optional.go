@@ -1,0 +1,129 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync"
+
+	"pithings/agent/config"
+	"pithings/api"
+)
+
+// optional is a service that is there if the configuration says so, such as those of AWS IoT
+// Core. A reload makes it anew if its settings, the shared connection or the things have
+// changed. One that is off is nothing but this struct.
+type optional struct {
+	name   string
+	config func() *config.Config // the one that runs
+	log    *slog.Logger
+	of     opener
+
+	running context.Context // from Start on
+	run     *unit
+
+	mu  sync.RWMutex
+	now opened // nil: it is off
+}
+
+// opener makes an optional service.
+type opener interface {
+	// settings are those of the service, and whether it is on.
+	settings(c *config.Config) (settings any, on bool)
+	// open makes the service for a configuration, over the connections and things that are
+	// there.
+	open(c *config.Config, log *slog.Logger) (opened, error)
+}
+
+// opened is what an optional service runs.
+type opened interface {
+	Run(ctx context.Context) error
+	HealthReporter
+	Collector
+}
+
+// Name implements Service.
+func (s *optional) Name() string { return s.name }
+
+// Start implements Starter.
+func (s *optional) Start(ctx context.Context) error {
+	s.running = ctx
+	return s.begin(s.config())
+}
+
+// Run waits until ctx is done, and for the end of the service.
+func (s *optional) Run(ctx context.Context) error {
+	<-ctx.Done()
+	s.run.end()
+	return nil
+}
+
+func (s *optional) begin(c *config.Config) error {
+	if _, on := s.of.settings(c); !on {
+		return nil
+	}
+	log := s.log.With("service", s.name)
+	one, err := s.of.open(c, log)
+	if err != nil {
+		return fmt.Errorf("awsiot.%s: %w", s.name, err)
+	}
+	s.set(one)
+	s.run = begin(s.running, func(ctx context.Context) { again(ctx, log, s.name, one.Run) })
+	return nil
+}
+
+func (s *optional) end() {
+	s.run.end()
+	s.run = nil
+	s.set(nil)
+}
+
+func (s *optional) set(one opened) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = one
+}
+
+func (s *optional) current() opened {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.now
+}
+
+// plan compares what the service stands on with that of another configuration.
+func (s *optional) plan(ch *change) error {
+	before, was := s.of.settings(ch.before)
+	next, is := s.of.settings(ch.next)
+	if was != is || is && (ch.sharedDiffers || len(ch.Things) > 0 || !reflect.DeepEqual(before, next)) {
+		ch.optional = append(ch.optional, s)
+	}
+	return nil
+}
+
+func (s *optional) leave(ch *change) {
+	if ch.has(s) {
+		s.end()
+	}
+}
+
+func (s *optional) take(ch *change) error {
+	if ch.has(s) {
+		return s.begin(ch.next)
+	}
+	return nil
+}
+
+// Health implements HealthReporter.
+func (s *optional) Health(add func(key string, value any)) {
+	if one := s.current(); one != nil {
+		one.Health(add)
+	}
+}
+
+// Collect implements Collector.
+func (s *optional) Collect(m *api.Metrics) {
+	if one := s.current(); one != nil {
+		one.Collect(m)
+	}
+}

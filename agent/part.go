@@ -1,0 +1,114 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"pithings/api"
+	"pithings/spool/control"
+	"pithings/things"
+)
+
+// partPath is where other processes ask for the thing that has a part (GET), and for one
+// of its actions (POST).
+const partPath = "/api/v1/part"
+
+// partActions is how many actions of other processes may be under way: each may come with
+// a picture.
+const partActions = 4
+
+// partOwner answers who has a part.
+type partOwner struct {
+	Thing string `json:"thing"`
+}
+
+// partCall asks for an action of the thing that has a part.
+type partCall struct {
+	Part   string         `json:"part"`
+	Action string         `json:"action"`
+	Input  map[string]any `json:"input,omitempty"`
+}
+
+// partRoutes let other processes use the parts of this one's things. Members of the
+// group may: they could publish the commands, too.
+func partRoutes(all func() []things.Thing) []api.Route {
+	turns := make(chan struct{}, partActions)
+	return []api.Route{
+		{Method: http.MethodGet, Path: partPath, For: api.Group, Doc: "find the thing that has a part",
+			Handler: api.JSON(func(r *http.Request) (any, error) {
+				t, err := withPart(all(), r.FormValue("part"), r.FormValue("action"))
+				if err != nil {
+					return nil, err
+				}
+				return partOwner{t.Name()}, nil
+			})},
+		{Method: http.MethodPost, Path: partPath, For: api.Group, Doc: "use the part of a thing",
+			Handler: api.JSON(func(r *http.Request) (any, error) {
+				select {
+				case turns <- struct{}{}:
+					defer func() { <-turns }()
+				default:
+					return nil, fmt.Errorf("%d other programs use the parts of this agent at the moment: try again (%w)", partActions, api.Status(http.StatusServiceUnavailable))
+				}
+				var in partCall
+				if err := api.Decode(r, &in); err != nil {
+					return nil, err
+				}
+				t, err := withPart(all(), in.Part, in.Action)
+				if err != nil {
+					return nil, err
+				}
+				return t.Call(r.Context(), in.Action, in.Input)
+			})},
+	}
+}
+
+// withPart returns the thing that has a part and that action for other programs. Parts of
+// several kinds may have one name: mock.
+func withPart(all []things.Thing, name, action string) (things.Thing, error) {
+	for _, t := range all {
+		p, ok := t.(things.Part)
+		if !ok {
+			continue
+		}
+		if part, does := p.Part(); does == action && samePart(part, name) {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("no thing has %.80q (%w)", name, api.Status(http.StatusNotFound))
+}
+
+// samePart reports whether two names are of one part: devices have names by link, too,
+// such as those in /dev/v4l/by-id.
+func samePart(a, b string) bool {
+	real := func(name string) string {
+		if found, err := filepath.EvalSymlinks(name); err == nil && filepath.IsAbs(name) {
+			return found
+		}
+		return name
+	}
+	return strings.EqualFold(a, b) || real(a) == real(b)
+}
+
+// FindPart asks an agent which of its things has a part with an action for other programs;
+// ok says that one has.
+func FindPart(ctx context.Context, c *control.Client, part, action string) (thing string, ok bool, err error) {
+	var owner partOwner
+	err = c.Do(ctx, http.MethodGet, partPath+"?"+url.Values{"part": {part}, "action": {action}}.Encode(), nil, &owner)
+	var answer *control.AnswerError
+	if errors.As(err, &answer) && answer.Status == http.StatusNotFound || errors.Is(err, control.ErrNoOwner) {
+		return "", false, nil // also one of an earlier version
+	}
+	return owner.Thing, err == nil, err
+}
+
+// CallPart asks an agent for an action of the thing that has a part. The answer is decoded
+// into out, unless that is nil.
+func CallPart(ctx context.Context, c *control.Client, part, action string, input map[string]any, out any) error {
+	return c.Do(ctx, http.MethodPost, partPath, partCall{part, action, input}, out)
+}

@@ -1,0 +1,107 @@
+package web
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"pithings/agent/config"
+	"pithings/conf"
+)
+
+// Access is who may see /metrics and /healthz besides programs on this machine: hosts in
+// named networks, and clients with the token.
+type Access struct {
+	nets  []netip.Prefix
+	names []string           // of this machine, in lower case
+	token *[sha256.Size]byte // nil: there is none
+}
+
+// Rules are what the configuration allows.
+type Rules struct {
+	Nets      []string // networks (CIDR)
+	BaseURL   string   // by which others reach this machine
+	TokenFile string   // "" if there is no token
+}
+
+// NewAccess reads the rules.
+func NewAccess(r Rules) (*Access, error) {
+	nets, err := conf.Nets(r.Nets)
+	if err != nil {
+		return nil, fmt.Errorf("http.allow_nets: %w", err)
+	}
+	x := &Access{nets: nets, names: ownNames(r.BaseURL)}
+	if r.TokenFile != "" {
+		token, err := ReadToken(r.TokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("http.token_file: %w", err)
+		}
+		sum := sha256.Sum256([]byte(token))
+		x.token = &sum
+	}
+	return x, nil
+}
+
+// minToken is how long a token has to be: 16 random characters cannot be guessed over HTTP.
+const minToken = 16
+
+// ReadToken reads the token in the first line of a file.
+func ReadToken(path string) (string, error) {
+	token, err := config.ReadPassword(path)
+	if err == nil && len(token) < minToken {
+		err = fmt.Errorf("the token in %s has less than %d characters; make one with: openssl rand -hex 32", path, minToken)
+	}
+	return token, err
+}
+
+// ownNames are the names by which others may call this machine.
+func ownNames(base string) (names []string) {
+	if name, err := os.Hostname(); err == nil && name != "" {
+		short, _, _ := strings.Cut(strings.ToLower(name), ".")
+		names = append(names, strings.ToLower(name), short, short+".local")
+	}
+	if u, err := url.Parse(base); err == nil && u.Hostname() != "" {
+		names = append(names, strings.ToLower(u.Hostname()))
+	}
+	return names
+}
+
+// allows reports whether a request may see how the agent is.
+func (x *Access) allows(r *http.Request) bool {
+	if local(r) {
+		return true
+	}
+	// A web page elsewhere, whose name resolves to us, can make a browser ask; it cannot
+	// make it send the token.
+	if given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && x.token != nil {
+		sum := sha256.Sum256([]byte(given)) // of one length, whatever was given
+		return subtle.ConstantTimeCompare(sum[:], x.token[:]) == 1
+	}
+	client, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !x.ownHost(r.Host) {
+		return false
+	}
+	from := client.Addr().Unmap().WithZone("")
+	return slices.ContainsFunc(x.nets, func(p netip.Prefix) bool { return p.Contains(from) })
+}
+
+// ownHost reports whether the Host header names this machine: by an address, for which no
+// browser asks a name server, or by a name of ours.
+func (x *Access) ownHost(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return slices.Contains(x.names, strings.TrimSuffix(host, "."))
+}
