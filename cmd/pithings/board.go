@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"sync"
 	"time"
 
 	"pithings/hw"
@@ -13,7 +14,8 @@ import (
 // only place that knows which.
 func openBoard(simulate bool, log *slog.Logger) (b hw.Board, closeBoard func(), err error) {
 	simulated := mock.New(mock.Options{
-		Motion: mock.Motion{First: time.Second, Every: 10 * time.Second, Width: 3 * time.Second},
+		Motion:  mock.Motion{First: time.Second, Every: 10 * time.Second, Width: 3 * time.Second},
+		Settled: true,
 	})
 	if simulate {
 		return simulated, func() { simulated.Close() }, nil
@@ -22,7 +24,13 @@ func openBoard(simulate bool, log *slog.Logger) (b hw.Board, closeBoard func(), 
 	if err != nil {
 		return nil, nil, err
 	}
-	return hw.Split(real, simulated), func() {
+	var once sync.Map
+	opened := func(name string) {
+		if _, again := once.LoadOrStore(name, true); !again {
+			log.Warn("this part is simulated, as its name in the configuration says; what it reads is published like what is measured", "part", name)
+		}
+	}
+	return hw.Split(real, simulated, opened), func() {
 		simulated.Close()
 		real.Close()
 	}, nil

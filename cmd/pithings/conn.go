@@ -1,127 +1,330 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pithings/agent"
+	"pithings/agent/config"
+	"pithings/awsiot"
+	"pithings/conf"
 	"pithings/mqttlink"
+	"pithings/mqttlink/endpoint"
 )
 
-// seedConn are the connection flags of the Things Graph example devices and of
-// the BME680 tutorial's scripts, in their letters.
-type seedConn struct {
-	endpoint, ca, cert, key string
-	username, passwordFile  string
-	port                    uint16
+// connection is the connection that a command line asks for. All commands that connect
+// have the same long flags; letters say which of them has a letter of its own.
+type connection struct {
+	endpoint, host            string
+	port                      uint16
+	ca, cert, key, serverName string
+	alpn                      string
+	username, password        string
+	passwordFile              string
+	id                        string
+	keepalive                 seconds
+	extra                     mosquitto // of pub and watch
 }
 
-func (f *seedConn) add(fs *pflag.FlagSet) {
-	fs.StringVarP(&f.endpoint, "endpoint", "e", "", "the broker: HOST (mqtts on 8883), or mqtt://HOST, mqtts://HOST, ws://…, wss://…")
-	fs.StringVarP(&f.ca, "rootCA", "r", "", "certificate of the broker's authority, a PEM file or a folder of them")
-	fs.StringVarP(&f.cert, "cert", "c", "", "this client's certificate, a PEM file")
-	fs.StringVarP(&f.key, "key", "k", "", "the certificate's private key, a PEM file")
-	fs.StringVar(&f.username, "username", "", "user name, for a broker that asks for one (or PITHINGS_MQTT_USERNAME)")
-	fs.StringVar(&f.passwordFile, "password-file", "", "file with the password (or PITHINGS_MQTT_PASSWORD)")
-	fs.Uint16VarP(&f.port, "port", "p", 0, "the broker's port, if it is not the usual one of the scheme")
-}
-
-// resolve checks the flags together and returns the broker's URL.
-func (f *seedConn) resolve() (endpoint string, err error) {
-	if f.endpoint == "" {
-		return "", usagef("-e is missing: name the broker, for example -e mqtt://127.0.0.1:1883, or -e HOST for TLS on port 8883")
+func (f *connection) add(fs *pflag.FlagSet, l letters) {
+	fs.SetNormalizeFunc(oneName)
+	fs.StringVarP(&f.endpoint, "endpoint", l["endpoint"], "", "the broker as a `URL`: HOST (mqtts on 8883), or mqtt://HOST, mqtts://HOST, ws://…, wss://…")
+	fs.StringVarP(&f.host, "host", l["host"], "", "the broker as mosquitto's tools name it: `HOST`, mqtt on 1883, or mqtts on 8883 with --ca, --cert or that port")
+	fs.Uint16VarP(&f.port, "port", l["port"], 0, "the broker's `PORT`, if it is not the usual one")
+	fs.StringVarP(&f.ca, "ca", l["ca"], "", "certificate of the broker's authority, a PEM `FILE` or a folder of them (--rootCA, --cafile, --capath)")
+	fs.StringVarP(&f.cert, "cert", l["cert"], "", "this client's certificate, a PEM `FILE`")
+	fs.StringVarP(&f.key, "key", l["key"], "", "the certificate's private key, a PEM `FILE`")
+	fs.StringVar(&f.serverName, "server-name", "", "`NAME` in the broker's certificate, if it is not the host's")
+	fs.StringVarP(&f.username, "username", l["username"], "", "user `NAME`, for a broker that asks for one (or PITHINGS_MQTT_USERNAME)")
+	fs.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password (or PITHINGS_MQTT_PASSWORD)")
+	fs.StringVarP(&f.password, "pw", l["pw"], "", "the `PASSWORD`, for all users of this machine to see; better --password-file")
+	fs.StringVarP(&f.id, "client-id", l["client-id"], "", "client `ID`; a broker keeps one connection for each (--id)")
+	fs.VarP(&f.keepalive, "keepalive", l["keepalive"], "longest silence on the connection, in `SECONDS` (default 30)")
+	fs.StringVar(&f.alpn, "alpn", "", "TLS application `PROTOCOL` for a port that serves several (--tls-alpn)")
+	if l["host"] == "h" { // which takes the letter from help
+		fs.Bool("help", false, "show this help")
 	}
-	if endpoint, err = withPort(withScheme(f.endpoint), f.port); err != nil {
+}
+
+// localBroker is where the embedded broker of a running agent listens, and
+// mosquitto's tools expect one.
+const localBroker = "mqtt://127.0.0.1"
+
+// broker returns the URL of the broker that the flags name, or "".
+func (f *connection) broker() (string, error) {
+	switch {
+	case f.endpoint != "" && f.host != "":
+		return "", usagef("-e and --host both name the broker: give one of them")
+	case f.host != "":
+		return f.hostURL()
+	case f.endpoint == "":
+		return "", nil
+	}
+	broker, err := withPort(withScheme(f.endpoint), f.port)
+	if err == nil {
+		_, err = endpoint.Parse(broker)
+	}
+	if err != nil {
 		return "", usageError{err}
 	}
-	if _, err := mqttlink.ParseEndpoint(endpoint); err != nil {
-		return "", usageError{err}
-	}
-	if (f.cert == "") != (f.key == "") {
-		return "", usagef("-c and -k belong together: a certificate and its private key")
-	}
-	// A bare HOST means what it means to the scripts: mutual TLS.
-	if f.cert == "" && !strings.Contains(f.endpoint, "://") {
-		return "", usagef("Missing credentials for authentication. Give -c CERTIFICATE and -k KEY, or a URL such as mqtt://%s", f.endpoint)
-	}
-	return endpoint, nil
+	return broker, nil
 }
 
-// mqtt returns the connection as the mqtt section of a configuration.
-func (f *seedConn) mqtt() (map[string]any, error) {
-	endpoint, err := f.resolve()
-	if err != nil {
-		return nil, err
+// hostURL is the URL of a broker that is named as mosquitto's tools do.
+func (f *connection) hostURL() (string, error) {
+	host, port := f.host, f.port
+	if strings.Contains(host, "://") {
+		return "", usagef("--host %s: a host has no scheme; write -e %s", withoutUser(host), withoutUser(host))
 	}
-	username, password, err := f.password()
-	if err != nil {
-		return nil, err
-	}
-	m := map[string]any{"endpoint": endpoint}
-	for key, v := range map[string]string{"ca": f.ca, "cert": f.cert, "key": f.key,
-		"username": username, "password": password} {
-		if v != "" {
-			m[key] = v
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 || port != 0 && uint64(port) != n {
+			return "", usagef("--host %s: write --host %s --port PORT, with a port from 1 to 65535", withoutUser(f.host), withoutUser(h))
 		}
+		host, port = h, uint16(n)
+	}
+	host = strings.Trim(host, "[]")
+	tls := f.ca != "" || f.cert != "" || f.key != "" || f.serverName != "" || f.alpn != "" || f.extra.osCerts || port == 8883 || isAWS(host)
+	url := "mqtt://"
+	if tls {
+		url = "mqtts://"
+	}
+	if port == 0 {
+		port = 1883
+		if tls {
+			port = 8883
+		}
+	}
+	url += net.JoinHostPort(host, strconv.Itoa(int(port)))
+	if _, err := endpoint.Parse(url); err != nil {
+		return "", usageError{err}
+	}
+	return url, nil
+}
+
+// isAWS reports whether a broker is AWS IoT Core by its name.
+func isAWS(endpoint string) bool {
+	_, _, ok := awsiot.Limits(endpoint)
+	return ok
+}
+
+// checkAWS refuses a connection that AWS IoT Core would never take.
+func checkAWS(m *config.MQTT) error {
+	if m.Cert == "" && m.Username == "" && isAWS(m.Endpoint) {
+		return usagef("AWS IoT Core asks for a certificate: give --cert FILE and --key FILE, or --username for an authoriser of your own")
+	}
+	return nil
+}
+
+// readURL takes what -L gives.
+func (f *connection) readURL() error {
+	if f.extra.url == "" {
+		return nil
+	}
+	if f.endpoint != "" || f.host != "" {
+		return usagef("-L names the broker, and so does -e or --host: give one of them")
+	}
+	u, err := f.extra.parseURL()
+	if err != nil {
+		return err
+	}
+	if f.port != 0 && f.port != u.port {
+		return usagef("-L says port %d and --port says %d: give one of them", u.port, f.port)
+	}
+	f.endpoint, f.port, f.extra.topic, f.extra.url = u.endpoint, 0, u.topic, ""
+	if u.username != "" {
+		f.username = u.username
+	}
+	if u.password != "" {
+		f.password = u.password
+	}
+	return nil
+}
+
+// check says what is wrong with the flags together.
+func (f *connection) check(c *cobra.Command) error {
+	if err := f.readURL(); err != nil {
+		return err
+	}
+	if err := f.extra.check(f.id); err != nil {
+		return err
+	}
+	if n, err := strconv.ParseFloat(f.key, 64); err == nil {
+		if _, missing := os.Stat(f.key); missing != nil {
+			return usagef("-k %s: -k is the certificate's private key here; for a keep-alive of %v seconds write --keepalive %s", f.key, n, f.key)
+		}
+	}
+	if f.passwordFile != "" && f.password != "" {
+		return usagef("--pw and --password-file both give the password: give one of them")
+	}
+	if (f.password != "" || f.passwordFile != "") && f.username == "" && os.Getenv("PITHINGS_MQTT_USERNAME") == "" {
+		return usagef("a password goes with a user name: give --username NAME, too")
+	}
+	if f.password != "" && !f.extra.quiet {
+		fmt.Fprintln(c.ErrOrStderr(), "pithings: warning: all users of this machine can see a password on the command line; better --password-file FILE, or PITHINGS_MQTT_PASSWORD")
+	}
+	return nil
+}
+
+// settings returns what the flags say. Without any that names the broker, its URL is
+// otherwise.
+func (f *connection) settings(c *cobra.Command, otherwise string) ([]setting, error) {
+	if err := f.check(c); err != nil {
+		return nil, err
+	}
+	if f.endpoint == "" && f.host == "" && f.port != 0 {
+		if c.Flags().Lookup("url") == nil { // unlike mosquitto's tools, which call the local broker
+			return nil, usagef("--port %d goes with the broker's name: give --host HOST, too", f.port)
+		}
+		f.host = "localhost"
+	}
+	endpoint, err := f.broker()
+	if err != nil {
+		return nil, err
+	}
+	if endpoint == "" {
+		endpoint = otherwise
+	}
+	id, flag := f.id, "--endpoint"
+	if f.host != "" {
+		flag = "--host"
+	}
+	if f.extra.idPrefix != "" {
+		id = fmt.Sprintf("%s%d", f.extra.idPrefix, os.Getpid())
+	}
+	all := append([]setting{
+		{"endpoint", endpoint, flag}, {"ca", f.ca, "--ca"}, {"cert", f.cert, "--cert"}, {"key", f.key, "--key"},
+		{"server_name", f.serverName, "--server-name"}, {"alpn", f.alpn, "--alpn"},
+		{"username", f.username, "--username"}, {"password", f.password, "--pw"}, {"password_file", f.passwordFile, "--password-file"},
+		{"client_id", id, "--client-id"}, {"keepalive", f.keepalive.setting(), "--keepalive"},
+	}, f.extra.settings()...)
+	given := all[:0]
+	for _, s := range all {
+		if s.value != "" {
+			given = append(given, s)
+		}
+	}
+	return given, nil
+}
+
+// overrides returns the flags as variables that override the environment as that
+// overrides the file, and the flags by those variables.
+func (f *connection) overrides(c *cobra.Command, otherwise string) (env []string, flags map[string]string, err error) {
+	all, err := f.settings(c, otherwise)
+	flags = map[string]string{}
+	for _, s := range all {
+		env = append(env, s.variable()+"="+s.value)
+		flags[s.variable()] = s.flag
+	}
+	return env, flags, err
+}
+
+// section returns the connection as the mqtt section of a configuration, for commands
+// that take it from the command line alone, as the seeds' do; the environment gives
+// user name and password.
+func (f *connection) section(c *cobra.Command) (map[string]any, error) {
+	all, err := f.settings(c, "")
+	if err != nil {
+		return nil, err
+	}
+	m := map[string]any{}
+	for _, s := range all {
+		m[s.key] = s.value
+	}
+	for _, name := range []string{"username", "password"} {
+		if v := os.Getenv("PITHINGS_MQTT_" + strings.ToUpper(name)); v != "" && m[name] == nil {
+			m[name] = v
+		}
+	}
+	if f.passwordFile != "" {
+		delete(m, "password_file")
+		if m["password"], err = config.ReadPassword(f.passwordFile); err != nil {
+			return nil, fmt.Errorf("--password-file: %w", err)
+		}
+	}
+	switch {
+	case m["endpoint"] == nil:
+		return nil, usagef("-e is missing: name the broker, for example -e mqtt://127.0.0.1:1883, or -e HOST for TLS on port 8883")
+	case (f.cert == "") != (f.key == ""):
+		return nil, usagef("-c and -k belong together: a certificate and its private key")
+	// A bare HOST means what it means to the scripts: mutual TLS.
+	case f.cert == "" && m["username"] == nil && f.endpoint != "" && !strings.Contains(f.endpoint, "://"):
+		return nil, usagef("Missing credentials for authentication. Give -c CERTIFICATE and -k KEY, or --username, or a URL such as mqtt://%s", withoutUser(f.endpoint))
 	}
 	return m, nil
 }
 
-// link returns a connection of its own under the client id; "" makes one up. What is
-// published over it is kept in memory only.
-func (f *seedConn) link(id string, log *slog.Logger) (*mqttlink.Link, error) {
-	o, err := f.options(id, log)
+// parseConnection reads a configuration that the command line makes up.
+func parseConnection(c *cobra.Command, document map[string]any) (*config.Config, error) {
+	text, err := json.Marshal(document)
 	if err != nil {
 		return nil, err
 	}
-	return mqttlink.New(o)
+	cfg, warnings, err := config.ParseConnection("command line", text)
+	for _, w := range warnings {
+		w.Line = 0 // a place in a text that no file holds
+		fmt.Fprintln(c.ErrOrStderr(), "pithings: warning:", w)
+	}
+	return cfg, asUsage(err)
 }
 
-// options returns the options of such a connection.
-func (f *seedConn) options(id string, log *slog.Logger) (o mqttlink.Options, err error) {
-	endpoint, err := f.resolve()
+// asUsage makes a wrong command line of problems with a configuration that it has
+// made up.
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	var problems *conf.Error
+	if errors.As(err, &problems) {
+		for i := range problems.Problems {
+			problems.Problems[i].Line = 0
+		}
+	}
+	return usageError{err}
+}
+
+// options returns the options of a link of that connection alone.
+func (f *connection) options(c *cobra.Command) (o mqttlink.Options, err error) {
+	m, err := f.section(c)
 	if err != nil {
 		return o, err
 	}
-	o = mqttlink.DefaultOptions()
-	o.Endpoint = endpoint
-	if e, err := mqttlink.ParseEndpoint(endpoint); err == nil && e.TLS() {
-		o.CA, o.Cert, o.Key = f.ca, f.cert, f.key
-	} else if f.ca != "" || f.cert != "" {
-		log.Warn("the connection is not encrypted, so -r, -c and -k are not used; write mqtts://", "endpoint", endpoint)
+	cfg, err := parseConnection(c, map[string]any{"mqtt": m})
+	if err != nil {
+		return o, err
 	}
-	o.ClientID, o.Log = id, log
-	o.Username, o.Password, err = f.password()
-	return o, err
+	return agent.LinkOptions(&cfg.MQTT), checkAWS(&cfg.MQTT)
 }
 
-// password returns user name and password, from the flags or the environment.
-func (f *seedConn) password() (username, password string, err error) {
-	username, password = f.username, os.Getenv("PITHINGS_MQTT_PASSWORD")
-	if username == "" {
-		username = os.Getenv("PITHINGS_MQTT_USERNAME")
-	}
-	if f.passwordFile != "" {
-		text, err := os.ReadFile(f.passwordFile)
-		if err != nil {
-			return "", "", fmt.Errorf("password: %w", err)
+// withoutUser is a broker's name for a message: what stands before an @ may hold a
+// password.
+func withoutUser(broker string) string {
+	if i := strings.LastIndexByte(broker, '@'); i >= 0 {
+		scheme, _, ok := strings.Cut(broker[:i], "://")
+		if broker = broker[i+1:]; ok {
+			broker = scheme + "://" + broker
 		}
-		password, _, _ = strings.Cut(string(text), "\n")
-		password = strings.TrimSuffix(password, "\r")
 	}
-	return username, password, nil
+	return broker
 }
 
 // withScheme reads HOST and HOST:PORT as mqtts.
-func withScheme(endpoint string) string {
-	if endpoint == "" || strings.Contains(endpoint, "://") {
-		return endpoint
+func withScheme(broker string) string {
+	if broker == "" {
+		return ""
 	}
-	return "mqtts://" + endpoint
+	if !strings.Contains(broker, "://") {
+		broker = "mqtts://" + broker
+	}
+	return endpoint.Spell(broker)
 }
 
 // withPort sets the port of an endpoint; 0 leaves it alone.
@@ -133,7 +336,7 @@ func withPort(endpoint string, port uint16) (string, error) {
 	host, path, _ := strings.Cut(rest, "/")
 	if h, p, err := net.SplitHostPort(host); err == nil {
 		if p != fmt.Sprint(port) {
-			return "", fmt.Errorf("the endpoint says port %s and -p says %d", p, port)
+			return "", fmt.Errorf("the endpoint says port %s and --port says %d", p, port)
 		}
 		host = h
 	}

@@ -6,11 +6,16 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"pithings/agent"
 	"pithings/agent/config"
 	"pithings/agent/doctor"
+	"pithings/hw/probe"
+	"pithings/mqttlink/clock"
+	"pithings/spool/control"
 )
 
 func newDoctor() *cobra.Command {
@@ -19,10 +24,11 @@ func newDoctor() *cobra.Command {
 		file string
 	)
 	c := &cobra.Command{
-		Use:   "doctor",
-		Short: "Look at all parts, tell what is wrong and what fixes it",
+		Use:        "doctor",
+		SuggestFor: []string{"status", "check", "diagnose", "health", "info"},
+		Short:      "Look at all parts, tell what is wrong and what fixes it",
 		Long: `doctor looks at the parts that a configuration names, or at the usual ones of a
-Pi (GPIO17, I²C bus 1, /dev/video0, /dev/fb0), and tells for each what it found,
+Pi (GPIO17, I²C bus 1, /dev/video0, /dev/fb0), and prints for each what it found,
 what is wrong, and the line that fixes it. It changes nothing, and can be run
 beside an agent.
 
@@ -31,7 +37,7 @@ Exit status 0: nothing is wrong, but for warnings; 1: something is.`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			// What a log would warn of is in the report.
-			log := newLog(c.ErrOrStderr(), slog.LevelError)
+			log := newLog(c.ErrOrStderr(), slog.LevelError, false)
 			if o.verbose {
 				log = o.log(c.ErrOrStderr())
 			}
@@ -67,10 +73,11 @@ func examine(ctx context.Context, mock bool, file string, log *slog.Logger) (doc
 			load = config.LoadMock
 		}
 		cfg, warnings, err := load(file, os.Environ())
-		report = doctor.Configuration(file, cfg, warnings, err)
 		if err != nil { // which parts it means is not known
-			return report, nil
+			return doctor.Configuration(file, cfg, warnings, err), nil
 		}
+		more, err := agent.Check(cfg, time.Now())
+		report = doctor.Configuration(file, cfg, append(warnings, more...), err)
 		o.Config = cfg
 	}
 	board, closeBoard, err := openBoard(mock, log)
@@ -80,7 +87,8 @@ func examine(ctx context.Context, mock bool, file string, log *slog.Logger) (doc
 	defer closeBoard()
 	o.Board = board
 	if !mock {
-		o.Machine = doctor.ThisMachine()
+		o.Machine, o.Clock = probe.ThisMachine(), clock.ThisMachine()
+		report = append(report, runningAgents(ctx, control.UsualPlaces())...)
 	}
 	parts, err := doctor.Examine(ctx, o)
 	return append(report, parts...), err

@@ -5,15 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"pithings/agent/flows"
+	"pithings/flowhost"
 	"pithings/things"
 )
 
@@ -44,61 +44,6 @@ of the agent, as it was when it was deployed, and runs there.`,
 	return c
 }
 
-// flowOptions say whose flows are meant.
-type flowOptions struct {
-	config, state string
-	json          bool
-}
-
-func (o *flowOptions) add(f *pflag.FlagSet) {
-	f.StringVar(&o.config, "config", os.Getenv("PITHINGS_CONFIG"), "take the state folder from this configuration of the agent")
-	addState(f, &o.state)
-	f.BoolVar(&o.json, "json", false, "print JSON")
-}
-
-// desk is where flows are worked with: the running agent, or the folder alone.
-func (o *flowOptions) desk(c *cobra.Command, do func(context.Context, flows.Desk) error) error {
-	cfg, err := (&queueConn{config: o.config, state: o.state}).load(c)
-	if err != nil {
-		return err
-	}
-	dir, err := usualStateDir(cfg.State)
-	if err != nil {
-		return err
-	}
-	log := (&partOptions{}).log(c.ErrOrStderr())
-	desk, runs, done, err := flows.Connect(c.Context(), dir, log)
-	if err != nil {
-		return err
-	}
-	defer done()
-	err = do(c.Context(), desk)
-	if !runs {
-		fmt.Fprintf(c.ErrOrStderr(), "pithings: no agent runs with the state folder %s, so nothing of it runs now; start one (pithings run, pithings flow run), or name another folder with --state\n", dir)
-	}
-	return err
-}
-
-// print writes v as JSON, or as the table that rows makes.
-func (o *flowOptions) print(c *cobra.Command, v any, rows func(*tabwriter.Writer)) error {
-	if o.json {
-		e := json.NewEncoder(c.OutOrStdout())
-		e.SetIndent("", "  ")
-		return e.Encode(v)
-	}
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-	rows(w)
-	return w.Flush()
-}
-
-// local is a time as people read it.
-func local(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format("2006-01-02 15:04:05")
-}
-
 func newFlowValidate() *cobra.Command {
 	var d deployFlags
 	c := &cobra.Command{
@@ -106,15 +51,22 @@ func newFlowValidate() *cobra.Command {
 		Short: "Say what is wrong with flows, and what to write instead",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := d.request(args)
+			r, err := d.request(args, c.InOrStdin())
 			if err != nil {
 				return err
 			}
-			all, err := flows.Validate(r.Files, r.Options)
+			all, err := flowhost.Validate(r.Files, r.Options)
 			if err != nil {
 				return err
 			}
 			for _, v := range all {
+				for _, note := range v.Notes {
+					fmt.Fprintln(c.ErrOrStderr(), "pithings:", note)
+				}
+				if v.Models != "" {
+					fmt.Fprintf(c.OutOrStdout(), "right: %s; no flow in it\n", v.Models)
+					continue
+				}
 				fmt.Fprintf(c.OutOrStdout(), "%s: right; flows: %s\n", v.Name, strings.Join(v.Flows, ", "))
 				for _, t := range v.Triggers {
 					fmt.Fprintf(c.OutOrStdout(), "  %s\n", t)
@@ -127,54 +79,19 @@ func newFlowValidate() *cobra.Command {
 	return c
 }
 
-func newFlowDeploy(o *flowOptions) *cobra.Command {
-	var d deployFlags
-	c := &cobra.Command{
-		Use:   "deploy FILE…",
-		Short: "Deploy flows, each in the place of the one of the same name",
-		Long: `deploy takes YAML files, each one deployment, and the GraphQL documents of one
-or several deployments. They are kept as they are now: editing a file changes
-nothing until it is deployed again.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			r, err := d.request(args)
-			if err != nil {
-				return err
-			}
-			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
-				done, err := desk.Deploy(ctx, r)
-				if err != nil {
-					return err
-				}
-				return o.print(c, done, func(w *tabwriter.Writer) {
-					for _, one := range done {
-						told(w, one)
-					}
-				})
-			})
-		},
-	}
-	d.addAll(c.Flags())
-	return c
-}
-
-// told says what has become of a deployment.
-func told(w *tabwriter.Writer, d flows.Deployed) {
-	fmt.Fprintf(w, "%s: %s, revision %d\n", d.Name, d.Status.Words(), d.Revision)
-}
-
 func newFlowUndeploy(o *flowOptions) *cobra.Command {
 	return &cobra.Command{
-		Use:   "undeploy NAME",
-		Short: "Take a deployment out of force, and keep it",
-		Args:  cobra.ExactArgs(1),
+		Use:        "undeploy NAME",
+		SuggestFor: []string{"stop", "disable"},
+		Short:      "Take a deployment out of force, and keep it",
+		Args:       cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+			return o.desk(c, func(ctx context.Context, desk flowhost.Desk) error {
 				d, err := desk.Undeploy(ctx, args[0])
 				if err != nil {
 					return err
 				}
-				return o.print(c, d, func(w *tabwriter.Writer) { told(w, d) })
+				return o.print(c, d, func(w *tabwriter.Writer) { printDeployed(w, d) })
 			})
 		},
 	}
@@ -187,7 +104,7 @@ func newFlowDelete(o *flowOptions) *cobra.Command {
 		Short: "Delete a deployment with all its revisions",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+			return o.desk(c, func(ctx context.Context, desk flowhost.Desk) error {
 				d, err := desk.Delete(ctx, args[0], force)
 				if err != nil {
 					return err
@@ -206,7 +123,7 @@ func newFlowList(o *flowOptions) *cobra.Command {
 		Short: "List what is deployed, its status and what its flows did",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+			return o.desk(c, func(ctx context.Context, desk flowhost.Desk) error {
 				list, err := desk.List(ctx)
 				if err != nil {
 					return err
@@ -217,7 +134,7 @@ func newFlowList(o *flowOptions) *cobra.Command {
 	}
 }
 
-func listRows(w *tabwriter.Writer, list []flows.Deployed) {
+func listRows(w *tabwriter.Writer, list []flowhost.Deployed) {
 	if len(list) == 0 {
 		fmt.Fprintln(w, "nothing is deployed")
 		return
@@ -250,9 +167,11 @@ func newFlowShow(o *flowOptions) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show a deployment: its things, triggers and revisions, and the flow in YAML",
-		Args:  cobra.ExactArgs(1),
+		Long: `show prints what is known of a deployment as comments, and then the flow: the
+whole is a file that can be deployed.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+			return o.desk(c, func(ctx context.Context, desk flowhost.Desk) error {
 				s, err := desk.Show(ctx, args[0], revision)
 				if err != nil {
 					return err
@@ -261,29 +180,34 @@ func newFlowShow(o *flowOptions) *cobra.Command {
 			})
 		},
 	}
-	c.Flags().IntVar(&revision, "revision", 0, "an earlier revision; 0: the one in force")
+	c.Flags().IntVar(&revision, "revision", 0, "an earlier revision; 0: the active one")
 	return c
 }
 
-func showRows(w *tabwriter.Writer, s flows.Shown) {
-	fmt.Fprintf(w, "name:\t%s\nstatus:\t%s\nsince:\t%s\n", s.Name, s.Status.Words(), local(s.Since))
+// showRows writes the rows as comments: the whole is a file that can be deployed.
+func showRows(w *tabwriter.Writer, s flowhost.Shown) {
+	fmt.Fprintf(w, "# name:\t%s\n# status:\t%s\n# since:\t%s\n", s.Name, s.Status.Words(), local(s.Since))
 	if s.Reason != "" {
-		fmt.Fprintf(w, "reason:\t%s\n", things.Escape(s.Reason))
+		fmt.Fprintf(w, "# reason:\t%s\n", things.Escape(s.Reason))
 	}
 	if s.Snapshot != nil {
-		fmt.Fprintf(w, "revision:\t%d of %v, deployed %s\n", s.Snapshot.Revision, s.Revisions, local(s.Snapshot.Deployed))
+		fmt.Fprintf(w, "# revision:\t%d of %v, deployed %s\n", s.Snapshot.Revision, s.Revisions, local(s.Snapshot.Deployed))
 		for _, f := range s.Snapshot.Files {
-			fmt.Fprintf(w, "from:\t%s\n", things.Escape(f.Name))
+			fmt.Fprintf(w, "# from:\t%s\n", things.Escape(f.Name))
 		}
 	}
 	for _, b := range s.Things {
-		fmt.Fprintf(w, "thing:\t%s: %s (%s)\n", b.Role, b.Thing, b.Carrier)
+		fmt.Fprintf(w, "# thing:\t%s: %s (%s)\n", things.Escape(b.Role), things.Escape(b.Thing), b.Carrier)
 	}
 	for _, t := range s.Triggers {
-		fmt.Fprintf(w, "trigger:\t%s\n", t)
+		fmt.Fprintf(w, "# trigger:\t%s\n", things.Escape(t))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Vars)) {
+		text, _ := json.Marshal(s.Vars[name]) // it came as JSON
+		fmt.Fprintf(w, "# var:\t%s: %s\n", things.Escape(name), things.Escape(string(text)))
 	}
 	for _, f := range s.Flows {
-		fmt.Fprintf(w, "flow:\t%s: %d started, %d succeeded, %d failed, %d aborted, %d dropped, %d too old, %d running, %d waiting\n",
+		fmt.Fprintf(w, "# flow:\t%s: %d started, %d succeeded, %d failed, %d aborted, %d dropped, %d too old, %d running, %d waiting\n",
 			f.Flow, f.Started, f.Succeeded, f.Failed, f.Aborted, f.Dropped, f.TooOld, f.Running, f.Waiting)
 	}
 	w.Flush()
@@ -297,7 +221,7 @@ func newFlowStart(o *flowOptions) *cobra.Command {
 		Short: "Start a flow of a deployment by hand",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, names []string) error {
-			var r flows.StartRequest
+			var r flowhost.StartRequest
 			r.Deployment, r.Flow, _ = strings.Cut(names[0], "/")
 			given, err := pairs("--arg", "NAME=VALUE", args)
 			if err != nil {
@@ -311,7 +235,7 @@ func newFlowStart(o *flowOptions) *cobra.Command {
 				}
 				r.Args[name] = v
 			}
-			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+			return o.desk(c, func(ctx context.Context, desk flowhost.Desk) error {
 				id, err := desk.Start(ctx, r)
 				if err != nil {
 					return err
@@ -332,18 +256,18 @@ func newFlowExport(o *flowOptions) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := os.Stat(args[0]); err == nil {
-				file, err := flows.ReadFile(args[0])
+				file, err := flowhost.ReadFile(args[0])
 				if err != nil {
 					return err
 				}
 				return exportFlow(c, file, out)
 			}
-			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+			return o.desk(c, func(ctx context.Context, desk flowhost.Desk) error {
 				shown, err := desk.Show(ctx, args[0], 0)
 				if err != nil {
 					return err
 				}
-				return exportFlow(c, flows.File{Name: shown.Name + ".yaml", Text: shown.YAML}, out)
+				return exportFlow(c, flowhost.File{Name: shown.Name + ".yaml", Text: shown.YAML}, out)
 			})
 		},
 	}
@@ -351,8 +275,8 @@ func newFlowExport(o *flowOptions) *cobra.Command {
 	return c
 }
 
-func exportFlow(c *cobra.Command, file flows.File, out string) error {
-	documents, err := flows.Export(file)
+func exportFlow(c *cobra.Command, file flowhost.File, out string) error {
+	documents, err := flowhost.Export(file)
 	if err != nil {
 		return err
 	}
@@ -367,13 +291,16 @@ func newFlowImport() *cobra.Command {
 		Short: "Turn Things Graph's documents into flows in YAML",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := d.request(args)
+			r, err := d.request(args, c.InOrStdin())
 			if err != nil {
 				return err
 			}
-			made, needs, err := flows.Import(r.Files, r.Options)
+			made, needs, passed, err := flowhost.Import(r.Files, r.Options)
 			if err != nil {
 				return err
+			}
+			for _, p := range passed {
+				fmt.Fprintln(c.ErrOrStderr(), "pithings:", p)
 			}
 			for _, n := range needs {
 				fmt.Fprintln(c.ErrOrStderr(), "pithings: before it can run:", n)

@@ -12,9 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pithings/agent/flows"
+	"pithings/conf/suggest"
 	"pithings/flow"
 	"pithings/flow/history"
+	"pithings/flowhost"
 	"pithings/things"
 )
 
@@ -40,7 +41,7 @@ func newFlowExecutions(o *flowOptions) *cobra.Command {
 			if limit < 0 {
 				return usagef("--limit: give a number from 0, which shows all")
 			}
-			return o.desk(c, func(ctx context.Context, desk flows.Desk) error {
+			return o.desk(c, func(ctx context.Context, desk flowhost.Desk) error {
 				if len(args) == 1 && executionID.MatchString(args[0]) {
 					s, err := desk.Execution(ctx, args[0])
 					if err != nil {
@@ -52,6 +53,9 @@ func newFlowExecutions(o *flowOptions) *cobra.Command {
 					f.Deployment, f.Flow, _ = strings.Cut(args[0], "/")
 				}
 				list, err := desk.Executions(ctx, f)
+				if err == nil && len(list) == 0 && len(args) == 1 {
+					err = noDeployment(ctx, desk, args[0], f)
+				}
 				if err != nil {
 					return err
 				}
@@ -79,7 +83,7 @@ func executionRows(w *tabwriter.Writer, list []flow.Execution) {
 	}
 }
 
-func storyRows(w *tabwriter.Writer, s flows.Story) {
+func storyRows(w *tabwriter.Writer, s flowhost.Story) {
 	x := s.Execution
 	fmt.Fprintf(w, "execution:\t%s\nflow:\t%s of %s, revision %d\nstatus:\t%s\nstarted:\t%s\n", x.ID, x.Flow, x.Deployment, x.Revision, x.Status, local(x.Started))
 	if x.Reason != "" {
@@ -94,4 +98,35 @@ func storyRows(w *tabwriter.Writer, s flows.Story) {
 		}
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", e.ID, e.Time.Local().Format("15:04:05.000"), e.Type, things.Escape(string(payload)))
 	}
+}
+
+// noDeployment returns an error if nothing of that name is deployed: it is a typing
+// error then, and not a flow that has not run.
+func noDeployment(ctx context.Context, desk flowhost.Desk, name string, f history.Filter) error {
+	list, err := desk.List(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, d := range list {
+		names = append(names, d.Name)
+		flowNames := make([]string, 0, len(d.Flows))
+		for _, one := range d.Flows {
+			flowNames = append(flowNames, one.Flow)
+		}
+		if d.Name != f.Deployment {
+			continue
+		}
+		if f.Flow == "" || len(flowNames) == 0 || slices.Contains(flowNames, f.Flow) {
+			return nil
+		}
+		return fmt.Errorf("deployment %s has no flow %q; it has %s", d.Name, f.Flow, strings.Join(flowNames, ", "))
+	}
+	switch near := suggest.Nearest(f.Deployment, names); {
+	case near != "":
+		return fmt.Errorf("there is no deployment %q; did you mean %s?", name, near)
+	case len(names) == 0:
+		return fmt.Errorf("there is no deployment %q: nothing is deployed", name)
+	}
+	return fmt.Errorf("there is no deployment %q; there are %s (an execution's id is the long one at the end of its line)", name, strings.Join(names, ", "))
 }

@@ -8,12 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pithings/agent/flows"
+	"pithings/flowhost"
 )
 
 // writeFiles writes files to standard output, to the one file that out names by its
 // ending, or into the folder out. A file that is there is not overwritten.
-func writeFiles(c *cobra.Command, files []flows.File, out, ending string) error {
+func writeFiles(c *cobra.Command, files []flowhost.File, out, ending string) error {
 	if out == "" {
 		for i, f := range files {
 			if i > 0 {

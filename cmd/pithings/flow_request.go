@@ -1,11 +1,12 @@
 package main
 
 import (
+	"io"
 	"strings"
 
 	"github.com/spf13/pflag"
 
-	"pithings/agent/flows"
+	"pithings/flowhost"
 )
 
 // deployFlags are those of commands that read flows from files.
@@ -26,13 +27,23 @@ func (d *deployFlags) addAll(f *pflag.FlagSet) {
 	f.StringVar(&d.shared, "shared", "", "group of engines that share the events, so that each event is handled by one of them")
 }
 
-// request reads the files.
-func (d *deployFlags) request(paths []string) (r flows.DeployRequest, err error) {
+// request reads the files; - is standard input.
+func (d *deployFlags) request(paths []string, stdin io.Reader) (r flowhost.DeployRequest, err error) {
 	if r.Options, err = d.options(); err != nil {
 		return r, err
 	}
+	read := false
 	for _, p := range paths {
-		f, err := flows.ReadFile(p)
+		var f flowhost.File
+		if p == "-" {
+			if read {
+				return r, usagef("- is standard input, which can be read once")
+			}
+			read = true
+			f, err = flowhost.ReadInput(stdin)
+		} else {
+			f, err = flowhost.ReadFile(p)
+		}
 		if err != nil {
 			return r, err
 		}
@@ -41,8 +52,8 @@ func (d *deployFlags) request(paths []string) (r flows.DeployRequest, err error)
 	return r, nil
 }
 
-func (d *deployFlags) options() (flows.Options, error) {
-	o := flows.Options{Name: d.name, Carrier: d.carrier, Shared: d.shared}
+func (d *deployFlags) options() (flowhost.Options, error) {
+	o := flowhost.Options{Name: d.name, Carrier: d.carrier, Shared: d.shared}
 	switch d.carrier {
 	case "", "auto", "local", "broker":
 	default:

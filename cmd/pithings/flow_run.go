@@ -1,22 +1,17 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/spf13/cobra"
-
-	"pithings/agent/config"
 )
 
 func newFlowRun() *cobra.Command {
 	var (
-		conn seedConn
+		conn connection
 		run  runOptions
 		d    deployFlags
-		id   string
 
 		hosts, nets []string
+		secrets     string
 	)
 	c := &cobra.Command{
 		Use:   "run [FILE…]",
@@ -31,26 +26,16 @@ they may come and go (docs/clusters.md).`,
   pithings flow run -e mqtt://broker --shared house --state ./engine1 hall.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
-			if run.flows, err = d.request(args); err != nil {
+			if run.flows, err = d.request(args, c.InOrStdin()); err != nil {
 				return err
 			}
-			m, err := conn.mqtt()
+			m, err := conn.section(c)
 			if err != nil {
 				return err
 			}
-			if id != "" {
-				m["client_id"] = id
-			}
-			text, err := json.Marshal(map[string]any{"mqtt": m, "state": run.state, "services": map[string]any{"allow_hosts": hosts, "allow_nets": nets}})
+			cfg, err := parseConnection(c, map[string]any{"mqtt": m, "state": run.state, "services": map[string]any{"allow_hosts": hosts, "allow_nets": nets, "secrets": secrets}})
 			if err != nil {
 				return err
-			}
-			cfg, warnings, err := config.ParseConnection("command line", text)
-			for _, w := range warnings {
-				fmt.Fprintln(c.ErrOrStderr(), "pithings: warning:", w)
-			}
-			if err != nil {
-				return usageError{err}
 			}
 			cfg.Log.Level = "info"
 			if run.level != "" {
@@ -60,12 +45,12 @@ they may come and go (docs/clusters.md).`,
 		},
 	}
 	f := c.Flags()
-	conn.add(f)
-	f.StringVarP(&id, "id", "i", "", "client id (default: the one kept in the state folder)")
+	conn.add(f, seedLetters.with("client-id", "i"))
 	addState(f, &run.state)
 	f.StringVar(&run.level, "log", "", "least level logged: debug, info, warn or error")
 	f.StringArrayVar(&hosts, "allow-host", nil, "a host that web services may be called at, besides those that their descriptions name; .example.com: all below it")
 	f.StringArrayVar(&nets, "allow-net", nil, "a network (CIDR) in which web services may be called, such as 127.0.0.0/8 for this machine")
+	f.StringVar(&secrets, "secrets", "", "folder with the secrets that web services' descriptions name, one in each file")
 	d.addAll(f)
 	return c
 }

@@ -5,88 +5,104 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/signal"
-	"strings"
+	"slices"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker.
-var version = "unknown"
-
-// The exit codes.
-const (
-	exitOK = iota
-	exitFailure
-	exitUsage
-)
-
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run executes one command line and returns its exit code.
+// run executes one command line in this process and returns its exit code.
 func run(args []string) int {
 	// An agent lives beside other programs on a board with little memory: collect
 	// earlier than Go does by default. Pictures are its only large values.
 	collectAt(25)
 
-	// SIGHUP is the end of a terminal. A reader of ours that went away (| head) is
-	// told by a failed write instead of a signal that kills.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// A reader of ours that went away (| head) is noticed by a failed write instead of a
+	// signal that kills.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	ctx, release := withHangups(ctx, cancel)
+	defer release()
 	signal.Ignore(syscall.SIGPIPE)
 	// A second Ctrl-C kills at once, should the first one not be enough.
 	context.AfterFunc(ctx, stop)
+	return within(ctx, endsWithin, os.Stderr, func() int { return execute(ctx, args, os.Stdin, os.Stdout, os.Stderr) })
+}
 
-	started := false
-	root := newRoot()
-	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
-	root.SetArgs(seedFlags(args))
-	err := root.ExecuteContext(ctx)
-	var usage usageError
-	switch {
-	case err == nil:
-		return exitOK
-	case !started || errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "pithings: %s\n(%s --help tells more)\n", oneLine(err), commandOf(root, args))
-		return exitUsage
-	default:
-		fmt.Fprintf(os.Stderr, "pithings: %v\n", err)
+// endsWithin is how long a command may take to end after a signal, below the unit's
+// TimeoutStopSec.
+const endsWithin = 8 * time.Second
+
+// within runs a command. One that does not end when it is asked to, because it waits for
+// a file or a device that does not answer, is left: all that it keeps survives a kill.
+func within(ctx context.Context, limit time.Duration, stderr io.Writer, command func() int) int {
+	code := make(chan int, 1)
+	go func() { code <- command() }()
+	select {
+	case c := <-code:
+		return c
+	case <-ctx.Done():
+	}
+	select {
+	case c := <-code:
+		return c
+	case <-time.After(limit):
+		fmt.Fprintf(stderr, "pithings: it did not end within %v of the signal, and was left\n", limit)
 		return exitFailure
 	}
 }
 
-// usageError is a wrong command line that only the command itself can tell.
-type usageError struct{ error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// oneLine joins the lines of a suggestion ("Did you mean this?").
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
-
-// commandOf names the command that args mean, for the hint behind an error.
-func commandOf(root *cobra.Command, args []string) string {
-	c, _, err := root.Find(args)
-	if err != nil {
-		return root.Name()
+// execute is run without what belongs to the process, so that tests can call it.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	started := false
+	root := newRoot()
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		err := noEmptyValues(c.Flags())
+		started = err == nil
+		return err
 	}
-	return c.CommandPath()
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	args, err := readHabits(root, args)
+	if err == nil {
+		root.SetArgs(args)
+		err = root.ExecuteContext(ctx)
+	}
+	var usage usageError
+	var coded *codeError
+	switch {
+	case err == nil:
+		return exitOK
+	case readerGone(err):
+		return exitFailure // as quiet as a program that SIGPIPE ends
+	case !started || errors.As(err, &usage):
+		fmt.Fprintf(stderr, "pithings: %s\n(%s --help shows more)\n", oneLine(err), commandOf(root, args))
+		return exitUsage
+	case errors.As(err, &coded):
+		if !coded.quiet {
+			fmt.Fprintf(stderr, "pithings: %s\n", said(err))
+		}
+		return coded.code
+	default:
+		fmt.Fprintf(stderr, "pithings: %s\n", said(err))
+		return exitFailure
+	}
 }
 
-// seedFlags lets "-id", which the publishing script of the BME680 tutorial takes
-// for its client id, pass for --clientId: it is no single letter.
-func seedFlags(args []string) []string {
-	out := append([]string(nil), args...)
-	for i, a := range out {
-		switch a {
-		case "-id":
-			out[i] = "--clientId"
-		case "--":
-			return out
-		}
-	}
-	return out
+// readerGone reports whether the program that reads standard output has ended (| head).
+func readerGone(err error) bool {
+	var file *fs.PathError
+	return errors.Is(err, syscall.EPIPE) && errors.As(err, &file) && file.Path == os.Stdout.Name()
 }
 
 func newRoot() *cobra.Command {
@@ -97,9 +113,12 @@ func newRoot() *cobra.Command {
 screen) into things on MQTT and lets them act together. Try it on any computer:
 
   pithings run --mock`,
-		Version:       version,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Version:               version,
+		Args:                  cobra.NoArgs,
+		RunE:                  func(c *cobra.Command, _ []string) error { return c.Help() },
+		DisableFlagsInUseLine: true,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
 	}
 	root.AddGroup(
 		&cobra.Group{ID: "agent", Title: "The agent:"},
@@ -111,17 +130,43 @@ screen) into things on MQTT and lets them act together. Try it on any computer:
 		id       string
 		commands []*cobra.Command
 	}{
-		{"agent", []*cobra.Command{newRun(), newFlow(), newPub(), newQueue(), newConfig()}},
+		{"agent", []*cobra.Command{newRun(), newFlow(), newGateway(), newScript(), newPub(), newQueue(), newReload(), newHealth(), newConfig(), newProvision(), newCloud(), newHashPassword()}},
 		{"single", []*cobra.Command{newMotion(), newCamera(), newScreen(), newPublish()}},
-		{"parts", []*cobra.Command{newDoctor(), newRead(), newCapture(), newShow()}},
-		{"help", []*cobra.Command{newWatch(), newVersion()}},
+		{"parts", []*cobra.Command{newDiscover(), newDoctor(), newRead(), newCapture(), newShow()}},
+		{"help", []*cobra.Command{newWatch(), newVersion(), newLicenses()}},
 	} {
 		for _, c := range g.commands {
 			c.GroupID = g.id
 			root.AddCommand(c)
 		}
 	}
-	root.SetHelpCommandGroupID("help")
 	root.SetCompletionCommandGroupID("help")
+	root.SetHelpCommand(newHelp())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	root.SetGlobalNormalizationFunc(oneName)
+	root.SetFlagErrorFunc(explainFlag)
+	explainArguments(root)
+	refuseNegatives(root)
 	return root
+}
+
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show the help of a command",
+		GroupID: "help",
+		RunE: func(c *cobra.Command, args []string) error {
+			about := c.Root()
+			for _, name := range args {
+				i := slices.IndexFunc(about.Commands(), func(sub *cobra.Command) bool { return sub.Name() == name })
+				if i < 0 {
+					return usageError{noSubcommand(about, name)}
+				}
+				about = about.Commands()[i]
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }

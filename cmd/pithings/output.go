@@ -9,11 +9,12 @@ import (
 
 // output is a writer that never makes its caller wait: who reads our standard
 // output may have stopped reading (a pager, a full pipe), and the things must go
-// on. Lines that find the queue full are dropped, and their number is told when
+// on. Lines that find the queue full are dropped, and their number is printed when
 // there is room again.
 type output struct {
 	w      io.Writer
-	failed func(error) // called once, when nobody reads any more
+	failed func(error) // called once, when the reader is gone
+	notes  io.Writer   // gets what is said of dropped lines, instead of w, if not nil
 
 	mu      sync.Mutex
 	queue   []byte
@@ -49,7 +50,7 @@ func (o *output) Write(p []byte) (int, error) {
 	defer o.mu.Unlock()
 	switch {
 	case o.closed:
-	case o.writing+len(o.queue)+len(p) > outputQueue:
+	case o.writing+len(o.queue) > 0 && o.writing+len(o.queue)+len(p) > outputQueue: // one always has room
 		o.dropped++
 	default:
 		o.tellDropped()
@@ -64,7 +65,11 @@ func (o *output) Write(p []byte) (int, error) {
 
 func (o *output) tellDropped() {
 	if o.dropped > 0 {
-		o.queue = fmt.Appendf(o.queue, "(%d lines dropped: nobody read them)\n", o.dropped)
+		if o.notes != nil {
+			fmt.Fprintf(o.notes, "pithings: %d messages dropped: no reader\n", o.dropped)
+		} else {
+			o.queue = fmt.Appendf(o.queue, "(%d lines dropped: no reader)\n", o.dropped)
+		}
 		o.dropped = 0
 	}
 }

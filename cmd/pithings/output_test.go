@@ -49,7 +49,7 @@ func TestOutputBlocked(t *testing.T) {
 		o.close()
 		w.Close()
 		reader.Wait()
-		if got := b.String(); !strings.Contains(got, " lines dropped: nobody read them)\nafter\n") || len(got) > outputQueue+4096 {
+		if got := b.String(); !strings.Contains(got, " lines dropped: no reader)\nafter\n") || len(got) > outputQueue+4096 {
 			t.Errorf("%d bytes, ending in %q", len(got), got[max(0, len(got)-80):])
 		}
 	})
@@ -133,4 +133,33 @@ func TestOutputFails(t *testing.T) {
 		t.Error(err)
 	}
 	o.close()
+}
+
+// TestOutputNotes: what is said of dropped lines does not get between the lines, where a
+// program reads them; and a line that is larger than the queue is no dropped one.
+func TestOutputNotes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		var notes bytes.Buffer
+		o := newOutput(w, func(error) {})
+		o.notes = &notes
+		large := bytes.Repeat([]byte("x"), 2*outputQueue)
+		o.Write(large)
+		synctest.Wait()
+		o.Write([]byte("too many\n"))
+		var b bytes.Buffer
+		var reader sync.WaitGroup
+		reader.Go(func() { io.Copy(&b, r) })
+		synctest.Wait()
+		o.Write([]byte("after\n"))
+		o.close()
+		w.Close()
+		reader.Wait()
+		if got := b.String(); got != string(large)+"after\n" {
+			t.Errorf("%d bytes, ending in %q", len(got), got[max(0, len(got)-20):])
+		}
+		if got := notes.String(); got != "pithings: 1 messages dropped: no reader\n" {
+			t.Errorf("noted %q", got)
+		}
+	})
 }

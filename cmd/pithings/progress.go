@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"pithings/agent/pub"
+	"pithings/spool/pub"
 )
 
-// progress shows how far a drain has come: on a terminal in one line that is
+// progress shows how far a drain or a replay has come: on a terminal in one line that is
 // written again, elsewhere in a line every ten seconds. What else is written there goes
 // through it, and takes the place of that line.
 type progress struct {
@@ -43,14 +43,16 @@ func (p *progress) Write(b []byte) (int, error) {
 	return p.w.Write(b)
 }
 
-func (p *progress) show(now pub.Progress) {
+func (p *progress) show(now pub.Progress) { p.line(progressLine(now)) }
+
+// line shows a line, as often as that is of use.
+func (p *progress) line(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.terminal && time.Since(p.shown) < 10*time.Second {
 		return
 	}
 	p.shown = time.Now()
-	line := progressLine(now)
 	if p.terminal {
 		fmt.Fprintf(p.w, "\r\x1b[K%.100s", line)
 		p.dirty = true

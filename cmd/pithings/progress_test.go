@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"pithings/agent/pub"
+	"pithings/spool/pub"
 )
 
 // On a terminal the line is written again in its place, and what is logged takes it.

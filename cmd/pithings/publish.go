@@ -4,26 +4,27 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pithings/agent"
 	"pithings/agent/config"
-	"pithings/agent/pub"
-	"pithings/mqttlink"
+	"pithings/conf"
 	"pithings/mqttlink/clock"
-	"pithings/sensors/bme680"
+	"pithings/mqttlink/topic"
+	"pithings/spool/pub"
+	"pithings/spool/state"
 	"pithings/things"
 )
 
 func newPublish() *cobra.Command {
 	var (
-		conn     seedConn
-		id       string
-		topic    string
+		conn     connection
+		onTopic  string
 		bus      string
-		address  config.Address
+		address  things.Address
 		interval time.Duration
 		dir      string
 		o        partOptions
@@ -44,38 +45,57 @@ until it is; PITHINGS_CLOCK=trust believes it.`,
   pithings publish -e mqtt://127.0.0.1 -t bme680/temperature --mock`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if err := mqttlink.ValidTopic(topic); err != nil {
+			if err := topic.Check(onTopic); err != nil {
 				return usagef("-t: %w", err)
+			}
+			if interval <= 0 {
+				return usagef("--interval %v: give the time between two measurements, such as 3s", interval)
 			}
 			ctx, cancel := context.WithCancel(c.Context())
 			defer cancel()
 			lines := newOutput(c.OutOrStdout(), func(error) { cancel() })
 			defer lines.close()
 			log := o.log(c.ErrOrStderr())
-			link, err := conn.options(id, log)
+			link, err := conn.options(c)
 			if err != nil {
 				return err
 			}
-			state, remove, err := singleState(dir, id, o.mock)
+			id := conn.id
+			link.Log = log
+			folder, remove, err := singleState(dir, id, o.mock)
 			if err != nil {
 				return err
 			}
 			defer remove()
-			link.Clock = clock.New(clock.Options{Trust: o.mock || os.Getenv("PITHINGS_CLOCK") == config.ClockTrust, Built: buildTime(), Dir: state, Log: log})
-			owner, err := pub.Own(pub.Options{State: state, Link: link, Log: log})
+			link.Clock = clock.New(clock.Options{Trust: o.mock || os.Getenv("PITHINGS_CLOCK") == config.ClockTrust, Built: buildTime(), Dir: folder, Log: log})
+			transcript := things.NewScriptTranscript(lines)
+			printing, endPrinting := context.WithCancel(context.WithoutCancel(ctx))
+			var printer sync.WaitGroup
+			printer.Go(func() { _ = transcript.Run(printing) })
+			defer func() {
+				endPrinting()
+				printer.Wait()
+			}()
+			owner, err := pub.Own(pub.Options{State: folder, Link: link, Log: log, Claim: func(f *state.Folder) error { return f.Claim(o.mock) }})
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, owner.Close()) }()
+			defer func() {
+				rest, closeErr := owner.Close()
+				err = errors.Join(err, closeErr, atTheEnd(c.ErrOrStderr(), rest, "the next pithings publish with this client id delivers it", o.mock && dir == ""))
+			}()
 			board, closeBoard, err := openBoard(o.mock, log)
 			if err != nil {
 				return err
 			}
 			defer closeBoard()
-			e, err := things.NewEnvironment(things.EnvironmentOptions{
-				Thing: id, Topics: map[string]string{"temperature": topic}, Only: "temperature", Bus: bus,
-				Address: uint16(address), Interval: interval, Schema: things.Script, Sensor: bme680.DefaultOpts,
-			}, board, things.NewScriptTranscript(lines).Client(owner.Link()), log)
+			sensor := new(things.EnvironmentSettings)
+			conf.Fill(sensor)
+			sensor.Bus, sensor.Address, sensor.Interval.Duration = bus, address, interval
+			sensor.Only, sensor.Schema = "temperature", things.Script
+			e, err := sensor.Open(things.Options{Thing: id, Topics: map[string]string{"temperature": onTopic}}, things.Env{
+				Board: board, Link: transcript.Client(owner.Link(), owner.Link().Stats), Log: log,
+			})
 			if err != nil {
 				return err
 			}
@@ -84,11 +104,12 @@ until it is; PITHINGS_CLOCK=trust believes it.`,
 		},
 	}
 	f := c.Flags()
-	conn.add(f)
-	f.StringVarP(&id, "clientId", "i", "basicPubSub", "client id; a broker keeps one connection for each")
-	f.StringVarP(&topic, "topic", "t", "sdk/test/Python", "topic")
+	conn.add(f, seedLetters.with("client-id", "i"))
+	conn.id = "basicPubSub"
+	f.Lookup("client-id").DefValue = conn.id
+	f.StringVarP(&onTopic, "topic", "t", "sdk/test/Python", "topic")
 	f.StringVarP(&bus, "bus", "b", "1", "I²C bus: a number, a device or an adapter's name")
-	f.TextVar(&address, "address", config.Address(0), "0x76, 0x77, or auto")
+	f.TextVar(&address, "address", things.Address(0), "0x76, 0x77, or auto")
 	f.DurationVar(&interval, "interval", 3*time.Second, "time between measurements")
 	f.BoolVar(&o.mock, "mock", false, "simulate the sensor")
 	addState(f, &dir)

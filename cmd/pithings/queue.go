@@ -3,22 +3,21 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"pithings/agent/control"
-	"pithings/agent/pub"
-	"pithings/agent/queue"
-	"pithings/agent/state"
 	"pithings/mqttlink"
+	"pithings/mqttlink/topic"
+	"pithings/spool/pub"
+	"pithings/spool/queue"
+	"pithings/spool/state"
 	"pithings/things"
 )
 
@@ -38,65 +37,22 @@ while an agent owns them.`,
 	return c
 }
 
-type queueOptions struct{ config, state string }
-
-// folder returns the state folder; it is not made.
-func (q *queueOptions) folder(c *cobra.Command) (*state.Folder, error) {
-	cfg, err := (&queueConn{config: q.config, state: q.state}).load(c)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := usualStateDir(cfg.State)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("state folder: %w; name another with --state DIR", err)
-	}
-	return &state.Folder{Dir: dir}, nil
-}
-
-// each calls f for the outbox of that client id, or for all.
-func (q *queueOptions) each(c *cobra.Command, ids []string, f func(state.Queue, queue.Source) error) error {
-	s, err := q.folder(c)
-	if err != nil {
-		return err
-	}
-	all, err := s.Queues()
-	if err != nil {
-		return err
-	}
-	client := control.NewClient(s.Socket())
-	defer client.Close()
-	found := false
-	var names []string
-	for _, one := range all {
-		names = append(names, one.ClientID)
-		if len(ids) > 0 && one.ClientID != ids[0] {
-			continue
-		}
-		found = true
-		if err := f(one, queue.OpenSource(one.Dir, one.ClientID, client)); err != nil {
-			return fmt.Errorf("queue of %s: %w", one.ClientID, err)
-		}
-	}
-	if len(ids) > 0 && !found {
-		return fmt.Errorf("there is no queue of a client %q in %s; there are: %s", ids[0], s.Dir, strings.Join(names, ", "))
-	}
-	return nil
-}
-
 func newQueueLs(q *queueOptions) *cobra.Command {
 	var limit int
+	var asJSON bool
 	c := &cobra.Command{
-		Use:   "ls [CLIENT-ID]",
-		Short: "List the queues, or the messages of one",
+		Use:        "ls [CLIENT-ID]",
+		SuggestFor: []string{"list", "status", "show"},
+		Short:      "List the queues, or the messages of one",
 		Example: `  pithings queue ls
   pithings queue ls TG_MS --limit 0`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return q.list(c)
+				return q.list(c, asJSON)
+			}
+			if asJSON {
+				return usagef("the messages of a queue as JSON: pithings queue export %s", args[0])
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "NUMBER\tMADE (UTC)\tQOS\tTOPIC\tBYTES\tPAYLOAD")
@@ -118,6 +74,7 @@ func newQueueLs(q *queueOptions) *cobra.Command {
 		},
 	}
 	c.Flags().IntVar(&limit, "limit", 20, "most messages shown; 0: all")
+	c.Flags().BoolVar(&asJSON, "json", false, "print an object of JSON in a line for each queue")
 	return c
 }
 
@@ -150,37 +107,49 @@ func messageRow(l *queue.Line) string {
 }
 
 // list prints a line for each queue.
-func (q *queueOptions) list(c *cobra.Command) error {
+// queueRow is a queue in the list.
+type queueRow struct {
+	ClientID string     `json:"client_id"`
+	Messages int        `json:"messages"`
+	Bytes    int64      `json:"bytes"`
+	Oldest   *time.Time `json:"oldest,omitempty"`
+	Alarms   int        `json:"alarms"`
+	Held     int        `json:"only_in_memory"`
+	Aside    int        `json:"set_aside"`
+}
+
+func (q *queueOptions) list(c *cobra.Command, asJSON bool) error {
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-	defer w.Flush()
-	fmt.Fprintln(w, "CLIENT ID\tMESSAGES\tBYTES\tOLDEST (UTC)\tALARMS\tONLY IN MEMORY\tSET ASIDE")
-	return q.each(c, nil, func(one state.Queue, src queue.Source) error {
+	rows := 0
+	header := func() {
+		if rows++; rows == 1 && !asJSON {
+			fmt.Fprintln(w, "CLIENT ID\tMESSAGES\tBYTES\tOLDEST (UTC)\tALARMS\tONLY IN MEMORY\tSET ASIDE")
+		}
+	}
+	defer q.noteCopied(c)
+	err := q.each(c, nil, func(one state.Queue, src queue.Source) error {
 		n, err := src.Stats(c.Context())
 		if err != nil {
 			return err
 		}
+		header()
+		r := queueRow{ClientID: one.ClientID, Messages: n.Messages, Bytes: n.Bytes, Alarms: n.Alarms, Held: n.Unsaved, Aside: n.DeadLetters}
 		oldest := "-"
 		if !n.Oldest.IsZero() {
-			oldest = n.Oldest.Format("2006-01-02 15:04:05")
+			t := n.Oldest.UTC()
+			r.Oldest, oldest = &t, n.Oldest.Format("2006-01-02 15:04:05")
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d\t%d\t%d\n", things.Escape(one.ClientID), n.Messages, n.Bytes, oldest, n.Alarms, n.Held, countLines(filepath.Join(one.Dir, queue.AsideName)))
+		if asJSON {
+			return json.NewEncoder(w).Encode(r)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d\t%d\t%d\n", things.Escape(r.ClientID), r.Messages, r.Bytes, oldest, r.Alarms, r.Held, r.Aside)
 		return nil
 	})
-}
-
-// countLines counts the lines of a file, which need not be there.
-func countLines(name string) (n int) {
-	f, err := os.Open(name)
-	if err != nil {
-		return 0
+	if err == nil && rows == 0 { // an empty table says that nothing waits, and only that
+		header()
 	}
-	defer f.Close()
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 64<<20)
-	for s.Scan() {
-		n++
-	}
-	return n
+	w.Flush()
+	return err
 }
 
 func newQueueExport(q *queueOptions) *cobra.Command {
@@ -210,7 +179,7 @@ messages upon which the broker hung up.`,
 }
 
 func newQueueImport(q *queueOptions) *cobra.Command {
-	var connection, id string
+	var thing, id string
 	c := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Put exported messages behind those that wait; - is standard input",
@@ -220,19 +189,20 @@ owns the state folder. It ends when all are on the disk.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			var in io.Reader = c.InOrStdin()
 			if args[0] != "-" {
-				f, err := os.Open(args[0])
+				f, err := waiting(c.Context(), func() (*os.File, error) { return os.Open(args[0]) })
 				if err != nil {
 					return err
 				}
 				defer f.Close()
 				in = f
 			}
-			o, err := (&queueConn{config: q.config, state: q.state, id: id}).options(c)
+			conn := &queueConn{config: q.config, state: q.state, conn: connection{id: id}}
+			o, err := conn.options(c)
 			if err != nil {
 				return err
 			}
 			o.Link.Endpoint = "" // it only keeps them
-			o.Connection, o.Log = connection, (&partOptions{}).log(c.ErrOrStderr())
+			o.Connection, o.Log = thing, (&partOptions{}).log(c.ErrOrStderr())
 			n := 0
 			o.Input = pub.Parsed(in, func(line []byte) (mqttlink.Message, error) {
 				n++
@@ -245,25 +215,26 @@ owns the state folder. It ends when all are on the disk.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&connection, "connection", "", "beside a running agent: the thing whose connection is to take them; empty: the shared one")
-	c.Flags().StringVarP(&id, "id", "i", "", "without one: the client id whose queue is to take them (default: the one kept in the state folder)")
+	c.Flags().StringVar(&thing, "connection", "", "beside a running agent: the thing whose connection is to take them; empty: the shared one")
+	c.Flags().StringVarP(&id, "client-id", "i", "", "without one: the client `ID` whose queue is to take them (default: the one kept in the state folder)")
 	return c
 }
 
 func newQueuePurge(q *queueOptions) *cobra.Command {
 	var yes bool
-	var topic string
+	var filter string
 	var olderThan time.Duration
 	c := &cobra.Command{
-		Use:   "purge [CLIENT-ID]",
-		Short: "Delete messages that wait; they are not delivered",
+		Use:        "purge [CLIENT-ID]",
+		SuggestFor: []string{"rm", "delete", "clear", "flush"},
+		Short:      "Delete messages that wait; they are not delivered",
 		Long: `purge deletes messages for good. Without --yes it only says how many it would
 delete; export keeps a copy.`,
 		Example: `  pithings queue purge --topic 'bme680/#' --older-than 72h --yes`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if topic != "" {
-				if err := mqttlink.ValidFilter(topic); err != nil {
+			if filter != "" {
+				if err := topic.CheckFilter(filter); err != nil {
 					return usagef("--topic: %w", err)
 				}
 			}
@@ -271,7 +242,7 @@ delete; export keeps a copy.`,
 				return usagef("--older-than: give a positive time")
 			}
 			chosen := func(l *queue.Line) bool {
-				if topic != "" && !mqttlink.Match(topic, l.Topic) {
+				if filter != "" && !topic.Match(filter, l.Topic) {
 					return false
 				}
 				made, err := time.Parse(time.RFC3339, l.Time)
@@ -302,7 +273,7 @@ delete; export keeps a copy.`,
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "delete; otherwise only count")
-	c.Flags().StringVarP(&topic, "topic", "t", "", "only messages whose topic matches this filter")
+	c.Flags().StringVarP(&filter, "topic", "t", "", "only messages whose topic matches this filter")
 	c.Flags().DurationVar(&olderThan, "older-than", 0, "only messages made longer ago")
 	return c
 }

@@ -2,16 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"periph.io/x/conn/v3/gpio"
 
-	"pithings/agent/config"
+	"pithings/agent"
+	"pithings/spool/control"
 	"pithings/things"
 )
 
@@ -30,7 +33,7 @@ func newReadBME680() *cobra.Command {
 	var (
 		o       partOptions
 		bus     string
-		address config.Address
+		address things.Address
 	)
 	c := &cobra.Command{
 		Use:     "bme680",
@@ -38,17 +41,7 @@ func newReadBME680() *cobra.Command {
 		Example: "  pithings read bme680\n  pithings read bme680 --mock --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			board, closeBoard, err := openBoard(o.mock, o.log(c.ErrOrStderr()))
-			if err != nil {
-				return err
-			}
-			defer closeBoard()
-			s, err := things.OpenSensor(board, bus, uint16(address), nil)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			r, err := readStable(c.Context(), s)
+			r, sensor, err := readBME680(c, &o, bus, uint16(address))
 			if err != nil {
 				return err
 			}
@@ -56,14 +49,63 @@ func newReadBME680() *cobra.Command {
 				_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", r.State())
 				return err
 			}
-			return printReading(c.OutOrStdout(), s.String(), r)
+			return printReading(c.OutOrStdout(), sensor, r)
 		},
 	}
 	f := c.Flags()
 	o.add(f)
 	f.StringVarP(&bus, "bus", "b", "1", "I²C bus: a number, a device or an adapter's name")
-	f.TextVar(&address, "address", config.Address(0), "0x76, 0x77, or auto")
+	f.TextVar(&address, "address", things.Address(0), "0x76, 0x77, or auto")
 	return c
+}
+
+// readBME680 takes a reading: through the agent that has the sensor, if one does.
+func readBME680(c *cobra.Command, o *partOptions, bus string, address uint16) (r things.Reading, sensor string, err error) {
+	if !o.mock {
+		if r, sensor, err := readThroughAgent(c, bus, address); err == nil || !errors.Is(err, errNoAgent) {
+			return r, sensor, err
+		}
+	}
+	board, closeBoard, err := openBoard(o.mock, o.log(c.ErrOrStderr()))
+	if err != nil {
+		return r, "", err
+	}
+	defer closeBoard()
+	s, err := things.OpenSensor(board, bus, address, nil)
+	if err != nil {
+		return r, "", err
+	}
+	defer s.Close()
+	r, err = readStable(c.Context(), s)
+	return r, s.String(), err
+}
+
+// errNoAgent says that no agent has the sensor.
+var errNoAgent = errors.New("no agent has the sensor")
+
+// readThroughAgent asks the agents of this machine for a reading: two programs on one
+// chip spoil each other's.
+func readThroughAgent(c *cobra.Command, bus string, address uint16) (r things.Reading, sensor string, err error) {
+	found, denied, err := withAgents(c.Context(), func(a *control.Agent, client *control.Client) (bool, error) {
+		var err error
+		r, sensor, err = agent.AskReading(c.Context(), client, bus, address)
+		var answer *control.AnswerError
+		if errors.As(err, &answer) && answer.Status == http.StatusNotFound || errors.Is(err, control.ErrNoOwner) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("%s has the sensor: %w", a, err)
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "pithings: read by %s, which has the sensor\n", a)
+		return true, nil
+	})
+	if found || err != nil {
+		return r, sensor, err
+	}
+	if denied {
+		fmt.Fprintf(c.ErrOrStderr(), "pithings: warning: two programs on one sensor spoil each other's readings; %v\n", control.ErrDenied)
+	}
+	return r, "", errNoAgent
 }
 
 // gasTries is how many measurements the heater gets to become stable in.
@@ -103,18 +145,10 @@ func newReadMotion() *cobra.Command {
   pithings read motion --wait 30s     exit status 1 if nothing moves`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			log := o.log(c.ErrOrStderr())
-			board, closeBoard, err := openBoard(o.mock, log)
-			if err != nil {
-				return err
+			if wait < 0 {
+				return usagef("--wait %v: give a time, such as 30s", wait)
 			}
-			defer closeBoard()
-			p, err := board.OpenPin(pin)
-			if err != nil {
-				return err
-			}
-			defer p.Halt()
-			detected, err := awaitMotion(c.Context(), p, wait)
+			detected, err := readMotion(c, &o, pin, wait)
 			if err != nil {
 				return err
 			}
@@ -138,7 +172,35 @@ func newReadMotion() *cobra.Command {
 	return c
 }
 
-// awaitMotion tells whether the line is high now, or becomes so within wait.
+// readMotion reports whether there is motion now, or within wait: by the agent that has the
+// line, if one has.
+func readMotion(c *cobra.Command, o *partOptions, pin string, wait time.Duration) (bool, error) {
+	denied := false
+	if !o.mock {
+		var answer struct {
+			Motion bool `json:"isMotionDetected"`
+		}
+		thing, no, err := throughAgent(c, partRequest{what: "motion sensor", part: pin, did: "read", action: things.ActionRead, out: &answer,
+			input: func() (map[string]any, error) { return map[string]any{"waitSeconds": wait.Seconds()}, nil }})
+		if thing != "" || err != nil {
+			return answer.Motion, err
+		}
+		denied = no
+	}
+	board, closeBoard, err := openBoard(o.mock, o.log(c.ErrOrStderr()))
+	if err != nil {
+		return false, err
+	}
+	defer closeBoard()
+	p, err := board.OpenPin(pin)
+	if err != nil {
+		return false, explainBusy(err, denied)
+	}
+	defer p.Halt()
+	return awaitMotion(c.Context(), p, wait)
+}
+
+// awaitMotion reports whether the line is high now, or becomes so within wait.
 func awaitMotion(ctx context.Context, p gpio.PinIn, wait time.Duration) (bool, error) {
 	// A pull-down keeps a line that is wired to nothing from seeing ghosts.
 	if err := p.In(gpio.PullDown, gpio.BothEdges); err != nil {
@@ -170,5 +232,5 @@ func (o *partOptions) log(w io.Writer) *slog.Logger {
 	if o.verbose {
 		level = slog.LevelDebug
 	}
-	return newLog(w, level)
+	return newLog(w, level, false)
 }

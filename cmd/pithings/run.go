@@ -3,26 +3,30 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"pithings/agent"
 	"pithings/agent/config"
-	"pithings/agent/flows"
+	"pithings/conf"
+	"pithings/flowhost"
 	"pithings/mqttlink/clock"
 )
 
 func newRun() *cobra.Command {
 	var o runOptions
 	c := &cobra.Command{
-		Use:   "run",
-		Short: "Run the things and flows of a configuration, or the simulated ones",
+		Use:        "run [FILE]",
+		SuggestFor: []string{"start", "serve", "daemon", "agent", "up"},
+		Short:      "Run the things and flows of a configuration, or the simulated ones",
 		Long: `run makes things of the parts that a configuration names, connects them, and
 runs the flows between them until Ctrl-C.
 
@@ -30,34 +34,84 @@ With --mock and no configuration it brings all it needs: four simulated things,
 the flow motion → camera → screen, and a broker. With --mock and --config, the
 things of the file are run with every part simulated.`,
 		Example: `  pithings run --mock
-  pithings run --config /etc/pithings/pithings.yaml`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := o.load(c.ErrOrStderr())
+  pithings run /etc/pithings/pithings.yaml`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if c.Flags().Changed("config") {
+					return usagef("%s and --config %s both name a configuration: give one of them", args[0], o.config)
+				}
+				o.config = args[0]
+			}
+			cfg, err := o.load(c)
 			if err != nil {
 				return err
 			}
 			o.nextPort = o.mock
+			if o.config != "" {
+				o.reread = func(over config.Over) (*config.Config, []conf.Warning, error) { return o.checked(c, over) }
+			}
 			return o.run(c.Context(), cfg, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
-	f := c.Flags()
-	f.StringVarP(&o.config, "config", "f", os.Getenv("PITHINGS_CONFIG"), "configuration file (see: pithings config example; or PITHINGS_CONFIG)")
-	f.StringVarP(&o.endpoint, "endpoint", "e", "", "the broker, instead of the configuration's: HOST (mqtts on 8883) or mqtt://HOST:1883, …")
-	o.add(f)
-	f.StringVar(&o.level, "log", "", "least level logged: debug, info, warn or error")
+	o.addAll(c.Flags())
 	return c
 }
 
-func (o *runOptions) load(stderr io.Writer) (*config.Config, error) {
+// addAll adds the flags of run.
+func (o *runOptions) addAll(f *pflag.FlagSet) {
+	f.StringVarP(&o.config, "config", "f", os.Getenv("PITHINGS_CONFIG"), "configuration file (see: pithings config example; or PITHINGS_CONFIG)")
+	o.conn.add(f, letters{"endpoint": "e", "host": "h", "port": "p"})
+	o.add(f)
+	f.StringVar(&o.level, "log", "", "least level logged: debug, info, warn or error")
+}
+
+// load reads the configuration, and checks all that it names.
+func (o *runOptions) load(c *cobra.Command) (*config.Config, error) {
+	cfg, warnings, flags, err := o.read(c, config.Accepted(o.usualState))
+	if err == nil {
+		warnings, err = withCheck(cfg, warnings)
+	}
+	warn(c.ErrOrStderr(), warnings, flags)
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return nil, err
+	case err != nil:
+		return nil, blameFlags(&codeError{err, exitConfig, false}, flags)
+	}
+	return cfg, nil
+}
+
+// withCheck adds what agent.Check says. Whether certificates are in their time shows when the
+// clock is right.
+func withCheck(cfg *config.Config, warnings []conf.Warning) ([]conf.Warning, error) {
+	more, err := agent.Check(cfg, time.Time{})
+	return append(warnings, more...), err
+}
+
+// checked is load for a reload, which logs what load prints.
+func (o *runOptions) checked(c *cobra.Command, over config.Over) (*config.Config, []conf.Warning, error) {
+	cfg, warnings, _, err := o.read(c, over)
+	if err == nil {
+		warnings, err = withCheck(cfg, warnings)
+	}
+	return cfg, warnings, err
+}
+
+// read reads the configuration. flags are those that have given something, by the names of
+// the variables for which they stand.
+func (o *runOptions) read(c *cobra.Command, over config.Over) (_ *config.Config, _ []conf.Warning, flags map[string]string, _ error) {
 	if o.config == "" && !o.mock {
-		return nil, usageError{errors.New("name a configuration with --config FILE, or say --mock to simulate one; pithings config example prints one to start from")}
+		return nil, nil, nil, usageError{errors.New("name a configuration, pithings run FILE, or say --mock to simulate one; pithings config example prints one to start from")}
 	}
 	// What the command line says overrides the environment as that overrides the file.
-	env := os.Environ()
-	flags := map[string]string{} // by the variable that says the same
+	given, flags, err := o.conn.overrides(c, "")
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	env := append(os.Environ(), given...)
 	for _, f := range []struct{ flag, variable, value string }{
-		{"--endpoint", "PITHINGS_MQTT_ENDPOINT", o.endpoint},
 		{"--listen", "PITHINGS_HTTP_LISTEN", o.listen},
 		{"--state", "PITHINGS_STATE", o.state},
 		{"--log", "PITHINGS_LOG_LEVEL", o.level},
@@ -67,32 +121,51 @@ func (o *runOptions) load(stderr io.Writer) (*config.Config, error) {
 			flags[f.variable] = f.flag
 		}
 	}
-	load := config.Load
-	if o.mock {
-		load = config.LoadMock
+	cfg, warnings, err := config.LoadOver(o.config, env, o.mock, over)
+	return cfg, warnings, flags, err
+}
+
+// usualState is the state folder of a configuration; "" is that there is none yet, as that of a
+// simulation.
+func (o *runOptions) usualState(c *config.Config) string {
+	if c.State == "" && o.mock {
+		return ""
 	}
-	cfg, warnings, err := load(o.config, env)
-	for _, w := range warnings {
-		fmt.Fprintln(stderr, "pithings: warning:", w)
+	dir, err := usualStateDir(c.State)
+	if err != nil {
+		return "" // the agent says so
 	}
-	var problems *config.Error
-	if errors.As(err, &problems) {
-		for i, p := range problems.Problems {
-			if flag, ok := flags[p.Source]; ok {
-				problems.Problems[i].Source = flag
-				err = usageError{problems}
-			}
-		}
-	}
-	return cfg, err
+	return dir
 }
 
 // runOptions are the flags of every command that runs an agent.
 type runOptions struct {
-	config, endpoint, listen, state, level string
-	mock                                   bool
-	nextPort                               bool
-	flows                                  flows.DeployRequest // of flow run
+	config, listen, state, level string
+	conn                         connection // of run
+	mock                         bool
+	nextPort                     bool
+	transcript                   optional
+	flows                        flowhost.DeployRequest // of flow run
+	reread                       func(config.Over) (*config.Config, []conf.Warning, error)
+}
+
+// optional is a flag whose default depends on where the command runs.
+type optional struct{ said, value bool }
+
+func (o *optional) asked(otherwise bool) bool {
+	if o.said {
+		return o.value
+	}
+	return otherwise
+}
+
+// The methods of pflag.Value.
+func (o *optional) String() string { return "" }
+func (o *optional) Type() string   { return "bool" }
+func (o *optional) Set(text string) (err error) {
+	o.said = true
+	o.value, err = strconv.ParseBool(text)
+	return err
 }
 
 func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr io.Writer) error {
@@ -104,11 +177,11 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 	defer lines.close()
 	logged := newOutput(stderr, func(error) {})
 	defer logged.close()
-	var level slog.Level
+	level := new(slog.LevelVar)
 	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
 		return usagef("--log %s: say debug, info, warn or error", cfg.Log.Level)
 	}
-	log := newLog(logged, level)
+	log := newLog(logged, level, cfg.Log.Format == config.LogJSON)
 	board, closeBoard, err := openBoard(o.mock, log)
 	if err != nil {
 		return err
@@ -122,28 +195,61 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 	if len(cfg.Things) == 0 && cfg.Broker.Listen == "" {
 		favourLatency()
 	}
+	// A journal is no place for each message, in one direction or the other.
+	var transcript io.Writer
+	if o.transcript.asked(!service()) {
+		transcript = lines
+	}
 	system := newSystemd(log)
 	a, err := agent.New(agent.Options{
 		Config:     cfg,
 		Board:      board,
-		State:      state,
+		State:      absolute(state),
+		Simulated:  o.mock,
+		Shared:     true,
+		ConfigFile: o.configFile(),
 		NextPort:   o.nextPort,
-		Transcript: lines,
+		Transcript: transcript,
 		Flows:      o.flows,
 		Clock:      clock.Options{Trust: o.mock, Built: buildTime()},
-		Ready: func() {
-			system.ready()
-			forgetStart()
-		},
+		Ready:      system.ready,
+		Pulse:      system.pulse,
+		Load:       o.reread, Level: level, Reloading: system.reloading,
 		Version: version,
 		Log:     log,
 	})
 	if err != nil {
 		return err
 	}
+	if o.mock {
+		tellSimulation(log, a, state)
+	}
 	stop := system.watch(a)
 	defer stop()
-	return a.Run(ctx)
+	defer onHangup(ctx, a, log)()
+	err = a.Run(ctx)
+	return errors.Join(err, atTheEnd(logged, a.Rest(), "the next run with this state folder delivers it", o.mock && cfg.State == ""))
+}
+
+// tellSimulation logs where a simulation can be watched. Its state folder is another each
+// time.
+func tellSimulation(log *slog.Logger, a *agent.Agent, state string) {
+	where := []any{"state", state, "broker", a.Endpoint()}
+	if web := a.WebAddr(); web != "" {
+		where = append(where, "page", "http://"+web+"/healthz", "pictures", "http://"+web+"/pictures/")
+		for _, name := range a.Mirrors() {
+			where = append(where, "screen", "http://"+web+"/screen/"+name+".png")
+		}
+	}
+	log.Info("this is a simulation", where...)
+}
+
+// configFile is the path of the configuration by which other commands find the agent.
+func (o *runOptions) configFile() string {
+	if o.config == "" {
+		return ""
+	}
+	return absolute(o.config)
 }
 
 // favourLatency is for a process that has no parts (test/bench/flow). Flows wait for the
@@ -175,4 +281,13 @@ func (o *runOptions) stateDir(cfg *config.Config) (dir string, remove func(), er
 	}
 	dir, err = stateDir(cfg.State)
 	return dir, func() {}, err
+}
+
+// add adds the flags that all commands with an agent have.
+func (o *runOptions) add(f *pflag.FlagSet) {
+	f.BoolVar(&o.mock, "mock", false, "simulate the parts")
+	f.StringVar(&o.listen, "listen", "", "address of the web server (default 127.0.0.1:8080)")
+	f.Var(&o.transcript, "transcript", "print a line for each message; the default but for a service whose output is the journal")
+	f.Lookup("transcript").NoOptDefVal = "true"
+	addState(f, &o.state)
 }

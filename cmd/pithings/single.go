@@ -2,24 +2,25 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pithings/agent"
 	"pithings/agent/config"
+	"pithings/things"
 )
 
 // single is a command that runs one thing, as the Things Graph examples start
 // each of their devices as a process with its own certificate.
 type single struct {
-	conn  seedConn
+	conn  connection
 	run   runOptions
 	name  string
 	thing map[string]any // its keys in a configuration
@@ -33,7 +34,7 @@ func newSingle(use, short, name string, s *single, flags func(*pflag.FlagSet)) *
   pithings %[1]s -e mqtt://127.0.0.1:1883 --mock`, use, name),
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := s.config(c.ErrOrStderr())
+			cfg, err := s.config(c)
 			if err != nil {
 				return err
 			}
@@ -42,32 +43,24 @@ func newSingle(use, short, name string, s *single, flags func(*pflag.FlagSet)) *
 		},
 	}
 	f := c.Flags()
-	s.conn.add(f)
+	s.conn.add(f, seedLetters.with("client-id", "i"))
 	f.StringVarP(&s.name, "name", "n", name, "name of the thing; its topics begin with it, and it is the client id")
 	s.run.add(f)
 	flags(f)
 	return c
 }
 
-// add adds the flags that all commands with an agent have.
-func (o *runOptions) add(f *pflag.FlagSet) {
-	f.BoolVar(&o.mock, "mock", false, "simulate the parts")
-	f.StringVar(&o.listen, "listen", "", "address of the web server (default 127.0.0.1:8080)")
-	addState(f, &o.state)
-}
-
-func addState(f *pflag.FlagSet, dir *string) {
-	f.StringVar(dir, "state", "", "folder for pictures and queues (default $STATE_DIRECTORY, else /var/lib/pithings for root, else the user's state folder)")
-}
-
 // config is the configuration with the one thing, read like a file, so that the
 // same rules and messages hold.
-func (s *single) config(stderr io.Writer) (*config.Config, error) {
-	mqtt, err := s.conn.mqtt()
+func (s *single) config(c *cobra.Command) (*config.Config, error) {
+	mqtt, err := s.conn.section(c)
 	if err != nil {
 		return nil, err
 	}
-	mqtt["client_id"] = s.name
+	if mqtt["client_id"] == nil {
+		mqtt["client_id"] = s.name
+	}
+	mqtt["status"] = false // a thing's own connection; its policy, as the seeds', knows no such topic
 	s.thing["name"] = s.name
 	document := map[string]any{"mqtt": mqtt, "things": []any{s.thing}, "state": s.run.state}
 	if s.run.listen != "" {
@@ -80,6 +73,9 @@ func (s *single) config(stderr io.Writer) (*config.Config, error) {
 	// The connection is the command line's alone; other variables hold.
 	said := []string{"PITHINGS_MQTT_ENDPOINT", "PITHINGS_MQTT_CLIENT_ID", "PITHINGS_MQTT_CA", "PITHINGS_MQTT_CERT",
 		"PITHINGS_MQTT_KEY", "PITHINGS_MQTT_USERNAME", "PITHINGS_MQTT_PASSWORD", "PITHINGS_MQTT_PASSWORD_FILE"}
+	for key := range mqtt {
+		said = append(said, setting{key: key}.variable())
+	}
 	if s.run.listen != "" {
 		said = append(said, "PITHINGS_HTTP_LISTEN")
 	}
@@ -93,16 +89,14 @@ func (s *single) config(stderr io.Writer) (*config.Config, error) {
 	cfg, warnings, err := config.Parse("command line", text, env)
 	for _, w := range warnings {
 		w.Line = 0
-		fmt.Fprintln(stderr, "pithings: warning:", w)
-	}
-	var problems *config.Error
-	if errors.As(err, &problems) {
-		for i := range problems.Problems { // places in a text that nobody wrote
-			problems.Problems[i].Line = 0
-		}
+		fmt.Fprintln(c.ErrOrStderr(), "pithings: warning:", w)
 	}
 	if err != nil {
-		return nil, usageError{err}
+		return nil, asUsage(err)
+	}
+	more, _ := agent.Check(cfg, time.Time{}) // what is wrong the start says
+	for _, w := range more {
+		fmt.Fprintln(c.ErrOrStderr(), "pithings: warning:", w.Message)
 	}
 	if cfg.State == "" && !s.run.mock { // the things of one host side by side
 		dir, err := stateDir("")
@@ -115,7 +109,7 @@ func (s *single) config(stderr io.Writer) (*config.Config, error) {
 }
 
 func newMotion() *cobra.Command {
-	s := &single{thing: map[string]any{"type": config.MotionType}}
+	s := &single{thing: map[string]any{"type": "motion"}}
 	var pin string
 	var both bool
 	c := newSingle("ms", "Run one motion sensor", "TG_MS", s, func(f *pflag.FlagSet) {
@@ -125,7 +119,7 @@ func newMotion() *cobra.Command {
 	c.PreRun = func(*cobra.Command, []string) {
 		s.thing["pin"] = pin
 		if both {
-			s.thing["publish"] = config.PublishBoth
+			s.thing["publish"] = things.PublishBoth
 		}
 		if s.run.mock { // a simulated sensor needs no time to settle
 			s.thing["warm_up"], s.thing["hold"] = "0s", "0s"
@@ -135,7 +129,7 @@ func newMotion() *cobra.Command {
 }
 
 func newCamera() *cobra.Command {
-	s := &single{thing: map[string]any{"type": config.CameraType}}
+	s := &single{thing: map[string]any{"type": "camera"}}
 	var device, size string
 	c := newSingle("camera", "Run one camera", "TG_Camera", s, func(f *pflag.FlagSet) {
 		f.StringVarP(&device, "device", "d", "/dev/video0", "video device")
@@ -146,7 +140,7 @@ func newCamera() *cobra.Command {
 }
 
 func newScreen() *cobra.Command {
-	s := &single{thing: map[string]any{"type": config.ScreenType}}
+	s := &single{thing: map[string]any{"type": "screen"}}
 	var device, clear string
 	c := newSingle("screen", "Run one screen", "TG_Screen", s, func(f *pflag.FlagSet) {
 		f.StringVarP(&device, "device", "d", "/dev/fb0", "framebuffer")

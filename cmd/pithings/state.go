@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"pithings/agent/state"
+	"github.com/spf13/pflag"
+
 	"pithings/mqttlink/durable"
+	"pithings/spool/state"
 )
 
 // stateDir returns the folder for pictures and queues, and makes it.
@@ -61,4 +63,8 @@ func singleState(asked, name string, mock bool) (dir string, remove func(), err 
 	}
 	dir, err = stateDir(asked)
 	return dir, func() {}, err
+}
+
+func addState(f *pflag.FlagSet, dir *string) {
+	f.StringVar(dir, "state", "", "folder for pictures and queues (default $STATE_DIRECTORY, else /var/lib/pithings for root, else the user's state folder)")
 }
