@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -26,15 +27,44 @@ func Main(m *testing.M) {
 		panic(err)
 	}
 	Path = filepath.Join(dir, "pithings")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=test", "-o", Path, "pithings/cmd/pithings")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building pithings: %v\n%s", err, out)
+	if err := Build(Path, "CGO_ENABLED=0"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// Build builds pithings at path, with the flags that all its builds have
+// (cmd/pithings/build.flags). env is added to the environment.
+func Build(path string, env ...string) error {
+	return BuildPackage(path, "pithings/cmd/pithings", env...)
+}
+
+// BuildPackage builds another program as pithings is built: what it has of our packages is
+// compiled as in the shipped one.
+func BuildPackage(path, program string, env ...string) error {
+	dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", "pithings/cmd/pithings").Output()
+	if err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "build.flags"))
+	if err != nil {
+		return err
+	}
+	args := []string{"build", "-ldflags", "-s -w -X main.version=test", "-o", path}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "-") {
+			args = append(args, strings.TrimSpace(line))
+		}
+	}
+	build := exec.Command("go", append(args, program)...)
+	build.Env = append(os.Environ(), env...)
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", program, err, out)
+	}
+	return nil
 }
 
 // Lacks skips a test that cannot run here; in CI it fails it.

@@ -111,7 +111,7 @@ func cut(t *testing.T, b *bench, w boot, prefix string, moment func(rest string)
 
 // testPowerCut takes the power away while the program takes pictures and a test
 // writes records, and boots again from the same disk: what was synchronised is
-// there, and the program goes on with the state it had.
+// there, and the program continues with the state it had.
 func testPowerCut(t *testing.T, b *bench) {
 	d := newDisk(t, b)
 	w := boot{screen: image.Pt(800, 480), disk: d.file}

@@ -16,6 +16,21 @@
 // v4l2loopback are the cameras, and a CP2112 bridge over uhid carries the same
 // BME680 as hw/mock.
 //
+// The same bridge plays chips for which Debian's kernels have drivers: an SHT21
+// (hwmon), a BH1750 (industrial I/O) and a DS18B20 behind a DS2482 (1-wire); the
+// Pi's thermal zone is QEMU's own. Debian's ARM kernels have no i2c-stub, no
+// industrial I/O dummy, no INA219 and no emulated thermal zones, and a DHT22 would
+// need a line that is pulled within microseconds.
+//
+// # Lines that are driven
+//
+// What an output drives its line to is seen in two ways: the level of the gpio-sim line,
+// and the kernel's own record (the event gpio_value of tracefs), which has each level in
+// its order. The latter shows what happens at the end of a program, after which a gpio-sim
+// line has the level of its pull again, and that a reload or a restart switches nothing in
+// between. The pull stands for what a kernel does with the lines of a program that has
+// ended (hw/pi): a test sets it to the level that the line has, or to the other one.
+//
 // # What runs where
 //
 // The tests here, on the computer, build, boot and follow the guest's console.
@@ -31,6 +46,15 @@
 // The guests' clocks are bound to their instructions (QEMU's -icount): a minute
 // there, such as the one for which a bus is stuck, is less here on an idle
 // computer, and more on a busy one.
+//
+// # The package
+//
+// The program in the guests is that of the Debian package for armhf, on the Pi Zero, too. On
+// the ARMv7 machine TestThePackage installs the package as its users do, with apt, in a Debian
+// whose systemd has udev and the journal running, and purges it at the end. That Debian's
+// packages are unpacked and recorded as installed (package debian); it is in memory, and
+// shares the kernel with the tests, so the machine is not booted by that systemd.
+// test/packages has the rest: upgrades, downgrades and what they keep.
 //
 // # The service's unit
 //

@@ -25,17 +25,21 @@ type machine struct {
 	virtio  bool // it can have a disk and a network
 }
 
+// sensors are the drivers of the chips that guest/bridge plays: hwmon, industrial
+// I/O, and a 1-wire thermometer behind its bridge.
+var sensors = []string{"sht21", "bh1750", "ds2482", "w1_therm"}
+
 var raspi0 = machine{
 	name:    "raspi0",
 	flavour: debian.RPi,
-	modules: []string{"i2c-dev", "uhid", "hid-cp2112", "vivid", "configfs"},
+	modules: append(sensors, "i2c-dev", "uhid", "hid-cp2112", "vivid", "configfs"),
 	command: raspi0Command,
 }
 
 var virt = machine{
 	name:    "virt",
 	flavour: debian.ARMMP,
-	modules: []string{"virtio_pci", "virtio-gpu", "virtio_blk", "virtio_net", "ext4", "crc32c_generic", "i2c-dev", "uhid", "hid-cp2112", "vivid", "configfs"},
+	modules: append(sensors, "virtio_pci", "virtio-gpu", "virtio_blk", "virtio_net", "ext4", "crc32c_generic", "i2c-dev", "uhid", "hid-cp2112", "vivid", "configfs"),
 	command: virtCommand,
 	virtio:  true,
 }
@@ -46,6 +50,7 @@ type boot struct {
 	screen   image.Point // its size, where that can be chosen
 	disk     string      // a file with an ext4 file system; none when empty
 	writes   string      // a file that gets a record of what is written to the disk (package writelog); none when empty
+	apt      bool        // the Debian with systemd has apt, and the package is still to be installed
 	programs []guest.Program
 }
 
@@ -56,7 +61,7 @@ func (b *bench) start(ctx context.Context, w boot) (*qemu.Guest, error) {
 		return nil, err
 	}
 	plan, initramfs := b.plan(w), filepath.Join(dir, "initramfs")
-	if err := b.pack(initramfs, plan); err != nil {
+	if err := b.pack(ctx, initramfs, w, plan); err != nil {
 		return nil, err
 	}
 	m, err := b.machine.command(ctx, b, w)
@@ -66,7 +71,7 @@ func (b *bench) start(ctx context.Context, w boot) (*qemu.Guest, error) {
 	m.Dir = dir
 	m.Args = append(m.Args, "-initrd", initramfs)
 	if plan.Address != "" {
-		// romfile: nobody boots from it, and the ROM is in another package.
+		// romfile: no machine boots from it, and the ROM is in another package.
 		m.Args = append(m.Args, "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=")
 	}
 	if plan.Disk != "" {
@@ -108,7 +113,7 @@ func raspi0Command(ctx context.Context, b *bench, _ boot) (qemu.Machine, error) 
 	// QEMU lacks the power domains' registers (ASB), and the driver would fault.
 	tree.numbers("/soc/watchdog@7e100000", "reg", 0x7e100000, 0x114)
 	tree.text("/soc/watchdog@7e100000", "reg-names", "pm")
-	// The board's revision, as the firmware tells it: a Pi Zero.
+	// The board's revision, as the firmware reports it: a Pi Zero.
 	tree.node("/system")
 	tree.numbers("/system", "linux,revision", 0x900093)
 	if tree.err != nil {
@@ -146,8 +151,12 @@ func sensorMemory() []byte {
 }
 
 func virtCommand(_ context.Context, b *bench, w boot) (qemu.Machine, error) {
+	memory := "512"
+	if w.apt {
+		memory = "1024" // its Debian is whole, and in memory
+	}
 	return qemu.Machine{Program: "qemu-system-arm", Args: []string{
-		"-M", "virt,highmem=off", "-cpu", "cortex-a15", "-m", "512", "-nodefaults", "-no-user-config",
+		"-M", "virt,highmem=off", "-cpu", "cortex-a15", "-m", memory, "-nodefaults", "-no-user-config",
 		"-device", fmt.Sprintf("virtio-gpu-pci,xres=%d,yres=%d", w.screen.X, w.screen.Y),
 		"-kernel", b.kernel.Image(),
 		"-icount", "shift=3", // so that a busy computer makes it slow, not late

@@ -12,11 +12,12 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"pithings/test/emulated/guest"
+	"pithings/test/mosquitto"
 )
 
 // postman stands between a guest and its broker. It notes the length that the record
 // of the guest's disk had when it let the acknowledgement of a message through: what
-// is in the record before cannot depend on it. Now and then it lets nobody through.
+// is in the record before cannot depend on it. Now and then it lets no connection through.
 type postman struct {
 	t      *testing.T
 	l      net.Listener
@@ -31,13 +32,13 @@ type postman struct {
 }
 
 // newPostman starts one that is there and away for these times, in turns.
-func newPostman(t *testing.T, broker *mosquitto, length func() int64, there, away time.Duration) *postman {
+func newPostman(t *testing.T, broker *mosquitto.Broker, length func() int64, there, away time.Duration) *postman {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &postman{t: t, l: l, broker: fmt.Sprintf("127.0.0.1:%d", broker.port), length: length,
+	p := &postman{t: t, l: l, broker: fmt.Sprintf("127.0.0.1:%d", broker.Port), length: length,
 		conns: map[net.Conn]bool{}, delivered: map[string]int64{}}
 	stop := make(chan struct{})
 	p.group.Go(func() {
@@ -70,6 +71,13 @@ func newPostman(t *testing.T, broker *mosquitto, length func() int64, there, awa
 		p.group.Wait()
 	})
 	return p
+}
+
+// count is how many messages are delivered so far.
+func (p *postman) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.delivered)
 }
 
 // address is how the guest reaches it.

@@ -8,7 +8,7 @@
 //
 // A watcher with a session that the broker keeps, made before the first message,
 // writes down what arrives; package ledger compares that with what the publishers
-// were told to be safe. The network is package netns's (which needs root) with
+// were reported safe. The network is package netns's (which needs root) with
 // package relay in between.
 //
 // A seed gives the same decisions again, not the same run: when processes are

@@ -118,7 +118,7 @@ func (p *process) wait(t *testing.T) int {
 	select {
 	case <-p.ended:
 	case <-time.After(binary.Patience):
-		p.cmd.Process.Signal(syscall.SIGQUIT) // it tells where it is
+		p.cmd.Process.Signal(syscall.SIGQUIT) // it prints where it is
 		select {
 		case <-p.ended:
 		case <-time.After(5 * time.Second):

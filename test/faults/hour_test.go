@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"pithings/agent"
+	"pithings/conf"
 	"pithings/hw/mock"
 	"pithings/mqttlink"
 	"pithings/mqttlink/outbox"
-	"pithings/sensors/bme680"
 	"pithings/things"
 )
 
@@ -48,7 +48,7 @@ func (c *counted) Publish(ctx context.Context, m mqttlink.Message) error {
 	return err
 }
 
-// A motion sensor and a weather sensor that go on for an hour without a network
+// A motion sensor and a weather sensor that run for an hour without a network
 // write at most a hundred lines, and all that they said waits on the disk. What goes
 // wrong otherwise in an hour is in mqttlink's TestLinesInAnHour.
 func TestAnHourOffline(t *testing.T) {
@@ -56,7 +56,7 @@ func TestAnHourOffline(t *testing.T) {
 		name string
 		dial func(ctx context.Context) error
 	}{
-		{"nobody listens", func(context.Context) error { return syscall.ECONNREFUSED }},
+		{"no listener", func(context.Context) error { return syscall.ECONNREFUSED }},
 		{"no route", func(context.Context) error { return syscall.ENETUNREACH }},
 		{"no answer", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }},
 	} {
@@ -80,24 +80,30 @@ func TestAnHourOffline(t *testing.T) {
 				client := &counted{Client: link}
 				board := mock.New(mock.Options{Motion: mock.Motion{First: time.Second, Every: 10 * time.Second, Width: 3 * time.Second}})
 				defer board.Close()
-				weather, err := things.NewEnvironment(things.EnvironmentOptions{
-					Thing: "bme680", Bus: "mock", Interval: 3 * time.Second, Schema: things.Tutorial, Sensor: bme680.DefaultOpts,
-				}, board, client, log)
-				if err != nil {
-					t.Fatal(err)
-				}
-				motion, err := things.NewMotion(things.MotionOptions{Thing: "TG_MS", Pin: "mock", Both: true}, board, client, log)
-				if err != nil {
-					t.Fatal(err)
+				var all []things.Thing
+				for _, settings := range []things.Settings{&things.EnvironmentSettings{}, &things.MotionSettings{}} {
+					conf.Fill(settings)
+					name := "bme680"
+					switch s := settings.(type) {
+					case *things.EnvironmentSettings:
+						s.Bus = "mock"
+					case *things.MotionSettings:
+						*s, name = things.MotionSettings{Pin: "mock", Publish: things.PublishBoth}, "TG_MS"
+					}
+					thing, err := settings.Open(things.Options{Thing: name}, things.Env{Board: board, Link: client, Log: log})
+					if err != nil {
+						t.Fatal(err)
+					}
+					all = append(all, thing)
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
-				var all sync.WaitGroup
-				all.Go(func() { _ = link.Run(ctx) })
-				for _, thing := range []things.Thing{weather, motion} {
-					all.Go(func() { agent.RunOne(ctx, thing, log) })
+				var work sync.WaitGroup
+				work.Go(func() { _ = link.Run(ctx) })
+				for _, thing := range all {
+					work.Go(func() { agent.RunOne(ctx, thing, log) })
 				}
-				all.Wait()
+				work.Wait()
 				if n := said.count(); n > 100 {
 					t.Errorf("%d lines in an hour:\n%s", n, said.b.String())
 				} else {

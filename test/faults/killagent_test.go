@@ -15,7 +15,7 @@ import (
 	"pithings/test/binary"
 )
 
-// ahead is how many lines a pub beside an agent has at most that it has not told to
+// ahead is how many lines a pub beside an agent has at most that it has not reported to
 // be safe.
 const ahead = 100
 
@@ -24,7 +24,16 @@ const ahead = 100
 func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 	var f *folder
 	kills := tally{}
-	for round := range agentRounds {
+	least := map[string]int{
+		"an agent": agentRounds / 4, "an agent with a pub beside": agentRounds * 3 / 4, "pub that has taken over": agentRounds / 4,
+		"an agent that has come back": agentRounds / 8,
+		"broker up":                   5, "broker down": 5, "broker flapping": 5, "in the middle of a drain": 1, rolled.String(): 5,
+	}
+	for round := 0; round < agentRounds+moreRounds; round++ {
+		lacks, on := kills.lacks(least)
+		if round >= agentRounds && !lacks {
+			break
+		}
 		owner := a.run()
 		if f == nil {
 			eventually(t, binary.Patience, "an outbox in the state folder", func() bool { return len(outboxes(t, a.state)) > 0 })
@@ -54,7 +63,11 @@ func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 		})
 		// Something is to be safe in each run, from which on any moment will do.
 		eventually(t, binary.Patience, "a safe line", func() bool { return r.safe.Load() > 0 })
-		moment(moments, f)
+		if round < agentRounds {
+			moment(moments, f)
+		} else {
+			aim(moments, f, on)
+		}
 		kill := func(what string, victim *process) {
 			kills.note(f, p.client, sky)
 			kills[what]++
@@ -62,15 +75,15 @@ func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 			mustBeKilled(t, victim)
 		}
 		switch round % 4 {
-		case 0: // pub first; the agent goes on for a moment
+		case 0: // pub first; the agent continues for a moment
 			kill("pub beside an agent", r.process)
 			moment(moments, f)
 			kill("an agent", owner)
-		case 1: // the agent first; pub takes the folder and goes on
+		case 1: // the agent first; pub takes the folder and continues
 			before := r.safe.Load()
 			kill("an agent with a pub beside", owner)
 			heir(t, r, before+ahead)
-			if round%8 == 1 { // the agent comes back while pub goes on, and gets the folder back
+			if round%8 == 1 { // the agent comes back while pub continues, and gets the folder back
 				owner = a.run()
 				works(t, owner)
 				heir(t, r, r.safe.Load()+ahead)
@@ -86,11 +99,7 @@ func killAgents(t *testing.T, a *station, p *publisher, sky *atomic.Int32) {
 		cancel()
 		feeding.Wait()
 	}
-	kills.need(t, map[string]int{
-		"an agent": agentRounds / 4, "an agent with a pub beside": agentRounds * 3 / 4, "pub that has taken over": agentRounds / 4,
-		"an agent that has come back": agentRounds / 8,
-		"broker up":                   5, "broker down": 5, "broker flapping": 5, "in the middle of a drain": 1, rolled.String(): 5,
-	})
+	kills.need(t, least)
 	p.drain(time.Minute)
 	eventually(t, binary.Patience, "all safe messages at the watcher", func() bool { return p.client.missing() == 0 })
 }

@@ -106,7 +106,7 @@ func (m *mosquitto) accepted(id string) int {
 	return m.sessions[id]
 }
 
-// freePort returns a port that nobody listens on now.
+// freePort returns a port without a listener.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -35,7 +35,7 @@ const (
 	slow        = 60 * time.Second // every packet takes 2 s
 	halfOpens   = 3
 	halfOpen    = 10 * time.Second // the keep-alive is 5 s: the broker notices after 7.5 s
-	silence     = 13 * time.Second // an attempt to connect is given up after 10 s
+	silence     = 13 * time.Second // an attempt to connect ends after 10 s
 	expired     = 8 * time.Second
 	atLeast     = 10_000 // messages
 )
@@ -101,7 +101,7 @@ func TestNetwork(t *testing.T) {
 		p.feed(ctx, pub, func() time.Duration { return time.Duration(pause.Int64N(int64(50 * time.Millisecond))) })
 	})
 
-	n.say("everybody is online: %v", n.online(binary.Patience))
+	n.say("all are online: %v", n.online(binary.Patience))
 	for _, s := range n.scenario() {
 		s()
 	}
@@ -346,7 +346,7 @@ func (n *network) serverExpires() {
 	n.recover()
 }
 
-// recovery is how long to wait for everybody to be back after a fault.
+// recovery is how long to wait until all are back after a fault.
 const recovery = 8 * time.Second
 
 // recover waits until both are online again, and then a moment longer.
@@ -380,7 +380,7 @@ func empty(t *testing.T, dir string) {
 		return
 	}
 	defer box.Close()
-	if s := box.Stats(); s.Messages > 0 || s.Damaged > 0 || s.Torn > 0 || s.SetAside > 0 {
+	if s := box.Stats(); s.Messages > 0 || s.Damaged > 0 || s.Torn > 0 || s.DamagedFiles > 0 {
 		t.Errorf("%s: %+v", dir, s)
 	}
 }

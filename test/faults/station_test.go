@@ -26,6 +26,7 @@ type station struct {
 	extra   int // bytes added to each reading
 	client  *client
 	runs    uint64
+	file    string // the configuration of the last run
 }
 
 // quantities are what a sensor without a heater measures, each on a topic of its own.
@@ -34,22 +35,31 @@ var quantities = []string{"temperature", "humidity", "pressure"}
 // run starts a run.
 func (a *station) run() *process {
 	a.t.Helper()
+	a.file = filepath.Join(a.t.TempDir(), "pithings.yaml")
+	a.configure()
+	// Its sensors are simulated by their names. With --mock it would refuse a folder in
+	// which a pub has been first.
+	return run(a.t, a.start, func(string) {}, binary.Path, "run", "--config", a.file)
+}
+
+// configure writes the configuration of another run, whose readings have topics of their
+// own.
+func (a *station) configure() {
+	a.t.Helper()
 	a.runs++
 	var topics []string
 	for _, q := range append(quantities, "state") {
 		topics = append(topics, fmt.Sprintf(`%s: "agent/%d/{thing}/%s"`, q, a.runs, q))
 	}
-	text := fmt.Sprintf("mqtt: {%s}\nhttp: {listen: \"127.0.0.1:0\"}\nstate: %s\nthings:\n", a.mqtt, a.state)
+	text := fmt.Sprintf("mqtt: {%s}\nclock: trust\nhttp: {listen: \"127.0.0.1:0\"}\nstate: %s\nthings:\n", a.mqtt, a.state)
 	for i := range a.sensors {
 		text += fmt.Sprintf("  - {name: w%d, type: environment, bus: mock, interval: 100ms, schema: script, heater: {enabled: false}, "+
 			"oversampling: {temperature: 1, pressure: 1, humidity: 1}, topics: {%s}, extra: {padding: %q}}\n",
 			i, strings.Join(topics, ", "), padding[:a.extra])
 	}
-	file := filepath.Join(a.t.TempDir(), "pithings.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(a.file, []byte(text), 0o600); err != nil {
 		a.t.Fatal(err)
 	}
-	return run(a.t, a.start, func(string) {}, binary.Path, "run", "--mock", "--config", file)
 }
 
 // reading takes note of one that has arrived.
@@ -74,7 +84,7 @@ func (a *station) reading(topic string, payload []byte) error {
 }
 
 // gapless notes as safe what a run published before the last reading that has
-// arrived of it: nobody is told of a single reading, but none before a later one
+// arrived of it: a single reading is not reported safe, but none before a later one
 // may be missing.
 func (a *station) gapless() {
 	a.client.mu.Lock()

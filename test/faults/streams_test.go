@@ -39,7 +39,7 @@ func (c *client) stream(name string) *stream {
 	return s
 }
 
-// wasSafe notes that the producer was told that a message is safe.
+// wasSafe notes that the producer has the answer that a message is safe.
 func (c *client) wasSafe(name string, n uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,8 +64,8 @@ func (c *client) hasArrived(name string, n uint64) {
 	c.arrived = append(c.arrived, rank)
 }
 
-// backlog is how many messages were told to be safe and have not arrived. It is
-// a little less if messages arrived that nobody was told of.
+// backlog is how many messages were reported safe and have not arrived. It is
+// a little less if messages arrived that were not reported safe.
 func (c *client) backlog() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

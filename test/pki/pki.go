@@ -71,7 +71,7 @@ func (a *Authority) issue(name string, c *x509.Certificate, until time.Time) *ec
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	// Between the two they do not fit: whoever connects just then has to try again.
+	// Between the two they do not fit: a client that connects just then has to try again.
 	a.write(name+".key", "PRIVATE KEY", pkcs8)
 	a.write(name+".pem", "CERTIFICATE", der)
 	return key

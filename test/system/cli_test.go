@@ -38,13 +38,16 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"run", "--mock", "--log", "loud"}, 2, "loud"},
 		{[]string{"run", "--mock", "--endpoint", "ftp://x"}, 2, "ftp"},
 		{[]string{"run", "--mock", "--listen", "foo"}, 2, "--listen"},
-		{[]string{"run", "--config", "/does/not/exist"}, 1, "pithings config example"},
-		{[]string{"run", "--config", bad}, 1, `did you mean`},
+		{[]string{"run", "--config", "/does/not/exist"}, 78, "pithings config example"},
+		{[]string{"run", "--config", bad}, 78, `did you mean`},
 		{[]string{"config", "check", bad}, 1, bad + ":3:"},
 		{[]string{"config", "check", "--config", bad}, 1, bad + ":3:"},
 		{[]string{"config", "check"}, 2, "name the file"},
 		{[]string{"doctor", "--mock"}, 0, ""},
-		{[]string{"config"}, 2, "check, example or schema"},
+		{[]string{"discover", "--mock"}, 0, ""},
+		{[]string{"discover", "everything"}, 2, "discover"},
+		{[]string{"discover", "--mock", "--config", "/does/not/exist"}, 1, "/does/not/exist"},
+		{[]string{"config"}, 2, "check, show, reset, example or schema"},
 		{[]string{"ms", "--mock"}, 2, "-e is missing"},
 		{[]string{"ms", "--mock", "-e", "host"}, 2, "Missing credentials for authentication."},
 		{[]string{"ms", "--mock", "-e", "mqtt://127.0.0.1", "-n", "a/+"}, 2, "a/+"},
@@ -55,7 +58,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"ms", "--mock", "-e", "127.0.0.1", "-c", "/does/not/exist", "-k", "/nor/this"}, 1, "/does/not/exist"},
 		{[]string{"watch", "-e", "mqtts://127.0.0.1", "-r", "/does/not/exist"}, 1, "/does/not/exist"},
 		{[]string{"flow"}, 2, "validate, deploy"},
-		{[]string{"flow", "deploy"}, 2, "at least 1 arg"},
+		{[]string{"flow", "deploy"}, 2, "is missing: write pithings flow deploy FILE…"},
 		{[]string{"flow", "deploy", "/does/not/exist"}, 1, "no such file"},
 		{[]string{"flow", "validate", bad}, 1, bad + ":1:1: "},
 		{[]string{"flow", "deploy", bad, "--carrier", "pigeon"}, 2, "auto, local or broker"},
@@ -71,7 +74,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"flow", "run", "-e", "mqtt://127.0.0.1", "/does/not/exist"}, 1, "no such file"},
 		{[]string{"flow", "run", "-e", "mqtt://127.0.0.1", "--allow-net", "here"}, 2, "not a network"},
 		{[]string{"read"}, 2, "bme680 or motion"},
-		{[]string{"capture"}, 2, "arg"},
+		{[]string{"capture", "a", "b"}, 2, "too many"},
 		{[]string{"show", "/does/not/exist.jpg", "--mock"}, 1, "no such file"},
 		{[]string{"show", "gopher://host/x", "--mock"}, 1, "gopher"},
 	} {
@@ -102,6 +105,36 @@ func TestConfigExampleIsGood(t *testing.T) {
 	schema, _, _ := finish(t, "config", "schema")
 	if !json.Valid([]byte(schema)) {
 		t.Errorf("the schema is not JSON: %.200s", schema)
+	}
+}
+
+// TestDiscover: what discover prints, the program takes as a configuration.
+func TestDiscover(t *testing.T) {
+	out, errs, code := finish(t, "discover", "--mock")
+	if code != 0 || errs != "" {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	text := "broker: {listen: \"127.0.0.1:1883\"}\nthings:\n"
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "  - ") {
+			text += line
+		}
+	}
+	file := filepath.Join(t.TempDir(), "pithings.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, errs, code := finish(t, "config", "check", file); code != 0 || strings.Count(text, "- {") < 4 {
+		t.Errorf("exit code %d: %s%s:\n%s", code, out, errs, text)
+	}
+	// This machine may have anything. It is looked at, whatever it has.
+	out, errs, code = finish(t, "discover", "--json")
+	var r struct {
+		Board string
+		Parts []struct{ Group, Name, Problem string }
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Board == "" || code == 1 && errs == "" || code > 1 {
+		t.Errorf("discover --json: %d %v %s%s", code, err, out, errs)
 	}
 }
 
@@ -163,11 +196,11 @@ func TestPublishScript(t *testing.T) {
 	}
 }
 
-// TestWatch prints what passes, and lets nobody play with the terminal.
+// TestWatch prints what passes, and lets no message control the terminal.
 func TestWatch(t *testing.T) {
 	port := mosquitto(t)
 	publish(t, port, "some/topic", `{"a": [1, 2], "b": "x"}`, "-r")
-	w := start(t, binary.Path, "watch", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port))
+	w := start(t, binary.Path, "watch", "--long", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port))
 	w.await("the heading", func(l string) bool {
 		return regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{3} some/topic \(QoS 1 retained, \d+ bytes\)$`).MatchString(l)
 	})
@@ -176,7 +209,7 @@ func TestWatch(t *testing.T) {
 	w.line(`  \u001b[31mred`)
 }
 
-// TestNoBroker: the first connect is retried, and the reason is told in a line.
+// TestNoBroker: the first connect is retried, and the reason is logged in a line.
 func TestNoBroker(t *testing.T) {
 	port := freePort(t)
 	p := start(t, binary.Path, "ms", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--mock")

@@ -32,8 +32,8 @@ models:
 
 // TestCluster: three engines on one broker share the events of a flow. Each event is
 // handled by one of them, answers find the engine that asked, and when one is killed
-// in the middle the others go on; what it was doing is ABORTED in its history when it
-// comes back, and nobody does it again.
+// in the middle the others continue; what it was doing is ABORTED in its history when it
+// comes back, and it is not done again.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	port, broker := mosquittoProcess(t, "allow_anonymous true", "log_type notice", "log_type information", "log_type subscribe")
@@ -148,7 +148,7 @@ func TestCluster(t *testing.T) {
 	engines[victim].cmd.Process.Signal(syscall.SIGKILL)
 	<-engines[victim].ended
 	broker.log("Client " + name + " closed its connection")
-	answer(lost) // nobody waits for it
+	answer(lost) // no step waits for it
 	for id := range rounds {
 		ring(3000 + id)
 		answer(ask())
@@ -212,7 +212,7 @@ models:
 	for id := range rings {
 		send(t, l, "bell/rung", fmt.Sprintf(`{"id": %d}`, id))
 	}
-	asked, told := map[string]bool{}, map[string]string{}
+	asked, answered := map[string]bool{}, map[string]string{}
 	seen := map[int]string{}
 	for range rings {
 		var c, f struct{ Token, LastClickedImage string }
@@ -220,10 +220,10 @@ models:
 			t.Fatalf("command %+v, %v", c, err)
 		}
 		asked[c.Token] = true
-		if err := json.Unmarshal(next(t, finished, "answer").Payload, &f); err != nil || f.LastClickedImage == "" || told[f.Token] != "" {
+		if err := json.Unmarshal(next(t, finished, "answer").Payload, &f); err != nil || f.LastClickedImage == "" || answered[f.Token] != "" {
 			t.Fatalf("answer %+v, %v", f, err)
 		}
-		told[f.Token] = f.LastClickedImage
+		answered[f.Token] = f.LastClickedImage
 		var n struct {
 			ID   int
 			Made string
@@ -234,9 +234,9 @@ models:
 		seen[n.ID] = n.Made
 	}
 	pictures := map[string]bool{}
-	for token, uri := range told {
+	for token, uri := range answered {
 		if !asked[token] {
-			t.Errorf("the answer %s has a token that nobody sent", uri)
+			t.Errorf("the answer %s has a token that was not sent", uri)
 		}
 		pictures[uri] = true
 	}

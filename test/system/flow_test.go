@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
-	"pithings/agent/flows"
 	"pithings/flow"
+	"pithings/flowhost"
 	"pithings/mqttlink"
 	"pithings/test/binary"
 )
@@ -231,7 +231,7 @@ func (c *cable) serve() {
 	}
 }
 
-// set cuts the cable, or mends it.
+// set cuts the cable, or repairs it.
 func (c *cable) set(cut bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -242,7 +242,7 @@ func (c *cable) set(cut bool) {
 	c.conns = nil
 }
 
-// TestFlowWithoutNetwork: with the cable pulled, a flow of local things goes on, and
+// TestFlowWithoutNetwork: with the cable pulled, a flow of local things continues, and
 // its events reach the broker later, in order.
 func TestFlowWithoutNetwork(t *testing.T) {
 	t.Parallel()
@@ -344,7 +344,7 @@ steps:
 `
 
 // TestFaultyCamera plays a camera that never answers, that answers twice, and that
-// answers after the time-out. Nobody shows the picture: a screen that is offline does
+// answers after the time-out. The picture is not shown: a screen that is offline does
 // not fail the flow, because displaying has no answer.
 func TestFaultyCamera(t *testing.T) {
 	t.Parallel()
@@ -436,7 +436,7 @@ func TestTriggerStorm(t *testing.T) {
 		t.Fatal(err)
 	}
 	stats := func() (s struct{ Started, Succeeded, Dropped, Waiting, Running int }) {
-		var list []flows.Deployed
+		var list []flowhost.Deployed
 		out := flowCommand(t, state, "list", "--json")
 		if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 {
 			t.Fatalf("%v: %s", err, out)

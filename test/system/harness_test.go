@@ -20,7 +20,13 @@ import (
 	"pithings/test/binary"
 )
 
-func TestMain(m *testing.M) { binary.Main(m) }
+func TestMain(m *testing.M) {
+	if built := os.Getenv("PITHINGS_TEST_BINARY"); built != "" { // a test that runs itself once more
+		binary.Path = built
+		os.Exit(m.Run())
+	}
+	binary.Main(m)
+}
 
 // process is a program that runs beside the test, with the lines that it prints.
 type process struct {
@@ -38,9 +44,15 @@ type process struct {
 // start runs a program until the test ends.
 func start(t *testing.T, path string, args ...string) *process {
 	t.Helper()
+	return startAs(t, func(c *exec.Cmd) { c.Env = environment(t) }, path, args...)
+}
+
+// startAs is start of a program in an environment of its own, or of another user.
+func startAs(t *testing.T, prepare func(*exec.Cmd), path string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, name: filepath.Base(path), cmd: exec.Command(path, args...),
 		ended: make(chan struct{}), more: make(chan struct{}, 1)}
-	p.cmd.Env = environment(t)
+	prepare(p.cmd)
 	p.cmd.Stderr = &locked{w: &p.stderr, mu: &p.mu}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -157,7 +169,7 @@ func (p *process) interrupt() (code int, took time.Duration) {
 	return p.cmd.ProcessState.ExitCode(), time.Since(began)
 }
 
-// freePort returns a port that nobody listens on now.
+// freePort returns a port without a listener.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -191,15 +203,22 @@ func mosquittoProcess(t *testing.T, config ...string) (port int, p *process) {
 		t.Fatal(err)
 	}
 	p = start(t, binary.Need(t, "mosquitto"), "-c", file)
+	awaitListener(t, port)
+	return port, p
+}
+
+// awaitListener waits until a program listens on a port.
+func awaitListener(t *testing.T, port int) {
+	t.Helper()
 	deadline := time.Now().Add(binary.Patience)
 	for {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			c.Close()
-			return port, p
+			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("mosquitto does not listen")
+			t.Fatalf("nothing listens on port %d", port)
 		}
 		time.Sleep(20 * time.Millisecond) // a foreign process's socket: nothing to wait on
 	}

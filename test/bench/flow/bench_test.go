@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pithings/test/binary"
 )
 
 // bench is a broker, the driver, and the folder of all that is built.
@@ -37,7 +39,9 @@ func newBench(b *testing.B) *bench {
 		n.build("gcc", "-O2", "-o", n.file(program), "testdata/"+program+".c")
 	}
 	n.build("go", "build", "-o", n.file("paho"), "pithings/test/bench/flow/forwarder")
-	n.build("go", "build", "-o", n.file("pithings"), "pithings/cmd/pithings")
+	if err := binary.Build(n.file("pithings")); err != nil {
+		n.Fatal(err)
+	}
 	n.broker()
 	n.drive()
 	return n

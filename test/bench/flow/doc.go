@@ -23,8 +23,9 @@
 //
 // What counts are the ratios of one run: for each round the median of a block through
 // that of the block of another forwarder in the same round, and of those the median.
-// FLOWBENCH_ROUNDS is how many rounds there are. The first chain of a block comes after a
+// FLOWBENCH_ROUNDS is how many rounds there are; FLOWBENCH_OTHER names another pithings, of
+// another commit or with another build tag, which takes part as "other". The first chain of a block comes after a
 // pause, while the others had their turn, and finds nothing in the processor's caches: it
-// is told by itself ("first"), and does not count in p50 and p99. In the median of its
+// is reported by itself ("first"), and does not count in p50 and p99. In the median of its
 // block it does.
 package flow

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -47,9 +48,13 @@ func rounds() int {
 	return 100
 }
 
-// compare lets the forwarders take turns, every second round the other way round.
+// compare lets the forwarders take turns, in each round in another order: who comes first or
+// after itself, or after whom, would show otherwise.
 func (n *bench) compare(qos int, space time.Duration) {
 	all := []*contender{{name: "pithings", start: n.pithings}, {name: "paho", start: n.paho}, {name: "c", start: n.c}, {name: "local", once: n.local()}}
+	if other := os.Getenv("FLOWBENCH_OTHER"); other != "" {
+		all = append(all, &contender{name: "other", start: func(name string, qos int) { n.flowRun(other, name, qos) }})
+	}
 	if _, _, why := node(); why != "" {
 		n.Log(why)
 	} else {
@@ -67,11 +72,9 @@ func (n *bench) compare(qos int, space time.Duration) {
 		n.turn(c, qos, block, 0) // warm
 		c.blocks, c.first, c.times = nil, nil, nil
 	}
-	for round := range rounds() {
-		for k := range all {
-			if round%2 == 1 {
-				k = len(all) - 1 - k
-			}
+	order := rand.New(rand.NewPCG(1, 2))
+	for range rounds() {
+		for _, k := range order.Perm(len(all)) {
 			chains := block
 			if qos == 1 && all[k].name == "node-red" {
 				chains = 5 // of 88 ms

@@ -28,7 +28,10 @@ func (n *bench) paho(name string, qos int) {
 	n.run(name, exec.Command(n.file("paho"), n.port, name, strconv.Itoa(qos)))
 }
 
-func (n *bench) pithings(name string, qos int) {
+func (n *bench) pithings(name string, qos int) { n.flowRun(n.file("pithings"), name, qos) }
+
+// flowRun starts a pithings that runs the flow.
+func (n *bench) flowRun(program, name string, qos int) {
 	flow := n.write(name+".yaml", fmt.Sprintf(`name: SecurityFlow
 things:
   sensor: %[1]s_MS
@@ -39,7 +42,7 @@ steps:
   - {name: Camera, thing: camera, action: capture, output: cameraResult}
   - {name: Screen, thing: screen, action: display, input: {imageUri: "${cameraResult.lastClickedImage}"}}
 `, name, qos))
-	n.run(name, exec.Command(n.file("pithings"), "flow", "run", "-e", "mqtt://127.0.0.1:"+n.port, "--id", name, "--state", n.file(name+"-state"), flow))
+	n.run(name, exec.Command(program, "flow", "run", "-e", "mqtt://127.0.0.1:"+n.port, "--id", name, "--state", n.file(name+"-state"), flow))
 }
 
 // node returns a node that can run Node-RED 5, or "" and why there is none.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"pithings/device"
 	"pithings/flow"
 	"pithings/flow/engine"
 	"pithings/flow/history"
@@ -81,7 +82,7 @@ func (n *bench) local() func() time.Duration {
 	<-online
 	t := &near{n: n, link: link, shown: make(chan struct{})}
 	e := engine.New(engine.Options{
-		Device:   func(*flow.Deployment, flow.Binding) (flow.Device, error) { return t, nil },
+		Device:   func(*flow.Deployment, flow.Binding) (device.Actor, error) { return t, nil },
 		Recorder: kept, Log: slog.New(slog.DiscardHandler),
 	})
 	n.Cleanup(func() { e.Close() })

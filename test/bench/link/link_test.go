@@ -19,6 +19,7 @@ import (
 
 	"pithings/mqttlink"
 	"pithings/mqttlink/outbox"
+	built "pithings/test/binary"
 )
 
 const payload = 256 // bytes of a message
@@ -181,8 +182,8 @@ func p50(times []time.Duration) float64 {
 // at a time, each waiting for its answer, and as many as a pipe holds.
 func BenchmarkPubLines(b *testing.B) {
 	program := filepath.Join(b.TempDir(), "pithings")
-	if out, err := exec.Command("go", "build", "-o", program, "pithings/cmd/pithings").CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
+	if err := built.Build(program); err != nil {
+		b.Fatal(err)
 	}
 	for _, oneAtATime := range []bool{true, false} {
 		b.Run(fmt.Sprintf("one at a time %v", oneAtATime), func(b *testing.B) {

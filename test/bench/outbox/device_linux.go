@@ -22,7 +22,7 @@ func DeviceOf(dir string) *Device {
 	return &Device{fmt.Sprintf("/sys/dev/block/%d:%d/stat", unix.Major(st.Dev), unix.Minor(st.Dev))}
 }
 
-// Written returns the bytes written since boot, by everybody.
+// Written returns the bytes written since boot, by all programs.
 func (d *Device) Written() int64 {
 	b, err := os.ReadFile(d.stat)
 	if err != nil {

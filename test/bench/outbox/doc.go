@@ -1,6 +1,6 @@
 // Package outbox measures mqttlink/outbox against the least that a disk allows: a
 // write into a preallocated file and fdatasync. Contenders take turns in short
-// blocks, so that what else goes on on the machine hits all alike, and what counts
+// blocks, so that other load of the machine hits all alike, and what counts
 // are ratios of one run:
 //
 //	go test -run '^$' -bench . ./test/bench/outbox

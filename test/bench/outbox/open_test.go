@@ -132,7 +132,7 @@ func fill(b *testing.B, dir string, n int) {
 	}
 }
 
-// BenchmarkPreparation tells what the first use of a segment costs more than later
+// BenchmarkPreparation measures what the first use of a segment costs more than later
 // ones: it is filled with zeros once, in the background.
 func BenchmarkPreparation(b *testing.B) {
 	device := DeviceOf(b.TempDir())

@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// suite is the Debian release that everything comes from. The names of the
+// Suite is the Debian release that everything comes from. The names of the
 // kernel packages and the patches of the modules belong to it.
-const suite = "bookworm"
+const Suite = "bookworm"
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // Cache is the folder that everything is kept in.
 type Cache struct {
 	Dir string
-	// Log tells about the steps that take a while.
+	// Log reports the steps that take a while.
 	Log func(format string, args ...any)
 
 	mu      sync.Mutex // one at a time gets something
@@ -42,7 +42,7 @@ func (c *Cache) apt(ctx context.Context) (*apt, error) {
 	if c.fetched != nil {
 		return c.fetched, nil
 	}
-	mirror, err := findMirror("/etc/apt")
+	mirror, err := Mirror()
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (c *Cache) apt(ctx context.Context) (*apt, error) {
 	host = strings.TrimSpace(host)
 	a := &apt{cache: c, conf: filepath.Join(dir, "apt.conf"), host: host}
 	sources := ""
-	for _, s := range []string{suite, suite + "-backports"} {
+	for _, s := range []string{Suite, Suite + "-backports"} {
 		sources += fmt.Sprintf("deb [signed-by=%s] %s %s main\n", keyring, mirror, s)
 	}
 	conf := fmt.Sprintf(`APT::Architecture %q;
@@ -88,7 +88,7 @@ Dir::Etc::parts "/dev/null";
 	c.Log("fetching Debian's package lists")
 	// A mirror that is being updated has lists that do not match each other for
 	// some minutes. Those of the last time, or the other suite's, may do: what is
-	// missing is told when it is asked for.
+	// missing is reported when it is requested.
 	if err := a.patiently(ctx, "apt-get", "-qq", "update"); err != nil {
 		c.Log("going on with the package lists that there are: %v", err)
 	}
@@ -170,6 +170,9 @@ func (a *apt) download(ctx context.Context, packages ...string) ([]string, error
 	return files, nil
 }
 
+// Mirror is the Debian archive that this machine's own apt uses.
+func Mirror() (string, error) { return findMirror("/etc/apt") }
+
 // findMirror is the first Debian archive that this machine's own apt uses.
 func findMirror(etc string) (string, error) {
 	files, _ := filepath.Glob(filepath.Join(etc, "sources.list.d", "*.sources"))
@@ -186,7 +189,7 @@ func findMirror(etc string) (string, error) {
 			return uri, nil
 		}
 	}
-	return "", errors.New("no archive with Debian " + suite + " in this machine's apt sources: the emulated machines are made of Debian 12 packages")
+	return "", errors.New("no archive with Debian " + Suite + " in this machine's apt sources: the tests need Debian 12 packages")
 }
 
 // readMirror finds the archive of our suite in a file in either of apt's two
@@ -209,14 +212,14 @@ func readMirror(r io.Reader) string {
 				}
 				words = words[min(1, len(words)):]
 			}
-			if len(words) >= 2 && words[1] == suite {
+			if len(words) >= 2 && words[1] == Suite {
 				return words[0]
 			}
 		case strings.EqualFold(words[0], "URIs:") && len(words) > 1:
 			uri = words[1]
 		case strings.EqualFold(words[0], "Suites:"):
 			for _, s := range words[1:] {
-				has = has || s == suite
+				has = has || s == Suite
 			}
 		}
 		if uri != "" && has {

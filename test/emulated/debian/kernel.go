@@ -141,7 +141,7 @@ func (c *Cache) QEMU(ctx context.Context) (*QEMU, error) {
 	if err != nil {
 		return nil, err
 	}
-	from := "/" + suite + "-backports"
+	from := "/" + Suite + "-backports"
 	debs, err := a.download(ctx, "qemu-system-arm:"+a.host+from, "qemu-system-common:"+a.host+from, "qemu-system-data:all"+from)
 	if err != nil {
 		return nil, err

@@ -8,14 +8,20 @@ import (
 )
 
 // Systemd gets Debian's systemd for a kernel's machine, with all that it needs,
-// unpacked into a folder that can be somebody's root.
+// unpacked into a folder that can be a root file system.
 func (c *Cache) Systemd(ctx context.Context, f Flavour) (dir string, err error) {
+	return c.Unpacked(ctx, f, "systemd", "systemd")
+}
+
+// Unpacked gets packages for a kernel's machine, with all that they need, unpacked into a
+// folder of the cache. Their maintainer scripts have not run.
+func (c *Cache) Unpacked(ctx context.Context, f Flavour, name string, packages ...string) (dir string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	dir = filepath.Join(c.Dir, "systemd-"+f.arch)
+	dir = filepath.Join(c.Dir, name+"-"+f.arch)
 	// Written last: without it whatever stands there is begun anew.
-	done := filepath.Join(dir, "unpacked")
-	if _, err := os.Stat(done); err == nil {
+	done, list := filepath.Join(dir, "unpacked"), strings.Join(packages, "\n")
+	if had, err := os.ReadFile(done); err == nil && string(had) == list {
 		return dir, nil
 	}
 	if err := os.RemoveAll(dir); err != nil {
@@ -28,11 +34,15 @@ func (c *Cache) Systemd(ctx context.Context, f Flavour) (dir string, err error) 
 	if err != nil {
 		return "", err
 	}
-	packages, err := a.closure(ctx, "systemd", f.arch)
+	var wanted []string
+	for _, p := range packages {
+		wanted = append(wanted, p+":"+f.arch)
+	}
+	all, err := a.closure(ctx, f.arch, wanted...)
 	if err != nil {
 		return "", err
 	}
-	debs, err := a.download(ctx, packages...)
+	debs, err := a.download(ctx, all...)
 	if err != nil {
 		return "", err
 	}
@@ -41,12 +51,14 @@ func (c *Cache) Systemd(ctx context.Context, f Flavour) (dir string, err error) 
 			return "", err
 		}
 	}
-	return dir, os.WriteFile(done, nil, 0o644)
+	return dir, os.WriteFile(done, []byte(list), 0o644)
 }
 
-// closure is a package with all packages of its architecture that it depends on.
-func (a *apt) closure(ctx context.Context, pkg, arch string) ([]string, error) {
-	text, err := a.run(ctx, "apt-get", "--simulate", "--yes", "--no-install-recommends", "install", pkg+":"+arch)
+// closure are packages, with all that they depend on, of an architecture, as NAME:ARCH.
+// Options of apt may be among them.
+func (a *apt) closure(ctx context.Context, arch string, packages ...string) ([]string, error) {
+	args := append([]string{"--simulate", "--yes", "--no-install-recommends", "install"}, packages...)
+	text, err := a.run(ctx, "apt-get", args...)
 	if err != nil {
 		return nil, err
 	}
@@ -54,12 +66,19 @@ func (a *apt) closure(ctx context.Context, pkg, arch string) ([]string, error) {
 }
 
 // installed reads what apt-get --simulate would install: lines such as
-// "Inst libc6:armhf (2.36-9 Debian:12 [armhf])".
+// "Inst libc6:armhf (2.36-9 Debian:12 [armhf])", and "Inst debconf (1.5.82 Debian:12 [all])".
+// Those of the machine's own architecture have it in brackets only.
 func installed(text, arch string) (packages []string) {
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
-		if len(words) > 1 && words[0] == "Inst" && strings.HasSuffix(words[1], ":"+arch) {
-			packages = append(packages, words[1])
+		if len(words) < 2 || words[0] != "Inst" {
+			continue
+		}
+		name, _, _ := strings.Cut(words[1], ":")
+		for _, a := range []string{arch, "all"} {
+			if strings.Contains(line, " ["+a+"])") {
+				packages = append(packages, name+":"+a)
+			}
 		}
 	}
 	return packages

@@ -7,6 +7,9 @@ package guest
 // PlanFile is where the plan is in the guest.
 const PlanFile = "/etc/plan.json"
 
+// RulesFile has the project's udev rules in the guest. Init applies them.
+const RulesFile = "/etc/udev/pithings.rules"
+
 // Plan is what init does, in this order.
 type Plan struct {
 	Modules []Module `json:"modules,omitempty"`
@@ -42,7 +45,7 @@ type Program struct {
 	// User runs it as the user pi, who is in the groups gpio, i2c and video,
 	// instead of root.
 	User bool `json:"user,omitempty"`
-	// Helper programs go on in the background; init waits until there is a file
+	// Helper programs continue in the background; init waits until there is a file
 	// that matches the pattern Ready.
 	Helper bool   `json:"helper,omitempty"`
 	Ready  string `json:"ready,omitempty"`
@@ -52,6 +55,10 @@ type Program struct {
 const (
 	Disk    = "/disk"    // the disk
 	Systemd = "/systemd" // root of a Debian with systemd, for guest/container
+	// Package is the Debian package, where that Debian has apt to install it.
+	Package = Systemd + "/pithings.deb"
+	// ScreenDropIn is where the package has the drop-in for a screen.
+	ScreenDropIn = "/usr/share/doc/pithings/examples/screen.conf"
 	// SystemdConsole is a named pipe that is that systemd's console.
 	SystemdConsole = "/run/systemd-console"
 )
@@ -72,7 +79,7 @@ const (
 	I2CGroup   = 998
 
 	Passwd = "root:x:0:0::/tmp:/bin/false\npi:x:1000:1000::/tmp:/bin/false\n"
-	Group  = "root:x:0:\nvideo:x:44:pi\ngpio:x:997:pi\ni2c:x:998:pi\npi:x:1000:\n"
+	Group  = "root:x:0:\nvideo:x:44:pi\ngpio:x:997:pi\ni2c:x:998:pi\nspi:x:996:pi\npi:x:1000:\n"
 )
 
 // The marks that init puts before its lines on the console.

@@ -4,8 +4,8 @@
 // QEMU's driver blklogwrites records in the format of the kernel's dm-log-writes
 // (Documentation/admin-guide/device-mapper/log-writes.rst, drivers/md/dm-log-writes.c):
 // a sector with a head, then for each request a sector that describes it, and the
-// data written. A request is recorded when it has been done and before the guest is
-// told so.
+// data written. A request is recorded when it has been done and before the guest gets
+// the answer.
 //
 // A disk with a volatile cache has for certain what it was given before the last
 // flush that it has completed. Of what came later any part may be there.

@@ -1,4 +1,4 @@
-// Package ledger compares what a producer was told to be safe with what arrived.
+// Package ledger compares what was reported safe to a producer with what arrived.
 package ledger
 
 import (
@@ -32,7 +32,7 @@ func (r Report) String() string {
 
 // Check compares. safe are the numbers that must have arrived, in any order;
 // arrived are those that did, in the order in which they did. Numbers that were
-// produced but never told to be safe may be missing or not.
+// produced but never reported safe may be missing or not.
 //
 // It is an error if one is missing, if first arrivals are not in rising order, if
 // a duplicate does not belong to a contiguous repetition of the latest window, or

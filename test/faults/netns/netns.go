@@ -23,7 +23,7 @@ type Namespace struct{ f *os.File }
 // New makes a namespace in which only the loopback interface is up.
 func New() (*Namespace, error) {
 	n := &Namespace{}
-	err := aside(func() (err error) {
+	err := onThread(func() (err error) {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("make a network namespace: %w", err)
 		}
@@ -44,7 +44,7 @@ func (n *Namespace) Close() error { return n.f.Close() }
 // Do runs f on a thread in the namespace: sockets that f opens, and programs that
 // it starts, are there. What goroutines of f's do is not.
 func (n *Namespace) Do(f func() error) error {
-	return aside(func() error {
+	return onThread(func() error {
 		if err := unix.Setns(int(n.f.Fd()), unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("enter a network namespace: %w", err)
 		}
@@ -52,9 +52,9 @@ func (n *Namespace) Do(f func() error) error {
 	})
 }
 
-// aside runs f on a thread that ends with it, so that nobody else gets into its
+// onThread runs f on a thread that ends with it, so that no other goroutine gets into its
 // namespace.
-func aside(f func() error) error {
+func onThread(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // without end
@@ -118,7 +118,7 @@ func (n *Namespace) TUN(name string, address netip.Addr) (*os.File, error) {
 }
 
 // Up brings an interface up, or takes it down: then the routes over it are gone,
-// and programs are told that there is no network.
+// and programs get the error that there is no network.
 func (n *Namespace) Up(name string, up bool) error {
 	return n.Do(func() error { return setUp(name, up) })
 }

@@ -122,7 +122,7 @@ func TestTCPOverTheRelay(t *testing.T) {
 		t.Error("nothing was lost, or overtaken")
 	}
 
-	// A connection that is swallowed stays open, and goes on.
+	// A connection that is swallowed stays open, and continues.
 	r.Set(relay.Conditions{Cut: true}, relay.Conditions{})
 	if _, err := io.WriteString(c, "half"); err != nil {
 		t.Fatal(err)

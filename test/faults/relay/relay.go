@@ -2,8 +2,8 @@
 // test wants: it loses, delays, reorders and swallows them.
 //
 // An end is anything that reads and writes one packet at a time, such as a TUN
-// device. What a relay loses is lost without a word, as on a radio link: nobody
-// is told, and connections stay open at both ends.
+// device. What a relay loses is lost without an error, as on a radio link: no program
+// is notified, and connections stay open at both ends.
 package relay
 
 import (

@@ -65,6 +65,7 @@ func descriptor() []byte {
 type bridge struct {
 	address atomic.Uint32
 	sensor  *mock.BME680
+	chips   *chips
 	hang    atomic.Bool
 
 	dev  *uhid  // nil while removed
@@ -96,7 +97,7 @@ func (b *bridge) addElsewhere() error {
 	if err := b.remove(); err != nil {
 		return err
 	}
-	other := new(bridge)
+	other := &bridge{chips: newChips()}
 	if err := errors.Join(other.add(), waitAdapters(1)); err != nil {
 		return err
 	}
@@ -199,6 +200,11 @@ func (b *bridge) transfer(address byte, w []byte, n int) {
 	b.waiting = nil
 	b.status = [2]byte{statusError, statusNACK}
 	if uint32(address>>1) != b.address.Load() {
+		read := make([]byte, n)
+		if b.chips.transfer(address>>1, w, read) {
+			b.waiting = read
+			b.status = [2]byte{statusComplete, statusSucceeded}
+		}
 		return
 	}
 	if len(w) > 0 && b.sensor.Write(w) != nil {

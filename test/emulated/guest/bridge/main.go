@@ -10,13 +10,17 @@
 //
 // Its control socket (package control) understands
 //
-//	nack N      the next N transfers find nobody; all with N = -1, none with 0
+//	nack N      the next N transfers find no device; all with N = -1, none with 0
 //	hang ON     transfers never end
 //	remove      unplugs the bridge
 //	add         plugs it in again, under another number and name than before
 //	address N   moves the sensor
 //	chip N      makes the sensor say that it is chip N
-//	weather     tells the air around the sensor, in JSON
+//	weather     prints the air around the sensor, in JSON
+//	chips ON    switches the other chips on: a BH1750 at 0x23, SHT21s at 0x40 and
+//	            0x41, and a DS2482 at 0x18 with a DS18B20
+//	set TEXT N  gives the converter of one of them (light, temperature, humidity,
+//	            thermometer) a number
 package main
 
 import (
@@ -37,7 +41,7 @@ func main() {
 	variant := flag.Uint("variant", 0, "0 for a BME680, 1 for a BME688")
 	flag.Parse()
 	sensor := mock.NewBME680(mock.Environment{Variant: byte(*variant)}, 1, nil)
-	b := &bridge{sensor: sensor}
+	b := &bridge{sensor: sensor, chips: newChips()}
 	b.address.Store(uint32(*address))
 	if err := b.add(); err != nil {
 		log.Fatal(err)
@@ -61,6 +65,12 @@ func (b *bridge) answer(q control.Request) (r control.Reply, err error) {
 		err = b.addElsewhere()
 	case "weather":
 		r.JSON, err = json.Marshal(b.sensor.Weather())
+	case "chips":
+		b.chips.mu.Lock()
+		b.chips.on = q.On
+		b.chips.mu.Unlock()
+	case "set":
+		err = b.chips.set(q.Text, q.N)
 	default:
 		err = fmt.Errorf("unknown request %q", q.Do)
 	}

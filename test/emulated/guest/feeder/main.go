@@ -1,9 +1,9 @@
 //go:build linux
 
 // Feeder is a camera: it writes hw/mock's moving test card into a v4l2loopback
-// device as MJPEG, until it is killed.
+// device as MJPEG, or in a raw format, until it is killed.
 //
-//	feeder [-size 640x480] [-no-huffman] [-ready FILE] /dev/video10
+//	feeder [-size 640x480] [-format mjpeg] [-no-huffman] [-ready FILE] /dev/video10
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"pithings/camera"
 	"pithings/hw"
 	"pithings/hw/mock"
 )
@@ -26,39 +27,41 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("feeder: ")
 	size := flag.String("size", "640x480", "`WIDTHxHEIGHT` of the picture")
+	format := flag.String("format", "mjpeg", "`FORMAT` as in a configuration")
 	noHuffman := flag.Bool("no-huffman", false, "leave the Huffman tables out, as many webcams do")
 	ready := flag.String("ready", "", "`FILE` to make when the first frame has been written")
 	flag.Parse()
 	var p image.Point
-	if _, err := fmt.Sscanf(*size, "%dx%d", &p.X, &p.Y); err != nil || flag.NArg() != 1 {
+	pixel, ok := camera.ParseFormat(*format)
+	if _, err := fmt.Sscanf(*size, "%dx%d", &p.X, &p.Y); err != nil || !ok || flag.NArg() != 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := feed(flag.Arg(0), p, *noHuffman, *ready); err != nil {
+	o := mock.VideoOptions{Pixel: pixel, Sizes: []image.Point{p}, FrameInterval: 200 * time.Millisecond, NoHuffman: *noHuffman}
+	if err := feed(flag.Arg(0), o, *ready); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func feed(device string, size image.Point, noHuffman bool, ready string) error {
+func feed(device string, o mock.VideoOptions, ready string) error {
 	out, err := os.OpenFile(device, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	if err := setFormat(out, size); err != nil {
-		return fmt.Errorf("%s: set format: %w", device, err)
-	}
-	board := mock.New(mock.Options{Video: mock.VideoOptions{
-		Pixel: hw.MJPG, Sizes: []image.Point{size}, FrameInterval: 200 * time.Millisecond, NoHuffman: noHuffman,
-	}})
+	board := mock.New(mock.Options{Video: o})
 	defer board.Close()
 	camera, err := board.OpenVideo("mock")
 	if err != nil {
 		return err
 	}
 	defer camera.Close()
-	if _, err := camera.Start(hw.VideoFormat{Pixel: hw.MJPG, Width: size.X, Height: size.Y}); err != nil {
+	stream, err := camera.Start(hw.VideoFormat{Pixel: o.Pixel, Width: o.Sizes[0].X, Height: o.Sizes[0].Y})
+	if err != nil {
 		return err
+	}
+	if err := setFormat(out, stream); err != nil {
+		return fmt.Errorf("%s: set format: %w", device, err)
 	}
 	for frame := []byte(nil); ; {
 		if frame, err = camera.Next(context.Background(), frame); err != nil {
@@ -94,12 +97,19 @@ type outputFormat struct {
 // setFormat sets the format and starts the stream. Asking for the capabilities
 // makes v4l2loopback see that it has no writer any more; starting makes it see
 // when this one ends (version 0.12.7 does neither for those that only write).
-func setFormat(out *os.File, size image.Point) error {
+func setFormat(out *os.File, s hw.Stream) error {
 	f := outputFormat{kind: videoOutput}
-	f.fmt.width, f.fmt.height, f.fmt.pixelFormat = uint32(size.X), uint32(size.Y), hw.MJPG
+	f.fmt.width, f.fmt.height, f.fmt.pixelFormat = uint32(s.Width), uint32(s.Height), s.Pixel
 	f.fmt.field = 1 // V4L2_FIELD_NONE
-	f.fmt.sizeImage = uint32(2 * size.X * size.Y)
-	f.fmt.colorspace = 7 // V4L2_COLORSPACE_JPEG
+	f.fmt.bytesPerLine = uint32(s.Stride)
+	f.fmt.sizeImage = uint32(2 * s.Width * s.Height)
+	if l := s.Layout(); l.Bytes > 0 {
+		f.fmt.sizeImage = uint32(l.Bytes)
+	}
+	f.fmt.colorspace = 1 // V4L2_COLORSPACE_SMPTE170M: limited range
+	if s.FullRange {
+		f.fmt.colorspace = 7 // V4L2_COLORSPACE_JPEG
+	}
 	var capability [104]byte
 	kind := uint32(videoOutput)
 	for _, request := range []struct {

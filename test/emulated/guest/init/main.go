@@ -2,7 +2,7 @@
 
 // Init is the first and only service of an emulated machine's guest. It mounts
 // the kernel's file systems, loads modules, sets simulated GPIO lines up and
-// runs programs, all as the plan says (see package guest), and tells the host
+// runs programs, all as the plan says (see package guest), and notifies the host
 // over the console.
 package main
 

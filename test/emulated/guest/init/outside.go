@@ -65,7 +65,7 @@ func mountDisk(device string) error {
 func unmountDisk(con *console) {
 	unix.Sync()
 	err := unix.Unmount(guest.Disk, 0)
-	if errors.Is(err, unix.EBUSY) { // somebody was left behind
+	if errors.Is(err, unix.EBUSY) { // a program was left behind
 		err = unix.Mount("", guest.Disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
 	}
 	if err != nil {

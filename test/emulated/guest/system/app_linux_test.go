@@ -41,7 +41,12 @@ const (
 // TestMain skips on every computer but the emulated ones: the tests write to
 // device nodes and consoles.
 func TestMain(m *testing.M) {
-	if os.Getenv(probing) != "" {
+	switch os.Getenv(probing) {
+	case "":
+	case probeTree:
+		printTree()
+		return
+	default:
 		probe()
 		return
 	}
@@ -54,10 +59,11 @@ func TestMain(m *testing.M) {
 
 // app is pithings as it runs.
 type app struct {
-	t      *testing.T
-	cmd    *exec.Cmd     // pithings, or the systemd that runs it
-	broker string        // HOST:PORT
-	done   chan struct{} // closed when it has ended
+	t        *testing.T
+	cmd      *exec.Cmd     // pithings, or the systemd that runs it
+	broker   string        // HOST:PORT
+	done     chan struct{} // closed when it has ended
+	listened int           // the messages that had come when listen began
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed at the next message or log line
@@ -77,6 +83,8 @@ type how struct {
 	broker string   // HOST:PORT; the embedded one when empty
 	clock  string   // how its clock is judged; trusted if no real-time clock has set it when empty
 	unit   bool     // by systemd, with the unit that users get
+	dropIn string   // changes to [Service] of the unit
+	apt    bool     // by systemd, once apt has installed the package
 }
 
 // start runs pithings with a configuration, as the user pi, and listens to all
@@ -96,9 +104,12 @@ func start(t *testing.T, h how, things string) *app {
 	} else {
 		text = "clock: " + h.clock + "\n" + text
 	}
-	if h.unit {
-		a.startUnit(text)
-	} else {
+	switch {
+	case h.unit:
+		a.startUnit(text, h.dropIn)
+	case h.apt:
+		a.startPackage(text)
+	default:
 		a.startProgram(h, text)
 	}
 	t.Cleanup(func() {
@@ -226,6 +237,7 @@ func (a *app) note(add func()) {
 // listen subscribes to everything, once the broker is up.
 func (a *app) listen() {
 	a.t.Helper()
+	a.listened = a.count()
 	o := mqtt.NewClientOptions().AddBroker("tcp://" + a.broker).SetClientID("listener").
 		SetProtocolVersion(4).SetAutoReconnect(false)
 	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
@@ -233,6 +245,9 @@ func (a *app) listen() {
 		if token := c.Connect(); token.Wait() && token.Error() == nil {
 			a.t.Cleanup(func() { c.Disconnect(0) })
 			token := c.Subscribe("#", 1, func(_ mqtt.Client, m mqtt.Message) {
+				if strings.HasSuffix(m.Topic(), "/status") {
+					return // whether the agent is there: no message of a thing
+				}
 				a.note(func() { a.messages = append(a.messages, message{m.Topic(), string(m.Payload())}) })
 			})
 			if token.Wait() && token.Error() != nil {

@@ -97,7 +97,7 @@ func uptime(t *testing.T) time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// healthz is what /healthz tells of queues and clock.
+// healthz is what /healthz shows of queues and clock.
 type healthz struct {
 	Queues map[string]struct {
 		Messages int

@@ -82,10 +82,10 @@ func TestDoctor(t *testing.T) {
 		{name: "I²C switched off", part: "bme680", things: change(weather, bus, "1"), piOnly: true,
 			make:    func(t *testing.T) { unbind(t, ownBus+"/device") },
 			problem: "no I²C bus 1: I²C is switched off", fix: "sudo raspi-config nonint do_i2c 0"},
-		{name: "nobody on the Pi's own bus", part: "bme680", things: change(weather, "bus: \""+bus+"\"", "bus: 1, address: 0x77"), piOnly: true,
+		{name: "no device on the Pi's own bus", part: "bme680", things: change(weather, "bus: \""+bus+"\"", "bus: 1, address: 0x77"), piOnly: true,
 			problem: "no answer at 0x77", fix: "check the sensor's wires and supply"},
 		// The driver of this adapter says that it timed out.
-		{name: "nobody on the bus", part: "bme680", things: weather,
+		{name: "no device on the bus", part: "bme680", things: weather,
 			make:    func(t *testing.T) { bridge(t, "address", 0x50, 0x76) },
 			problem: "no answer at 0x76 (connection timed out), no answer at 0x77", fix: "look for a wire that holds SDA or SCL low"},
 		{name: "another chip", part: "bme680", things: weather,
@@ -110,7 +110,7 @@ func TestDoctor(t *testing.T) {
 			problem: "/dev/video33: not found", fix: "write device: /dev/video0 or device: /dev/video10"},
 		{name: "metadata node", part: "TG_Camera", things: change(camera, vivid, "/dev/video1"),
 			problem: "this node carries metadata, not pictures", fix: "write device: /dev/video0"},
-		{name: "camera that nobody feeds", part: "TG_Loop", things: loopback,
+		{name: "camera without a source", part: "TG_Loop", things: loopback,
 			make: func(t *testing.T) {
 				killFeeder(t)
 				t.Cleanup(func() { startFeeder(t) })

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"pithings/hw/mock"
 	"pithings/hw/pi"
 	"pithings/test/emulated/guest/control"
 )
@@ -68,6 +69,18 @@ func TestFaultsHeal(t *testing.T) {
 		startFeeder(t)
 		a.capturesAgain("TG_Loop")
 	})
+	// rpicam-apps#176, #857: what rpicam-vid gives a loopback device.
+	t.Run("feeder started again with raw frames", func(t *testing.T) {
+		a.t = t
+		for _, format := range []string{"yu12", "mjpeg"} {
+			killFeeder(t)
+			startFeeder(t, "-format", format)
+			uri := a.capturesAgain("TG_Loop")
+			if _, _, ok := mock.ReadCard(fetch(t, uri)); !ok {
+				t.Errorf("%s: the picture does not show the test card", format)
+			}
+		}
+	})
 	t.Run("camera disconnected while it streams", func(t *testing.T) {
 		a.t = t
 		a.publish("TG_Camera/capture", "{}")
@@ -103,7 +116,7 @@ func TestFaultsHeal(t *testing.T) {
 	a.end()
 }
 
-// Parts that are not there at the start, or that somebody else has, are taken
+// Parts that are not there at the start, or that another program has, are taken
 // when they can be.
 func TestPartsThatComeLater(t *testing.T) {
 	setLine(t, false)

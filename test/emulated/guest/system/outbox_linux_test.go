@@ -31,7 +31,7 @@ func untilTheCut(t *testing.T) (broker string) {
 func configure(t *testing.T, broker, more string) (file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "pithings.yaml")
-	text := fmt.Sprintf("mqtt: {endpoint: \"mqtt://%s\", client_id: guest, reconnect: {min: 200ms, max: 500ms}}\nstate: %s\n%s", broker, outboxes, more)
+	text := fmt.Sprintf("mqtt: {endpoint: \"mqtt://%s\", client_id: guest, status: false, reconnect: {min: 200ms, max: 500ms}}\nstate: %s\n%s", broker, outboxes, more)
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestAlwaysUntilThePowerIsCut(t *testing.T) {
 		if err != nil {
 			break
 		}
-		// They come by hundreds, in order, and the console is slow: the last tells all.
+		// They come by hundreds, in order, and the console is slow: the last one is enough.
 		if ready, _ := verdicts.Peek(verdicts.Buffered()); !strings.Contains(string(ready), "\n") {
 			fmt.Print(line)
 		}

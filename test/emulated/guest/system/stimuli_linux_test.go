@@ -87,15 +87,16 @@ func killFeeder(t *testing.T) {
 	eventually(t, "the feeder has ended", func() bool { return len(guest.Processes("feeder")) == 0 })
 }
 
-func startFeeder(t *testing.T) {
+// startFeeder feeds the loopback camera, as MJPEG unless flags say otherwise.
+func startFeeder(t *testing.T, flags ...string) {
 	t.Helper()
 	ready := filepath.Join(t.TempDir(), "ready")
-	cmd := exec.Command("/bin/feeder", "-ready", ready, feeder)
+	cmd := exec.Command("/bin/feeder", append(flags, "-ready", ready, feeder)...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go cmd.Wait() // it goes on for the tests that follow
+	go cmd.Wait() // it continues for the tests that follow
 	eventually(t, "the feeder feeds", func() bool {
 		_, err := os.Stat(ready)
 		return err == nil

@@ -22,18 +22,21 @@ import (
 
 // The unit and its drop-ins in the container's root.
 const (
-	unitFile = guest.Systemd + "/etc/systemd/system/pithings.service"
+	unitFile = guest.Systemd + "/usr/lib/systemd/system/pithings.service"
 	unitLog  = guest.Systemd + "/pithings.log"
 	// controlGroup is what the container sees as the topmost one.
 	controlGroup = "/sys/fs/cgroup/container"
 )
 
+// toLog is the change that the tests make to the unit: where its log goes.
+const toLog = "StandardOutput=append:/pithings.log\nStandardError=append:/pithings.log\n"
+
 // startUnit has systemd start pithings, with the unit and the drop-in for
-// screens that users get. All that is changed is where the log goes.
-func (a *app) startUnit(text string) {
+// screens that users get, and a drop-in with changes.
+func (a *app) startUnit(text, changes string) {
 	t := a.t
 	t.Helper()
-	writeUnit(t, "pithings", "StandardOutput=append:/pithings.log\nStandardError=append:/pithings.log\n")
+	writeUnit(t, "pithings", toLog+changes)
 	config := guest.Systemd + "/etc/pithings/pithings.yaml"
 	if err := errors.Join(os.WriteFile(config, []byte(text), 0o644), os.WriteFile(unitLog, nil, 0o644)); err != nil {
 		t.Fatal(err)
@@ -51,10 +54,37 @@ func writeUnit(t *testing.T, name, service string) {
 	}
 }
 
-// container starts systemd with a unit. What it says goes to a's log.
+// makeUsers makes the service's user and groups as a package does.
+func makeUsers(t *testing.T) {
+	t.Helper()
+	cmd := exec.Command("/bin/systemd-sysusers")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: guest.Systemd}
+	cmd.Dir = "/"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("systemd-sysusers: %v\n%s", err, out)
+	}
+}
+
+// accounts are the numbers of the users or groups in a file such as /etc/passwd.
+func accounts(t *testing.T, file string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(guest.Systemd + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(line, ":")
+		all[fields[0]] = fields[2]
+	}
+	return all
+}
+
+// container makes the users and starts systemd with a unit. What it says goes to a's log.
 func (a *app) container(unit string) {
 	t := a.t
 	t.Helper()
+	makeUsers(t)
 	if err := unix.Mkfifo(guest.SystemdConsole, 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
 		t.Fatal(err)
 	}
@@ -122,27 +152,23 @@ func (a *app) root() string { return fmt.Sprintf("/proc/%d/root", a.cmd.Process.
 // systemctl runs it in the container.
 func (a *app) systemctl(args ...string) string {
 	a.t.Helper()
-	cmd := exec.Command("/bin/systemctl", args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: a.root()}
-	cmd.Dir = "/"
-	var out []byte
-	var err error
+	return a.inside(append([]string{"systemctl"}, args...)...)
+}
+
+// asChild starts programs that systemd can see, as it talks to no others. A thread's children
+// are born in the namespace it has joined; the thread ends with its goroutine, as it stays
+// locked.
+func (a *app) asChild(start func() error) (err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// systemd talks only to processes that it can see. A thread's children
-		// are born in the namespace it has joined; the thread ends with this
-		// goroutine, as it stays locked.
 		runtime.LockOSThread()
 		if err = joinPIDs(a.cmd.Process.Pid); err == nil {
-			out, err = cmd.CombinedOutput()
+			err = start()
 		}
 	}()
 	<-done
-	if err != nil {
-		a.t.Fatalf("systemctl %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
+	return err
 }
 
 // joinPIDs makes the children of this thread be born in another process's PID
@@ -167,9 +193,12 @@ func (a *app) property(name string) string {
 // over by the drop-in.
 func TestTheServiceUnit(t *testing.T) {
 	setLine(t, false)
+	rests(t)
+	kernelChips(t)
 	writeConsole(t)
 	before := screenshot(t)
-	a := start(t, how{unit: true}, "things:\n"+motion+camera+loopback+display+weather+flow)
+	a := start(t, how{unit: true}, "things:\n"+motion+camera+loopback+display+weather+
+		relay+pump+button+climate+light+attic+computer+flow)
 	a.waitLog("part works\" thing=TG_MS")
 	picture := a.motionShowsPicture()
 	if mode := consoleMode(t); mode != 1 {
@@ -184,6 +213,17 @@ func TestTheServiceUnit(t *testing.T) {
 	payload, _ := a.wait(a.count(), "bme680/state", success)
 	agrees(t, payload)
 	a.capture("TG_Loop")
+	a.switches("relay", "on", "on", "SIM27", false)
+	a.switches("pump", `{"state":"on","for":"1h"}`, "on", "SIM24", true) // which is kept in the state folder
+	from := a.count()
+	pull(t, "SIM4", true)
+	a.wait(from, "button/event", nil)
+	pull(t, "SIM4", false)
+	for thing := range values {
+		a.readings(from, thing)
+	}
+	a.host(from, "/")
+	a.allUp(12)
 
 	for name, want := range map[string]string{"ActiveState": "active", "SubState": "running", "NRestarts": "0", "Result": "success"} {
 		if got := a.property(name); got != want {
@@ -199,12 +239,35 @@ func TestTheServiceUnit(t *testing.T) {
 			t.Errorf("the process has %s %s, want %s", name, status[name], want)
 		}
 	}
-	if uid := strings.Fields(status["Uid"])[0]; uid == "0" || uid == fmt.Sprint(guest.UserID) {
-		t.Errorf("the process has the user %s, want one of its own", uid)
+	users, groups := accounts(t, "/etc/passwd"), accounts(t, "/etc/group")
+	if uid := strings.Fields(status["Uid"])[0]; uid == "" || uid != users["pithings"] {
+		t.Errorf("the process has the user %s, want pithings, which is %s", uid, users["pithings"])
+	}
+	if gid := strings.Fields(status["Gid"])[0]; gid != groups["pithings"] {
+		t.Errorf("the process has the group %s, want pithings, which is %s", gid, groups["pithings"])
+	}
+	for group, number := range map[string]string{"gpio": "997", "i2c": "998", "video": "44", "spi": "996"} {
+		if groups[group] != number {
+			t.Errorf("the group %s has the number %s, want %s as before systemd-sysusers", group, groups[group], number)
+		}
+	}
+	for _, group := range []string{"dialout", "render"} {
+		if groups[group] == "" {
+			t.Errorf("there is no group %s", group)
+		}
 	}
 	state := filepath.Join(a.root(), "var/lib/pithings")
 	if found, _ := filepath.Glob(state + "/*"); len(found) == 0 {
 		t.Errorf("nothing in the state folder %s", state)
+	}
+	// Commands find it there, those of the group's members, too.
+	for name, want := range map[string]os.FileMode{"run/pithings": 0o750, "run/pithings/socket": 0o660} {
+		st, err := os.Stat(filepath.Join(a.root(), name))
+		if err != nil {
+			t.Error(err)
+		} else if gid := st.Sys().(*syscall.Stat_t).Gid; st.Mode().Perm() != want || fmt.Sprint(gid) != strings.Fields(status["Gid"])[0] {
+			t.Errorf("%s has mode %o and group %d, want %o and that of the process, %s", name, st.Mode().Perm(), gid, want, status["Gid"])
+		}
 	}
 	if said := a.logged("StandardInput=tty"); len(said) > 0 {
 		t.Errorf("the terminal is not its own: %q", said)

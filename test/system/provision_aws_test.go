@@ -1,0 +1,124 @@
+//go:build system
+
+package system
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pithings/awsiot/cloud"
+	"pithings/awsiot/cloud/cloudtest"
+	"pithings/mqttlink"
+	"pithings/test/binary"
+)
+
+// Fleet provisioning by the built program over a real mosquitto and mutual TLS: the cloud and the claim
+// are devices of the same authority, which signs the new one, too.
+func TestProvisionAWSWithMosquitto(t *testing.T) {
+	dir, port := filepath.Join(t.TempDir(), "pki"), freePort(t)
+	endpoint := fmt.Sprintf("mqtts://localhost:%d", port)
+	provision(t, "local", "--dir", dir, "--name", "cloud", "--name", "claim", "-e", endpoint)
+	read := func(path ...string) []byte {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(append([]string{dir}, path...)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	conf := strings.Replace(string(read("mosquitto.conf")), "listener 8883\n", fmt.Sprintf("listener %d 127.0.0.1\n", port), 1) + "log_dest stderr\n"
+	if os.Geteuid() == 0 {
+		conf += "user root\n" // it would give its rights up, and then not see our files
+	}
+	acl := string(read("acl")) + "user cloud\ntopic readwrite $aws/#\nuser claim\n" +
+		"topic write $aws/certificates/create-from-csr/json\ntopic read $aws/certificates/create-from-csr/json/+\n" +
+		"topic write $aws/provisioning-templates/fleet/provision/json\ntopic read $aws/provisioning-templates/fleet/provision/json/+\n"
+	for name, text := range map[string]string{"test.conf": conf, "acl": acl} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(t, binary.Need(t, "mosquitto"), "-c", filepath.Join(dir, "test.conf"))
+	eventually(t, "mosquitto listens", func() bool {
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+
+	device := func(name string) string { return filepath.Join(dir, "devices", name) }
+	o := mqttlink.DefaultOptions()
+	o.Endpoint, o.ClientID = endpoint, "cloud"
+	o.CA, o.Cert, o.Key = filepath.Join(device("cloud"), "ca.pem"), filepath.Join(device("cloud"), "device.crt"), filepath.Join(device("cloud"), "device.key")
+	taken := make(chan []string, 10)
+	o.OnSuback = func(filters, _ []string) { taken <- filters }
+	link, err := mqttlink.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	co := cloudtest.Options()
+	co.Client, co.CACert, co.CAKey = link, read("ca.pem"), read("ca.key")
+	c, err := cloud.New(co)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 2)
+	go func() { ended <- c.Run(ctx) }()
+	go func() { ended <- link.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-ended, <-ended, c.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	for subscribed := false; !subscribed; {
+		for _, f := range <-taken {
+			subscribed = subscribed || strings.HasPrefix(f, "$aws/provisioning-templates/")
+		}
+	}
+
+	state, claim := t.TempDir(), device("claim")
+	aws := func(more ...string) (string, error) {
+		c := exec.Command(binary.Path, append([]string{"provision", "aws", "-e", endpoint, "--ca", filepath.Join(dir, "ca.pem"), "--state", state,
+			"--claim-cert", filepath.Join(claim, "device.crt"), "--claim-key", filepath.Join(claim, "device.key")}, more...)...)
+		c.Env = environment(t)
+		out, err := c.CombinedOutput()
+		return string(out), err
+	}
+	// Refusals keep the claim.
+	if out, err := aws("--template", "fleet", "--param", "SerialNumber=stolen"); err == nil || !strings.Contains(out, "stays on this machine") || !strings.Contains(out, "it was reported as stolen (AccessDenied, 403)") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := aws("--template", "fleet", "--param", "SerialNumber=7")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"registered as pi-7", "connected as pi-7", "erased the claim", "pi-7 has its identity in " + filepath.Join(state, "identity"), `client_id: "pi-7"`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%s\nhas no %q", out, want)
+		}
+	}
+	for _, name := range []string{"device.crt", "device.key"} {
+		if _, err := os.Stat(filepath.Join(claim, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the claim's %s is there: %v", name, err)
+		}
+	}
+	var who struct{ ClientID, Endpoint, Condition string }
+	if err := json.Unmarshal([]byte(provision(t, "status", "--state", state, "--json")), &who); err != nil || who.ClientID != "pi-7" || who.Condition != "good" || who.Endpoint != endpoint {
+		t.Errorf("%+v, %v", who, err)
+	}
+	if out, err := aws("--template", "fleet"); err == nil || !strings.Contains(out, "not overwritten") {
+		t.Errorf("once more: %v\n%s", err, out)
+	}
+}
