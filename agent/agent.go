@@ -139,8 +139,8 @@ func (a *Agent) build() error {
 	socket := &controlService{folder: &a.folder, wanted: a.links.queues.any, shared: a.o.Shared, log: a.log}
 	gateway := &gatewayService{folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, log: a.log}
 	for _, s := range []Service{a.links, socket, a.things, flows, gateway,
-		&optional{name: "command", config: a.current, log: a.log, of: commands{a.links, a.things, a.reconfigure, func() { a.fail(errRestart) }}},
-		&optional{name: "defender", config: a.current, log: a.log, of: defence{a.links, a.things}},
+		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, func() { a.fail(errRestart) }}},
+		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},
 	} {
 		if err := a.add(s); err != nil {
 			return err

@@ -35,7 +35,9 @@ type links struct {
 	fail     func(error)    // ends the agent
 	queues   queues
 
-	changed changes // when the state of a connection changes
+	// When the state of a connection changes.
+	changed   changes
+	followers followers
 
 	mu     sync.RWMutex // of what a reload changes
 	shared *mqttlink.Link
@@ -229,7 +231,10 @@ func (l *links) open(name, id string, m *config.MQTT, log *slog.Logger) (*mqttli
 	if err != nil {
 		return nil, err
 	}
-	o.Pulse, o.OnState = l.pulse, func(mqttlink.State) { l.changed.note() }
+	o.Pulse, o.OnState = l.pulse, func(s mqttlink.State) {
+		l.followers.note(name, s == mqttlink.Online)
+		l.changed.note()
+	}
 	o.Outbox, o.KeepDeadLetter = box, queue.KeepDeadLetter(l.folder.QueueDir(id))
 	return mqttlink.New(o)
 }

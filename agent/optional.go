@@ -18,6 +18,7 @@ type optional struct {
 	name   string
 	config func() *config.Config // the one that runs
 	log    *slog.Logger
+	links  *links
 	of     opener
 
 	running context.Context // from Start on
@@ -41,6 +42,12 @@ type opened interface {
 	Run(ctx context.Context) error
 	HealthReporter
 	Collector
+}
+
+// onlooker is a service that has to know whether there is a connection.
+type onlooker interface {
+	// Online is called with the state of the shared connection before Run, and at each change.
+	Online(online bool)
 }
 
 // Name implements Service.
@@ -69,7 +76,14 @@ func (s *optional) begin(c *config.Config) error {
 		return fmt.Errorf("awsiot.%s: %w", s.name, err)
 	}
 	s.set(one)
-	s.run = begin(s.running, func(ctx context.Context) { again(ctx, log, s.name, one.Run) })
+	follow := func() (end func()) { return func() {} }
+	if o, ok := one.(onlooker); ok {
+		follow = func() (end func()) { return s.links.follow("", o.Online) }
+	}
+	s.run = begin(s.running, func(ctx context.Context) {
+		defer follow()()
+		again(ctx, log, s.name, one.Run)
+	})
 	return nil
 }
 
