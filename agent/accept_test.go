@@ -24,7 +24,7 @@ func accepting(t *testing.T, text string) (l *lab, file string) {
 		t.Fatal(err)
 	}
 	l.load = func(over config.Over) (*config.Config, []conf.Warning, error) {
-		return config.LoadOver(file, nil, false, over)
+		return config.LoadWith(file, nil, config.With{Over: over})
 	}
 	l.agent.o.Load = l.load
 	return l, file

@@ -7,7 +7,7 @@ import (
 
 // Accepted has the settings that were accepted from afar over a configuration: those in the
 // state folder that state names; "" is that there is none.
-func Accepted(state func(*Config) string) Over {
+func Accepted(state State) Over {
 	return func(c *Config, file []byte) (*Layer, []conf.Warning) {
 		dir := state(c)
 		if dir == "" {

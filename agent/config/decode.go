@@ -14,6 +14,7 @@ import (
 type decoder struct {
 	*conf.Decoder
 	partial bool // things, flows and a broker may be missing
+	state   State
 	over    Over
 	layer   *layerDecoder // what over has returned
 }

@@ -24,17 +24,17 @@ type Layer struct {
 // and whose file is data; nil is that there is none. Warnings say why.
 type Over func(c *Config, data []byte) (*Layer, []conf.Warning)
 
-// LoadOver is Load, or with mock LoadMock, with a layer over the file. One with problems that
-// is no candidate is left out with a warning: what was accepted by another version of the
-// program must not keep this one from starting.
-func LoadOver(path string, env []string, mock bool, over Over) (*Config, []conf.Warning, error) {
-	d := loading(path, env)
-	d.over = over
-	c, warnings, err := d.load(path, env, mock)
+// LoadWith is Load with layers under and over the file. One over it with problems that is no
+// candidate is left out with a warning: what was accepted by another version of the program
+// must not keep this one from starting.
+func LoadWith(path string, env []string, with With) (*Config, []conf.Warning, error) {
+	d := loading(path, env, with)
+	c, warnings, err := d.load(path, env, with.Mock)
 	if err == nil || d.layer == nil || d.layer.Candidate {
 		return c, warnings, err
 	}
-	c, warnings, alone := load(path, env, mock)
+	with.Over = nil
+	c, warnings, alone := loading(path, env, with).load(path, env, with.Mock)
 	if alone != nil {
 		return nil, warnings, alone // the file itself is wrong
 	}

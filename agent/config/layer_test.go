@@ -20,12 +20,12 @@ func over(t *testing.T, file, settings string, candidate bool, env ...string) (*
 	if err := os.WriteFile(name, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return LoadOver(name, env, false, func(_ *Config, data []byte) (*Layer, []conf.Warning) {
+	return LoadWith(name, env, With{Over: func(_ *Config, data []byte) (*Layer, []conf.Warning) {
 		if string(data) != file {
 			t.Errorf("the file is %q", data)
 		}
 		return &Layer{Source: "7.json", Data: []byte(`{"format": 1, "settings": ` + settings + "}"), Candidate: candidate}, nil
-	})
+	}})
 }
 
 const layered = `

@@ -22,23 +22,35 @@ const mockBroker = "127.0.0.1:1883"
 // $CREDENTIALS_DIRECTORY and then in the configuration's own folder. Password
 // files are read. An *Error lists what is wrong with the configuration.
 func Load(path string, env []string) (*Config, []conf.Warning, error) {
-	return load(path, env, false)
+	return LoadWith(path, env, With{})
 }
 
 // LoadMock is Load for a simulation: without an endpoint the embedded broker is
 // used. An empty path is the built-in configuration, Mock.
 func LoadMock(path string, env []string) (*Config, []conf.Warning, error) {
-	return load(path, env, true)
+	return LoadWith(path, env, With{Mock: true})
+}
+
+// With is what LoadWith reads besides file and environment.
+type With struct {
+	Mock  bool  // as LoadMock
+	State State // has the identity, under the file; nil: none
+	Over  Over  // settings from afar, over the file; nil: none
 }
 
 // LoadConnection is Load for what uses the shared connection and the state folder
 // alone: neither things nor flows need be there, nor a broker. An empty path is an
-// empty configuration.
-func LoadConnection(path string, env []string) (*Config, []conf.Warning, error) {
-	if path != "" {
-		return newDecoder(path, conf.NewVariables(env)).only().load(path, env, false)
+// empty configuration. With a state the identity in it counts.
+func LoadConnection(path string, env []string, state State) (*Config, []conf.Warning, error) {
+	source := path
+	if path == "" {
+		source = "command line"
 	}
-	d := newDecoder("command line", conf.NewVariables(env)).only()
+	d := newDecoder(source, conf.NewVariables(env)).only()
+	d.state = state
+	if path != "" {
+		return d.load(path, env, false)
+	}
 	return d.connectionOf([]byte("{}"), env)
 }
 
@@ -57,16 +69,15 @@ func (d *decoder) connectionOf(data []byte, env []string) (*Config, []conf.Warni
 	return d.result(c)
 }
 
-func load(path string, env []string, mock bool) (*Config, []conf.Warning, error) {
-	return loading(path, env).load(path, env, mock)
-}
-
 // loading is the decoder for the file at path.
-func loading(path string, env []string) *decoder {
+func loading(path string, env []string, with With) *decoder {
+	source := path
 	if path == "" {
-		return newDecoder("built-in configuration", conf.NewVariables(env))
+		source = "built-in configuration"
 	}
-	return newDecoder(path, conf.NewVariables(env))
+	d := newDecoder(source, conf.NewVariables(env))
+	d.state, d.over = with.State, with.Over
+	return d
 }
 
 func (d *decoder) load(path string, env []string, mock bool) (*Config, []conf.Warning, error) {
@@ -120,6 +131,7 @@ func (d *decoder) config(data []byte, env []string, builtin, mock bool) *Config 
 	}
 	d.sections(c, list)
 	environment(d.Decoder, c, env)
+	d.takeIdentity(c)
 	if mock && c.MQTT.Endpoint == "" && c.Broker.Listen == "" {
 		c.Broker.Listen = mockBroker
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"pithings/mqttlink/certs"
@@ -74,8 +75,11 @@ func (d *Device) CA() string {
 	return path
 }
 
+// Path is where the identity of a state folder is.
+func Path(state string) string { return filepath.Join(state, Folder) }
+
 // Identity returns the identity in a state folder. The error wraps ErrNone if there is none.
-func Identity(state string) (*Device, error) { return Read(filepath.Join(state, Folder)) }
+func Identity(state string) (*Device, error) { return Read(Path(state)) }
 
 // Read returns the identity in a folder of its own. Its key fits its certificate, and no other
 // user can read it. The error wraps ErrNone if there is none.
@@ -83,7 +87,7 @@ func Read(dir string) (*Device, error) {
 	d := &Device{Dir: dir}
 	text, err := durable.ReadFile(filepath.Join(dir, AboutFile), maxAbout)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, fmt.Errorf("%w in %s", ErrNone, dir)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("identity: %w; it belongs to another user: use sudo", err)

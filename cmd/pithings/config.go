@@ -65,7 +65,7 @@ func newConfigCheck() *cobra.Command {
 			if file == "" {
 				return usagef("name the file: pithings config check FILE")
 			}
-			cfg, warnings, err := config.Load(file, os.Environ())
+			cfg, warnings, err := loadConfig(file, false)
 			if err == nil {
 				var more []conf.Warning
 				more, err = agent.Check(cfg, time.Now())

@@ -50,7 +50,7 @@ could not be looked at, for want of permission for instance.`,
 				owners = runningOwners(c.Context(), control.UsualPlaces(), c.ErrOrStderr())
 			}
 			if file != "" {
-				cfg, _, err := config.Load(file, os.Environ())
+				cfg, _, err := loadConfig(file, false)
 				if err != nil {
 					return err
 				}
@@ -101,7 +101,7 @@ func runningOwners(ctx context.Context, places control.Places, notes io.Writer) 
 		if a.Simulated || a.Other || a.Config == "" {
 			continue
 		}
-		cfg, _, err := config.Load(a.Config, os.Environ())
+		cfg, _, err := config.LoadWith(a.Config, os.Environ(), config.With{State: func(*config.Config) string { return a.State }})
 		if err != nil {
 			fmt.Fprintf(notes, "pithings: warning: the things of %s are not marked: %s\n", a, oneLine(err))
 			continue

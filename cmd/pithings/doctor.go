@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pithings/agent"
-	"pithings/agent/config"
 	"pithings/agent/doctor"
 	"pithings/hw/probe"
 	"pithings/mqttlink/clock"
@@ -68,11 +66,7 @@ func examine(ctx context.Context, mock bool, file string, log *slog.Logger) (doc
 	o := doctor.Options{Built: buildTime()}
 	var report doctor.Report
 	if file != "" {
-		load := config.Load
-		if mock {
-			load = config.LoadMock
-		}
-		cfg, warnings, err := load(file, os.Environ())
+		cfg, warnings, err := loadConfig(file, mock)
 		if err != nil { // which parts it means is not known
 			return doctor.Configuration(file, cfg, warnings, err), nil
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,7 +82,7 @@ unchanged; standard error says what the format cannot hold.`,
 		Example: "  pithings gateway export pithings.yaml -o exported\n  pithings gateway export pithings.yaml --format json > gateway.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, _, err := config.Load(args[0], os.Environ())
+			cfg, _, err := loadConfig(args[0], false)
 			if err != nil {
 				return err
 			}

@@ -115,7 +115,7 @@ func (o *awsOptions) run(c *cobra.Command) error {
 	err = errors.Join(printIdentity(c.OutOrStdout(), d, o.export), err)
 	if !o.export {
 		_, printErr := c.OutOrStdout().Write(provision.Config(d.Thing, d.Endpoint, provision.Paths{Cert: d.Cert(), Key: d.Key(), CA: d.CA()},
-			"Put this into the configuration of the agent:", false))
+			"The agent with this state folder connects so by itself; another one with these lines in its configuration:", false))
 		err = errors.Join(err, printErr)
 	}
 	return err

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"pithings/agent"
 	"pithings/agent/config"
+	"pithings/awsiot/provision"
 	"pithings/conf"
 	"pithings/mqttlink/clock"
 	"pithings/spool/pub"
@@ -40,6 +43,7 @@ func waiting[T any](ctx context.Context, f func() (T, error)) (v T, err error) {
 type queueConn struct {
 	config, state string
 	conn          connection
+	identity      config.State // has the identity with which it connects; nil: it does not connect
 
 	target target // found by options
 }
@@ -53,6 +57,7 @@ func (q *queueConn) add(c *cobra.Command) {
 // options reads the configuration as run would, so that the same rules, variables
 // and messages hold.
 func (q *queueConn) options(c *cobra.Command) (pub.Options, error) {
+	q.identity = usualState
 	cfg, err := q.load(c)
 	if err != nil {
 		return pub.Options{}, err
@@ -97,13 +102,16 @@ func (q *queueConn) load(c *cobra.Command) (*config.Config, error) {
 		env = append(env, "PITHINGS_STATE="+q.state)
 		flags["PITHINGS_STATE"] = "--state"
 	}
-	cfg, warnings, err := config.LoadConnection(q.config, env)
+	cfg, warnings, err := config.LoadConnection(q.config, env, q.identity)
 	if !q.conn.extra.quiet && (err == nil || q.config != "") {
 		warn(c.ErrOrStderr(), warnings, flags)
 	}
 	err = blameFlags(err, flags)
 	var problems *conf.Error
 	if errors.As(err, &problems) && q.config == "" {
+		if slices.ContainsFunc(problems.Problems, func(p conf.Problem) bool { return filepath.Base(p.Source) == provision.Folder }) {
+			return nil, &codeError{err, exitConfig, false}
+		}
 		return nil, usageError{err}
 	}
 	if err == nil && cfg.MQTT.Endpoint == "" && cfg.Broker.Listen != "" {

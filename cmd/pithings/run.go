@@ -121,7 +121,7 @@ func (o *runOptions) read(c *cobra.Command, over config.Over) (_ *config.Config,
 			flags[f.variable] = f.flag
 		}
 	}
-	cfg, warnings, err := config.LoadOver(o.config, env, o.mock, over)
+	cfg, warnings, err := config.LoadWith(o.config, env, config.With{Mock: o.mock, State: o.usualState, Over: over})
 	return cfg, warnings, flags, err
 }
 
@@ -131,11 +131,7 @@ func (o *runOptions) usualState(c *config.Config) string {
 	if c.State == "" && o.mock {
 		return ""
 	}
-	dir, err := usualStateDir(c.State)
-	if err != nil {
-		return "" // the agent says so
-	}
-	return dir
+	return usualState(c)
 }
 
 // runOptions are the flags of every command that runs an agent.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"pithings/agent/config"
+	"pithings/conf"
 	"pithings/mqttlink/durable"
 	"pithings/spool/state"
 )
@@ -45,6 +47,21 @@ func usualStateDir(asked string) (string, error) {
 		dir = filepath.Join(home, ".local", "state")
 	}
 	return filepath.Join(dir, "pithings"), nil
+}
+
+// usualState is config.State for the configuration of an agent that is not simulated.
+func usualState(c *config.Config) string {
+	dir, err := usualStateDir(c.State)
+	if err != nil {
+		return "" // who makes the folder says so
+	}
+	return dir
+}
+
+// loadConfig reads a configuration as run would, but for settings from afar.
+func loadConfig(file string, mock bool) (*config.Config, []conf.Warning, error) {
+	o := runOptions{mock: mock}
+	return config.LoadWith(file, os.Environ(), config.With{Mock: mock, State: o.usualState})
 }
 
 // singleState returns the folder of a command that runs one thing, or publishes by

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,7 +119,65 @@ func TestProvisionAWSWithMosquitto(t *testing.T) {
 	if err := json.Unmarshal([]byte(provision(t, "status", "--state", state, "--json")), &who); err != nil || who.ClientID != "pi-7" || who.Condition != "good" || who.Endpoint != endpoint {
 		t.Errorf("%+v, %v", who, err)
 	}
+	runsAs(t, state, endpoint)
 	if out, err := aws("--template", "fleet"); err == nil || !strings.Contains(out, "not overwritten") {
 		t.Errorf("once more: %v\n%s", err, out)
+	}
+}
+
+// runsAs runs an agent, whose configuration says nothing of a connection, as the device of its state
+// folder, and hands a message over beside it, and after it.
+func runsAs(t *testing.T, state, endpoint string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "pithings.yaml")
+	if err := os.WriteFile(file, []byte("http: {listen: \"127.0.0.1:0\"}\nthings: [{name: pi-7, type: host}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	identity := filepath.Join(state, "identity")
+	with := func(args ...string) (out, errs string, code int) {
+		t.Helper()
+		c := exec.CommandContext(t.Context(), binary.Path, args...)
+		c.Env = append(environment(t), "STATE_DIRECTORY="+state)
+		var o, e strings.Builder
+		c.Stdout, c.Stderr = &o, &e
+		_ = c.Run() // the exit status says it
+		return o.String(), e.String(), c.ProcessState.ExitCode()
+	}
+	if out, errs, code := with("config", "check", file); code != 0 {
+		t.Errorf("config check: %d %s%s", code, out, errs)
+	}
+	out, errs, _ := with("config", "show", file)
+	for key, value := range map[string]string{"endpoint": endpoint, "client_id": "pi-7", "ca": filepath.Join(identity, "ca.pem"), "cert": filepath.Join(identity, "device.crt"), "key": filepath.Join(identity, "device.key")} {
+		if !slices.ContainsFunc(strings.Split(out, "\n"), func(line string) bool {
+			return strings.HasPrefix(strings.TrimSpace(line), key+": ") && strings.Contains(line, value) && strings.HasSuffix(line, "# "+identity)
+		}) {
+			t.Errorf("config show has no %s: %s of the identity:\n%s%s", key, value, out, errs)
+		}
+	}
+	agent := startAs(t, func(c *exec.Cmd) { c.Env = append(environment(t), "STATE_DIRECTORY="+state) }, binary.Path, "run", file)
+	agent.log("client_id=pi-7")
+	if out, errs, code := with("pub", "-t", "pi-7/hello", "-m", "hi"); code != 0 {
+		t.Errorf("pub beside the agent: %d %s%s", code, out, errs)
+	}
+	if code, _ := agent.interrupt(); code != 0 {
+		t.Errorf("the agent ends with %d", code)
+	}
+	if out, errs, code := with("pub", "-t", "pi-7/hello", "-m", "hi"); code != 0 || strings.Contains(errs, "kept") {
+		t.Errorf("pub after the agent: %d %s%s", code, out, errs)
+	}
+
+	// A key that others can read is refused, and nothing else takes its place.
+	key := filepath.Join(identity, "device.key")
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"run", file}, {"pub", "-t", "pi-7/hello", "-m", "hi"}} {
+		out, errs, code := with(args...)
+		if code != 78 || !strings.Contains(errs, "chmod 600 "+key) {
+			t.Errorf("%v with an open key: %d %s%s", args, code, out, errs)
+		}
+	}
+	if err := os.Chmod(key, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
