@@ -18,7 +18,7 @@ type optional struct {
 	name   string
 	config func() *config.Config // the one that runs
 	log    *slog.Logger
-	links  *links
+	links  states
 	of     opener
 
 	running context.Context // from Start on
@@ -42,6 +42,12 @@ type opened interface {
 	Run(ctx context.Context) error
 	HealthReporter
 	Collector
+}
+
+// states are those of the connections.
+type states interface {
+	// follow calls call with the state of a connection now and at each change, until end.
+	follow(name string, call func(online bool)) (end func())
 }
 
 // onlooker is a service that has to know whether there is a connection.
