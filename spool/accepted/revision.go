@@ -22,6 +22,9 @@ type Revision struct {
 	Time time.Time `json:"time"`
 	// Trial is set until the agent has connected with the settings.
 	Trial bool `json:"trial,omitempty"`
+	// Undoes is the number up to which revisions on trial are taken back by this one; 0: it
+	// takes none back.
+	Undoes int `json:"undoes,omitempty"`
 	// Settings are written as a configuration, but things by their names.
 	Settings map[string]any `json:"settings"`
 }

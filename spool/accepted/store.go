@@ -145,7 +145,7 @@ func Confirm(state string, number int) error {
 // Back puts the settings before a revision that is on trial behind it: the last ones that were
 // confirmed, or none.
 func Back(state string, trial *Revision, why string) (Revision, error) {
-	back := Revision{Base: trial.Base, From: why}
+	back := Revision{Base: trial.Base, From: why, Undoes: trial.Number}
 	all, _ := All(state) // what cannot be read cannot come back
 	for _, r := range all {
 		if r.Number < trial.Number && !r.Trial {
@@ -154,4 +154,40 @@ func Back(state string, trial *Revision, why string) (Revision, error) {
 		}
 	}
 	return Put(state, back)
+}
+
+// Reset puts no settings behind those that are there.
+func Reset(state, from string) (Revision, error) {
+	empty := Revision{From: from}
+	if all, err := numbers(state); err == nil && len(all) > 0 {
+		empty.Undoes = all[0]
+	}
+	return Put(state, empty)
+}
+
+// ErrTakenBack is wrapped by Outcome's error.
+var ErrTakenBack = errors.New("the settings were taken back")
+
+// Outcome returns how the trial of a revision has ended: nil if its settings stayed, which is
+// also so if they were on trial together with later ones that stayed. over is false while it
+// lasts.
+func Outcome(state string, number int) (over bool, err error) {
+	all, err := All(state) // one that cannot be read decides nothing
+	slices.Reverse(all)
+	known := false
+	for _, r := range all {
+		switch {
+		case r.Number < number:
+		case r.Undoes >= number:
+			return true, fmt.Errorf("%w: %s", ErrTakenBack, r.From)
+		case !r.Trial:
+			return true, nil
+		default:
+			known = true
+		}
+	}
+	if known || err != nil {
+		return false, err
+	}
+	return true, fmt.Errorf("%w: revision %d is not there any more", ErrTakenBack, number)
 }

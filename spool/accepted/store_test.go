@@ -2,6 +2,7 @@ package accepted
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"reflect"
 	"strings"
@@ -104,6 +105,91 @@ func TestTrial(t *testing.T) {
 	}
 	if r, err := Back(other, &only, "rolled back"); err != nil || len(r.Settings) != 0 || r.Base != "c" {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// What has become of a revision shows after a restart, too, and whatever followed it.
+func TestOutcome(t *testing.T) {
+	trial := Revision{Base: "a", Trial: true, Settings: map[string]any{"n": 1.0}}
+	for name, tc := range map[string]struct {
+		then func(t *testing.T, state string, r Revision) error
+		over bool
+		why  string // "": its settings stay
+	}{
+		"on trial":  {func(*testing.T, string, Revision) error { return nil }, false, ""},
+		"confirmed": {func(_ *testing.T, state string, r Revision) error { return Confirm(state, r.Number) }, true, ""},
+		"taken back": {func(_ *testing.T, state string, r Revision) error {
+			_, err := Back(state, &r, "no connection")
+			return err
+		}, true, "the settings were taken back: no connection"},
+		"confirmed, then taken back with a later one": {func(_ *testing.T, state string, r Revision) error {
+			if err := Confirm(state, r.Number); err != nil {
+				return err
+			}
+			later, err := Put(state, trial)
+			if err == nil {
+				_, err = Back(state, &later, "no connection")
+			}
+			return err
+		}, true, ""},
+		"on trial with a later one": {func(_ *testing.T, state string, _ Revision) error {
+			_, err := Put(state, trial)
+			return err
+		}, false, ""},
+		"confirmed with a later one": {func(_ *testing.T, state string, _ Revision) error {
+			later, err := Put(state, trial)
+			if err == nil {
+				err = Confirm(state, later.Number)
+			}
+			return err
+		}, true, ""},
+		"taken back with a later one": {func(_ *testing.T, state string, _ Revision) error {
+			later, err := Put(state, trial)
+			if err == nil {
+				_, err = Back(state, &later, "no connection")
+			}
+			return err
+		}, true, "no connection"},
+		"reset": {func(_ *testing.T, state string, _ Revision) error {
+			_, err := Reset(state, "config reset")
+			return err
+		}, true, "config reset"},
+		"taken back, and others accepted": {func(_ *testing.T, state string, r Revision) error {
+			_, err := Back(state, &r, "no connection")
+			for range 3 {
+				if err == nil {
+					_, err = Put(state, Revision{Base: "a"})
+				}
+			}
+			return err
+		}, true, "no connection"},
+		"forgotten": {func(_ *testing.T, state string, _ Revision) error {
+			for n := Kept; n > 0; n-- {
+				if _, err := Put(state, trial); err != nil {
+					return err
+				}
+			}
+			_, err := Reset(state, "config reset")
+			return err
+		}, true, "config reset"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := t.TempDir()
+			r, err := Put(state, trial)
+			if err == nil {
+				err = tc.then(t, state, r)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			over, err := Outcome(state, r.Number)
+			if over != tc.over || (err == nil) != (tc.why == "") || err != nil && !(errors.Is(err, ErrTakenBack) && strings.Contains(err.Error(), tc.why)) {
+				t.Errorf("over %v, %v", over, err)
+			}
+		})
+	}
+	if over, err := Outcome(t.TempDir(), 7); !over || !errors.Is(err, ErrTakenBack) {
+		t.Errorf("of none: over %v, %v", over, err)
 	}
 }
 
