@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"pithings/agent/config"
 	"pithings/api"
 	"pithings/device"
+	"pithings/quietlog"
 	"pithings/spool/accepted"
 	"pithings/spool/control"
 )
@@ -20,9 +20,6 @@ import (
 // to Accept: it is their one writer. They are on trial until the connections that they have
 // changed stand again; otherwise those before come back by themselves. A process that ends
 // meanwhile finds them on trial when it starts again.
-
-// usualTrial is Options.TrialTime if that is 0.
-const usualTrial = 2 * time.Minute
 
 // Accept makes changes to the settings part of the configuration: an object as in a
 // configuration, but with things by their names; null removes what was accepted. from says who
@@ -42,11 +39,16 @@ func (a *Agent) Accept(ctx context.Context, from string, changes map[string]any)
 // checked and kept, as the revision of that number. apply begins to apply them, and returns.
 func (a *Agent) AcceptLater(ctx context.Context, from string, changes map[string]any) (number int, apply func(), err error) {
 	var r accepted.Revision
-	if _, err = a.turn(ctx, func() (_ Reloaded, err error) {
+	done, err := a.ask(ctx, func() (_ Reloaded, err error) {
 		r, err = a.keep(from, changes)
 		return Reloaded{}, err
-	}); err != nil {
+	})
+	if err != nil {
 		return 0, nil, err
+	}
+	// It waits for no service, so that one that ends meanwhile does not miss what was kept.
+	if did := <-done; did.err != nil {
+		return 0, nil, did.err
 	}
 	return r.Number, func() {
 		a.later.Go(func() { _, _ = a.turn(a.running, func() (Reloaded, error) { return a.apply(r) }) })
@@ -85,7 +87,8 @@ func (a *Agent) apply(r accepted.Revision) (Reloaded, error) {
 	a.trial.end() // the new trial holds for what was on trial, too
 	did, err := a.reload()
 	if err != nil {
-		_, back := accepted.Back(a.folder.Dir, &r, fmt.Sprintf("revision %d could not be applied", r.Number))
+		_, back := accepted.Back(a.folder.Dir, &r, fmt.Sprintf("revision %d could not be applied: %s", r.Number, quietlog.OneLine(err.Error())))
+		a.tried.note()
 		return did, errors.Join(err, back)
 	}
 	a.try(r, did.Connections)
@@ -94,7 +97,7 @@ func (a *Agent) apply(r accepted.Revision) (Reloaded, error) {
 
 // try ends the trial of a revision once the connections stand, or takes the settings before it.
 func (a *Agent) try(r accepted.Revision, connections []string) {
-	limit := cmp.Or(a.o.TrialTime, usualTrial)
+	limit := cmp.Or(a.o.TrialTime, a.config.AWSIoT.Trial.Duration)
 	a.trial = begin(a.running, func(ctx context.Context) {
 		limit, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
@@ -102,6 +105,7 @@ func (a *Agent) try(r accepted.Revision, connections []string) {
 			if err := accepted.Confirm(a.folder.Dir, r.Number); err != nil {
 				a.log.Error("settings from afar stay on trial", "revision", r.Number, "err", err)
 			}
+			a.tried.note()
 			return
 		}
 		if ctx.Err() != nil {
@@ -121,6 +125,7 @@ func (a *Agent) rollBack(trial context.Context, r *accepted.Revision) (Reloaded,
 		a.log.Error("settings from afar cannot be taken back", "err", err)
 		return Reloaded{}, err
 	}
+	a.tried.note()
 	return a.reload()
 }
 
@@ -131,6 +136,22 @@ func (a *Agent) resumeTrial() {
 	}
 	if r, err := accepted.Newest(a.folder.Dir); err == nil && r != nil && r.Trial {
 		a.try(*r, a.links.allNames())
+	}
+}
+
+// outcome waits for the end of the trial of a revision. nil is that its settings stay, an
+// accepted.ErrTakenBack that they do not.
+func (a *Agent) outcome(ctx context.Context, number int) error {
+	for {
+		changed := a.tried.wait()
+		if over, err := accepted.Outcome(a.folder.Dir, number); over {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -146,9 +167,10 @@ func (a *Agent) resetSettings() (Reloaded, error) {
 		return Reloaded{}, err
 	}
 	a.trial.end()
-	if _, err := accepted.Put(a.folder.Dir, accepted.Revision{From: "config reset"}); err != nil {
+	if _, err := accepted.Reset(a.folder.Dir, "config reset"); err != nil {
 		return Reloaded{}, err
 	}
+	a.tried.note()
 	return a.reload()
 }
 

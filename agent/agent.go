@@ -13,6 +13,7 @@ import (
 
 	"pithings/agent/config"
 	"pithings/api"
+	"pithings/awsiot/jobs"
 	"pithings/conf"
 	"pithings/device"
 	"pithings/flowhost"
@@ -56,8 +57,7 @@ type Options struct {
 	// over it; Level is what its log.level sets; Reloading is called as one begins, and what
 	// it returns at its end.
 	Load func(config.Over) (*config.Config, []conf.Warning, error)
-	// TrialTime is how long settings from afar have to connect; 0 is two minutes, several of
-	// the pauses between attempts.
+	// TrialTime is how long settings from afar have to connect; 0: as the configuration says.
 	TrialTime time.Duration
 	Level     *slog.LevelVar
 	Reloading func() (end func())
@@ -90,6 +90,7 @@ type Agent struct {
 	// For the goroutine of Run alone; see takeReloads.
 	running context.Context
 	trial   *unit          // of settings from afar
+	tried   changes        // at its end; for all goroutines
 	later   sync.WaitGroup // what applies them
 
 	changing sync.RWMutex // held by a reload: others find all connections and flows, or wait
@@ -138,8 +139,11 @@ func (a *Agent) build() error {
 	flows := &flowService{folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, given: a.o.Flows, changing: &a.changing, log: a.log}
 	socket := &controlService{folder: &a.folder, wanted: a.links.queues.any, shared: a.o.Shared, log: a.log}
 	gateway := &gatewayService{folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, log: a.log}
+	restart := func() { a.fail(errRestart) }
 	for _, s := range []Service{a.links, socket, a.things, flows, gateway,
-		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, func() { a.fail(errRestart) }}},
+		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart}},
+		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
+			of: &jobService{links: a.links, accept: a.AcceptLater, outcome: a.outcome, restart: restart, run: sync.OnceValue(jobs.ThisBoot)}},
 		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},
 	} {
 		if err := a.add(s); err != nil {

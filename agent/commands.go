@@ -43,4 +43,4 @@ func (s commands) targets() (all []command.Thing) {
 }
 
 // errRestart ends the agent, so that the service manager starts it again.
-var errRestart = errors.New("a command has asked for a restart")
+var errRestart = errors.New("a command or a job has asked for a restart")

@@ -42,17 +42,27 @@ func (a *Agent) Reload(ctx context.Context) (Reloaded, error) { return a.turn(ct
 
 // turn has Run's goroutine call do.
 func (a *Agent) turn(ctx context.Context, do func() (Reloaded, error)) (Reloaded, error) {
-	done := make(chan reloaded, 1)
-	select {
-	case a.reloads <- reload{do, done}:
-	case <-ctx.Done():
-		return Reloaded{}, ctx.Err()
+	done, err := a.ask(ctx, do)
+	if err != nil {
+		return Reloaded{}, err
 	}
 	select {
 	case r := <-done:
 		return r.Reloaded, r.err
 	case <-ctx.Done():
 		return Reloaded{}, ctx.Err()
+	}
+}
+
+// ask has Run's goroutine call do. Unless there is an error, it does so now, and done gets the
+// result.
+func (a *Agent) ask(ctx context.Context, do func() (Reloaded, error)) (<-chan reloaded, error) {
+	done := make(chan reloaded, 1)
+	select {
+	case a.reloads <- reload{do, done}:
+		return done, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 

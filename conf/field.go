@@ -213,10 +213,12 @@ func (f Field) unquoted(text string) bool {
 }
 
 // Fill sets every field of the struct that p points to, and of the structs in
-// it, to the default in its tag.
+// it, to the default in its tag. That of a list of texts has commas between them.
 func Fill(p any) {
 	for _, f := range Fields(p) {
-		if def := f.Tag.Get("default"); def != "" {
+		if def := f.Tag.Get("default"); def != "" && f.Value.Kind() == reflect.Slice {
+			f.Value.Set(reflect.ValueOf(strings.Split(def, ",")))
+		} else if def != "" {
 			if err := f.Set(def); err != nil {
 				panic("conf: bad default of " + f.Key + ": " + err.Error())
 			}

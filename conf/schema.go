@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
 )
@@ -57,7 +58,17 @@ func fieldSchema(f Field) (*jsonschema.Schema, error) {
 	case f.Value.Kind() == reflect.Map:
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: text}, nil
 	case f.single():
-		return &jsonschema.Schema{Types: []string{"array", "null"}, Items: text}, nil
+		s := &jsonschema.Schema{Types: []string{"array", "null"}, Items: text}
+		if f.Allowed() != nil {
+			s.Items = &jsonschema.Schema{Type: "string"}
+			for _, v := range f.Allowed() {
+				s.Items.Enum = append(s.Items.Enum, v)
+			}
+		}
+		if def := f.Tag.Get("default"); def != "" {
+			s.Default, _ = json.Marshal(strings.Split(def, ",")) // texts cannot fail
+		}
+		return s, nil
 	case f.Value.Kind() == reflect.Slice:
 		one, err := Schema(f.element())
 		return &jsonschema.Schema{Types: []string{"array", "null"}, Items: one}, err

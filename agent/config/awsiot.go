@@ -6,6 +6,7 @@ import (
 
 	"pithings/awsiot/command"
 	"pithings/awsiot/defender"
+	"pithings/awsiot/jobs"
 	"pithings/conf"
 )
 
@@ -14,6 +15,8 @@ import (
 type AWSIoT struct {
 	Command  command.Settings  `json:"command" jsonschema:"commands by MQTT with an answer, on cmd/ac/CLIENT ID/req"`
 	Defender defender.Settings `json:"defender" jsonschema:"reports to AWS IoT Device Defender"`
+	Jobs     jobs.Settings     `json:"jobs" jsonschema:"jobs that a cloud queues for this device"`
+	Trial    conf.Duration     `json:"trial" default:"2m" min:"5s" max:"1h" change:"local" jsonschema:"how long settings from afar have to connect; then those before come back"`
 }
 
 func (d *checker) awsiot(c *Config) {
@@ -27,4 +30,4 @@ func (d *checker) awsiot(c *Config) {
 }
 
 // Used reports whether there is anything to do, for which the shared connection is needed.
-func (a *AWSIoT) Used() bool { return a.Command.Enabled || a.Defender.Enabled }
+func (a *AWSIoT) Used() bool { return a.Command.Enabled || a.Defender.Enabled || a.Jobs.Enabled }

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,4 +83,21 @@ func tooDeep(v any, most int) bool {
 		}
 	}
 	return false
+}
+
+// Decode reads the keys of the document beside its action into the struct that v points to.
+// Others are an error, so that one that is mistyped is not taken for one that is left out.
+func (j *Job) Decode(v any) error {
+	var keys map[string]json.RawMessage
+	if err := jsonvalue.Decode(j.Document, &keys); err != nil {
+		return err
+	}
+	delete(keys, "action")
+	delete(keys, "operation")
+	d := json.NewDecoder(bytes.NewReader(jsonvalue.Encode(keys)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("the document of %s: %s", j.Action, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
 }

@@ -1,5 +1,7 @@
 package jobs
 
+import "pithings/api"
+
 // Health is what /healthz shows.
 type Health struct {
 	Job     string `json:"job,omitempty"`    // that is being done
@@ -28,3 +30,15 @@ func (s *Service) Status() Health {
 
 // Health adds the state of the jobs to /healthz.
 func (s *Service) Health(add func(key string, value any)) { add("jobs", s.Status()) }
+
+// Collect adds the metrics of the jobs.
+func (s *Service) Collect(m *api.Metrics) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.Family("pithings_jobs_active", "gauge", "Jobs that are being done.")
+	m.Sample(api.Bool(s.running != nil))
+	m.Family("pithings_jobs_ended_total", "counter", "Jobs that were done, by what became of them. Those that the cloud has ended are not counted.")
+	for _, status := range []Status{Succeeded, Failed, Rejected} {
+		m.Sample(float64(s.ended[status]), "status", string(status))
+	}
+}

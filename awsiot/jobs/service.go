@@ -45,6 +45,7 @@ type Service struct {
 	next    *Execution    // to be begun when the handler before it has returned
 	running *running
 	last    *last
+	ended   map[Status]int // jobs, since the service was made
 }
 
 // running is a job whose handler runs.
@@ -85,7 +86,8 @@ func New(o Options) (*Service, error) {
 		o.jitter = mathrand.Float64
 	}
 	m := NewMachine(Config{Thing: o.Thing, Session: o.session, StepTime: o.StepTime, Jitter: o.jitter})
-	return &Service{o: o, m: m, quiet: quietlog.NewRepeats(o.Log), wake: make(chan struct{}, 1), changed: make(chan struct{})}, nil
+	return &Service{o: o, m: m, quiet: quietlog.NewRepeats(o.Log), wake: make(chan struct{}, 1),
+		changed: make(chan struct{}), ended: map[Status]int{}}, nil
 }
 
 // Name is that of an agent's service.
@@ -246,6 +248,7 @@ func (s *Service) finish(e *Execution, action string, r Result) {
 	s.o.Log.Log(context.Background(), level, "job ended", "job", e.JobID, "action", short(action), "status", r.Status, "reason", reason)
 	s.mu.Lock()
 	s.m.Finish(e.JobID, e.Number, r.Status, r.Details)
+	s.ended[r.Status]++
 	s.last = &last{Job: e.JobID, Action: short(action), Status: r.Status, Reason: reason}
 	s.mu.Unlock()
 	s.notify()

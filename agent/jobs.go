@@ -1,0 +1,101 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"pithings/agent/config"
+	"pithings/awsiot/jobs"
+	"pithings/conf"
+	"pithings/spool/accepted"
+)
+
+// jobService is what does the jobs that a cloud queues.
+type jobService struct {
+	links   *links
+	accept  func(ctx context.Context, from string, changes map[string]any) (number int, apply func(), err error)
+	outcome func(ctx context.Context, number int) error // of the trial of settings
+	restart func()                                      // begins the end of the agent
+	run     func() jobs.Mark                            // this one
+}
+
+// settings are those of optional.
+func (*jobService) settings(c *config.Config) (any, bool) {
+	return c.AWSIoT.Jobs, c.AWSIoT.Jobs.Enabled
+}
+
+func (s *jobService) open(c *config.Config, log *slog.Logger) (opened, error) {
+	link := s.links.of("")
+	return jobs.New(jobs.Options{Link: link, Thing: link.ClientID(), Now: s.run(), Log: log,
+		Store: jobs.File(filepath.Join(s.links.folder.Dir, "jobs", "job")),
+		Handlers: jobs.Allowed(map[string]jobs.Handler{
+			jobs.UpdateConfig: s.updateConfig,
+			jobs.Restart: jobs.AcrossRuns(func(context.Context, *jobs.Job) error {
+				s.restart()
+				return nil
+			}),
+		}, c.AWSIoT.Jobs.Allow)})
+}
+
+// kept is what an update-config saves: under which number its settings are kept.
+type kept struct {
+	Revision int `json:"revision"`
+}
+
+// updateConfig changes the settings, and has succeeded when their trial has. Applying them may
+// end the connection and this service: the next one takes the job up again, as does the next
+// process. Settings that were accepted and not noted are accepted once more, which makes the
+// same of them.
+func (s *jobService) updateConfig(ctx context.Context, j *jobs.Job) jobs.Result {
+	var of kept
+	if j.Data == nil {
+		var document struct {
+			Config map[string]any `json:"config"`
+		}
+		if err := j.Decode(&document); err != nil {
+			return jobs.Reject(err.Error())
+		}
+		if len(document.Config) == 0 {
+			return jobs.Reject(`the document has no config, an object with the keys to change: {"action": "update-config", "config": {"log": {"level": "debug"}}}`)
+		}
+		number, apply, err := s.accept(ctx, "job "+j.ID, document.Config)
+		switch {
+		case ctx.Err() != nil:
+			return jobs.Result{} // taken up again
+		case err != nil:
+			return jobs.Reject(reason(err))
+		}
+		of.Revision = number
+		_ = j.Save(of) // it has been logged; see above
+		apply()
+	} else if err := json.Unmarshal(j.Data, &of); err != nil {
+		return jobs.Fail(err.Error())
+	}
+	err := s.outcome(ctx, of.Revision)
+	switch {
+	case errors.Is(err, accepted.ErrTakenBack):
+		return jobs.Fail(err.Error())
+	case err != nil:
+		return jobs.Result{} // taken up again
+	}
+	return jobs.Done(map[string]string{"revision": strconv.Itoa(of.Revision)})
+}
+
+// reason is why settings are refused, without their places in a file that the sender does not
+// have.
+func reason(err error) string {
+	var problems *conf.Error
+	if !errors.As(err, &problems) {
+		return err.Error()
+	}
+	var all []string
+	for _, p := range problems.Problems {
+		all = append(all, p.Message)
+	}
+	return strings.Join(all, "; ")
+}

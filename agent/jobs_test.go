@@ -1,0 +1,212 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pithings/awsiot/cloud"
+	"pithings/mqttlink"
+	"pithings/mqttlink/broker"
+	"pithings/spool/accepted"
+)
+
+const withJobs = "mqtt: {client_id: hall}\nawsiot: {jobs: {enabled: true, allow: [update-config]}}\n" + twoThings
+
+// jobCloud is the cloud side at a lab's broker.
+type jobCloud struct {
+	*cloud.Cloud
+	l *lab
+}
+
+func (l *lab) cloud(endpoint string) *jobCloud {
+	l.t.Helper()
+	o := mqttlink.DefaultOptions()
+	o.Endpoint, o.CleanSession, o.MaxQueued = endpoint, true, -1
+	link, err := mqttlink.New(o)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	c, err := cloud.New(cloud.Options{Client: link})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	runs := begin(l.t.Context(), func(ctx context.Context) { _ = link.Run(ctx) })
+	serves := begin(l.t.Context(), func(ctx context.Context) { _ = c.Run(ctx) })
+	l.t.Cleanup(func() {
+		serves.end()
+		runs.end()
+		c.Close()
+	})
+	return &jobCloud{c, l}
+}
+
+// job queues a job.
+func (c *jobCloud) job(id, document string) {
+	c.l.t.Helper()
+	if err := c.CreateJob(c.l.t.Context(), cloud.Job{ID: id, Document: json.RawMessage(document), Things: []string{"hall"}}); err != nil {
+		c.l.t.Fatal(err)
+	}
+}
+
+// ended waits for the end of a job.
+func (c *jobCloud) ended(id string) (e cloud.Execution) {
+	c.l.t.Helper()
+	c.l.until("the end of job "+id, func() bool {
+		for _, e = range c.Executions("hall") {
+			if e.Job == id {
+				return e.Status != "QUEUED" && e.Status != "IN_PROGRESS"
+			}
+		}
+		return false
+	})
+	return e
+}
+
+// wants runs a job and compares its status and a part of its details.
+func (c *jobCloud) wants(id, document, status, detail string) cloud.Execution {
+	c.l.t.Helper()
+	c.job(id, document)
+	e := c.ended(id)
+	if text, _ := json.Marshal(e.Details); e.Status != status || !strings.Contains(string(text), detail) {
+		c.l.t.Errorf("%s: %s %s; want %s with %q", document, e.Status, text, status, detail)
+	}
+	return e
+}
+
+// A configuration comes by a job, and stays if the agent connects with it, although the
+// connection by which the job came is made anew.
+func TestJobUpdateConfig(t *testing.T) {
+	t.Parallel()
+	l, _ := accepting(t, withJobs)
+	c := l.cloud(l.agent.Endpoint())
+	for id, tc := range map[string][2]string{
+		"none":    {`{"action": "update-config"}`, "no config"},
+		"typo":    {`{"action": "update-config", "confg": {}}`, "confg"},
+		"list":    {`{"action": "update-config", "config": []}`, "config"},
+		"local":   {`{"action": "update-config", "config": {"log": {"level": "debug"}, "mqtt": {"endpoint": "mqtt://evil:1883"}}}`, "mqtt.endpoint can be changed on the machine only"},
+		"unknown": {`{"action": "update-config", "config": {"log": {"levl": "debug"}}}`, "levl"},
+		"sealed":  {`{"action": "restart"}`, "its owner does not list it in awsiot.jobs.allow"},
+		"hack":    {`{"action": "hack"}`, `there is no action \"hack\"`},
+	} {
+		c.wants(id, tc[0], "REJECTED", tc[1])
+	}
+	if level := l.agent.current().Log.Level; level != "info" {
+		t.Errorf("the level is %s", level)
+	}
+	if r, err := accepted.Newest(l.folder); r != nil || err != nil {
+		t.Errorf("something was kept: %+v, %v", r, err)
+	}
+	before := l.agent.links.of("")
+	c.wants("quiet", `{"action": "update-config", "config": {"log": {"level": "debug"}}}`, "SUCCEEDED", `"revision":"1"`)
+	if l.agent.links.of("") != before || l.agent.current().Log.Level != "debug" {
+		t.Errorf("level %s, another connection %v", l.agent.current().Log.Level, l.agent.links.of("") != before)
+	}
+	c.wants("connection", `{"action": "update-config", "config": {"mqtt": {"queue": {"max": 77}}, "things": {"bme680": {"interval": "250ms"}}}}`, "SUCCEEDED", `"revision":"2"`)
+	if now := l.agent.links.of(""); now == before || l.agent.current().MQTT.Queue.Max != 77 {
+		t.Errorf("the queue is %d, another connection %v", l.agent.current().MQTT.Queue.Max, now != before)
+	}
+	if r, err := accepted.Newest(l.folder); err != nil || r.Number != 2 || r.Trial || r.From != "job connection" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if text := string(l.get("http://" + l.agent.WebAddr() + "/healthz")); !strings.Contains(text, `"job": "connection"`) && !strings.Contains(text, `"jobs"`) {
+		t.Errorf("/healthz has no jobs: %s", text)
+	}
+}
+
+// gate is a way to a broker that can be closed for new connections.
+type gate struct {
+	net.Listener
+	closed atomic.Bool
+}
+
+// newGate returns an open gate to an address.
+func newGate(t *testing.T, addr string) *gate {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{Listener: l}
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		running.Wait()
+	})
+	running.Go(func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", addr)
+			if err != nil || g.closed.Load() {
+				from.Close()
+				continue
+			}
+			for _, way := range [][2]net.Conn{{from, to}, {to, from}} {
+				running.Go(func() {
+					_, _ = io.Copy(way[0], way[1])
+					way[0].Close()
+					way[1].Close()
+				})
+			}
+		}
+	})
+	return g
+}
+
+// Settings with which the agent does not connect are taken back by themselves, and the job has
+// failed, also if another process sees that.
+func TestJobConfigurationThatDoesNotConnect(t *testing.T) {
+	for name, killed := range map[string]bool{"one process": false, "another process": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log := slog.New(slog.DiscardHandler)
+			b, err := broker.Start("127.0.0.1:0", broker.Options{}, log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { b.Close() })
+			way := newGate(t, b.Addr())
+			text := strings.Replace(withJobs, "mqtt: {", fmt.Sprintf("mqtt: {reconnect: {min: 100ms, max: 100ms}, endpoint: \"mqtt://%s\", ", way.Addr()), 1) + "# instead of " + nowhere + "\n" // the lab does not wait for the connection
+			l, _ := accepting(t, text)
+			c := l.cloud("mqtt://" + b.Addr())
+			l.until("the connection", func() bool { return l.agent.links.shared.Connected() })
+			l.agent.o.TrialTime = 300 * time.Millisecond
+			if killed {
+				l.agent.o.TrialTime = time.Hour
+			}
+			way.closed.Store(true)
+			c.job("bad", `{"action": "update-config", "config": {"mqtt": {"queue": {"max": 77}}}}`)
+			newest := func() (r accepted.Revision) {
+				if found, err := accepted.Newest(l.folder); err == nil && found != nil {
+					r = *found
+				}
+				return r
+			}
+			if killed {
+				l.until("the new settings", func() bool { return l.agent.current().MQTT.Queue.Max == 77 })
+				l.stop()
+				l.trial = 300 * time.Millisecond
+				l.start(text)
+			}
+			l.until("the settings before", func() bool { return newest().Undoes == 1 })
+			way.closed.Store(false)
+			e := c.ended("bad")
+			if e.Status != "FAILED" || !strings.Contains(e.Details["reason"], "no connection with revision 1") {
+				t.Errorf("%s %v", e.Status, e.Details)
+			}
+			l.until("the queue before", func() bool { return l.agent.current().MQTT.Queue.Max == -1 })
+			c.wants("good", `{"action": "update-config", "config": {"mqtt": {"queue": {"max": 78}}}}`, "SUCCEEDED", "3")
+		})
+	}
+}
