@@ -24,6 +24,7 @@ type pattern struct {
 	search *regexp.Regexp
 	start  *regexp.Regexp // anchored at the beginning; made when it is used
 	full   *regexp.Regexp // anchored at both ends; made when it is used
+	behind *regexp.Regexp // behind a character; made when it is used
 	size   int            // instructions
 	names  []string
 }
@@ -273,43 +274,6 @@ func (x *match) position(m *py.Machine, i, end int) py.Value {
 	}
 	m.Work(at / 64)
 	return py.Int(utf8.RuneCountInString(x.text[:at]))
-}
-
-// find runs one of the expressions over a text, and counts it beforehand.
-func (p *pattern) find(m *py.Machine, re *regexp.Regexp, s string) *match {
-	p.charge(m, s)
-	if at := re.FindStringSubmatchIndex(s); at != nil {
-		m.Alloc(96 + 8*len(at))
-		return &match{p: p, text: s, at: at}
-	}
-	return nil
-}
-
-func (p *pattern) charge(m *py.Machine, s string) {
-	m.Work(1 + int(min(int64(len(s))*int64(p.size)/16, 1<<30)))
-}
-
-// all finds all matches that do not overlap, at most so many (0 is all).
-func (p *pattern) all(m *py.Machine, s string, most int) []*match {
-	p.charge(m, s)
-	if most <= 0 {
-		most = -1
-	}
-	// Each match takes memory before it can be counted: as many as there are places.
-	places := len(s) + 1
-	if most > 0 {
-		places = min(places, most)
-	}
-	need := places * 16 * len(p.names)
-	m.Alloc(need)
-	found := p.search.FindAllStringSubmatchIndex(s, most)
-	m.Free(need)
-	m.AllocN(len(found), 120+16*len(p.names))
-	out := make([]*match, len(found))
-	for i, at := range found {
-		out[i] = &match{p: p, text: s, at: at}
-	}
-	return out
 }
 
 // expand replaces \1, \g<name> and the like in the template of sub.

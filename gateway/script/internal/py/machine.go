@@ -72,7 +72,7 @@ func (m *Machine) Start(ctx context.Context, kept int) {
 	m.Ctx, m.Site, m.Handling = ctx, nil, nil
 	m.steps, m.depth, m.stack, m.memory = 0, 0, 0, kept
 	m.deadline = time.Now().Add(m.Limits.Time)
-	m.turn.begin()
+	m.turn.first()
 }
 
 // End ends a call's turn to compute, if it has one.
@@ -123,7 +123,7 @@ func (s *Stop) Unwrap() error { return s.Cause }
 func (m *Machine) Step() {
 	m.steps++
 	if m.steps&127 == 0 || m.steps > m.Limits.Steps {
-		m.check()
+		m.Breathe()
 	}
 }
 
@@ -134,10 +134,12 @@ func (m *Machine) Work(n int) {
 	} else {
 		m.steps += n
 	}
-	m.check()
+	m.Breathe()
 }
 
-func (m *Machine) check() {
+// Breathe lets others compute, in the midst of work that was counted, and ends the script at its
+// limits.
+func (m *Machine) Breathe() {
 	if m.steps > m.Limits.Steps {
 		panic(&Stop{Reason: StopSteps, Text: fmt.Sprintf("the script took more than %d steps", m.Limits.Steps)})
 	}
@@ -148,7 +150,7 @@ func (m *Machine) check() {
 	if !now.Before(m.deadline) {
 		panic(&Stop{Reason: StopTime, Text: fmt.Sprintf("the script took longer than %v", m.Limits.Time)})
 	}
-	m.turn.yield(now)
+	m.turn.breathe(now)
 }
 
 // Alloc counts n bytes, before they are taken.
@@ -235,5 +237,5 @@ func (m *Machine) Sleep(d time.Duration) {
 		case <-m.Ctx.Done():
 		}
 	})
-	m.check()
+	m.Breathe()
 }

@@ -2,54 +2,58 @@ package py
 
 import (
 	"runtime"
-	"sync/atomic"
 	"time"
 )
 
-// The runtime takes a processor from a goroutine that computes only after 10 ms, and nothing
-// looks at the network while all of them compute. So scripts leave one processor alone: no more
-// of them compute at once than turns holds, and they take turns. A script that waits, for a
-// host's function or in time.sleep, has none.
+// The runtime takes a processor from a goroutine that computes only after 10 ms, and the system
+// takes it from a thread after some milliseconds. A motion must not wait so long for a message
+// to go out, on a machine whose other processor is at work. So scripts leave one processor
+// alone, as no more of them compute at once than turns holds; and one that is no quick one rests
+// after each short piece of its work, when all others have a go. A script that waits, for a
+// host's function or in time.sleep, has no turn.
 
 // turns has a place for each script that computes.
 var turns = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))
 
-// waiting is how many scripts wait for a turn.
-var waiting atomic.Int32
-
-// turnTime is how long a turn takes if others wait.
-const turnTime = time.Millisecond
+const (
+	quick = 500 * time.Microsecond // what a call computes before its first rest
+	piece = 200 * time.Microsecond // what it computes between the later ones
+	pause = 200 * time.Microsecond // how long it rests
+)
 
 // turn is that of one script.
 type turn struct {
 	has   bool
-	began time.Time
+	until time.Time     // when it rests
+	left  time.Duration // of what the call may compute then, while it has no turn
+}
+
+// first begins the first turn of a call.
+func (t *turn) first() {
+	t.left = quick
+	t.begin()
 }
 
 // begin waits for a turn.
 func (t *turn) begin() {
-	select {
-	case turns <- struct{}{}:
-	default:
-		waiting.Add(1)
-		turns <- struct{}{}
-		waiting.Add(-1)
-	}
-	t.has, t.began = true, time.Now()
+	turns <- struct{}{}
+	t.has, t.until = true, time.Now().Add(t.left)
 }
 
 // end ends the turn, if there is one.
 func (t *turn) end() {
 	if t.has {
-		t.has = false
+		t.has, t.left = false, time.Until(t.until)
 		<-turns
 	}
 }
 
-// yield lets another script have its turn, if one waits and this one has had its own.
-func (t *turn) yield(now time.Time) {
-	if waiting.Load() > 0 && t.has && now.Sub(t.began) >= turnTime {
+// breathe rests if the script has computed for long enough.
+func (t *turn) breathe(now time.Time) {
+	if t.has && now.After(t.until) {
 		t.end()
+		rest()
+		t.left = piece
 		t.begin()
 	}
 }

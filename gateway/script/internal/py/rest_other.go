@@ -1,0 +1,7 @@
+//go:build !linux
+
+package py
+
+import "time"
+
+func rest() { time.Sleep(pause) }
