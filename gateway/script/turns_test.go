@@ -19,7 +19,7 @@ func TestScriptsTakeTurns(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		var busy sync.WaitGroup
 		for i := range runtime.GOMAXPROCS(0) + 1 {
-			s, err := start(t, code, Options{Limits: Limits{Steps: 1 << 60, Memory: 64 << 20, Depth: 100, Time: time.Hour}})
+			s, err := start(t, code, Options{Limits: Limits{Steps: 1 << 30, Memory: 64 << 20, Depth: 100, Time: time.Hour}})
 			if err != nil {
 				t.Fatal(err)
 			}
