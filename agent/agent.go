@@ -125,6 +125,11 @@ func (a *Agent) build() error {
 	if err != nil {
 		return err
 	}
+	if embedded != nil && a.o.Simulated {
+		if err := a.addCloud(embedded); err != nil {
+			return err
+		}
+	}
 	clock := clockService{a.newClock()}
 	if err := a.add(clock); err != nil {
 		return err
@@ -316,6 +321,15 @@ func (a *Agent) WebAddr() string {
 
 // Endpoint is the URL of the broker that the things share.
 func (a *Agent) Endpoint() string { return a.links.endpoint(&a.current().MQTT) }
+
+// ClientID is that of the shared connection, which is the name of this machine at AWS IoT Core and
+// its like; "" without one.
+func (a *Agent) ClientID() string {
+	if link := a.links.of(""); link != nil {
+		return link.ClientID()
+	}
+	return ""
+}
 
 // Run runs everything until ctx is done. The services end in the reverse order of their start:
 // flows and things first, then the connections, which send what is waiting (two seconds at

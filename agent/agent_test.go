@@ -38,18 +38,19 @@ const patience = 30 * time.Second
 // lab is an agent over simulated parts with its own broker, and a listener that
 // hears everything.
 type lab struct {
-	t        *testing.T
-	board    *mock.Board
-	folder   string // the state folder
-	agent    *Agent
-	log      *syncBuffer
-	listener *mqttlink.Link
-	mu       sync.Mutex
-	heard    []mqttlink.Message
-	more     chan struct{}
-	stop     func()
-	load     func(config.Over) (*config.Config, []conf.Warning, error) // of the next start
-	trial    time.Duration
+	t         *testing.T
+	board     *mock.Board
+	folder    string // the state folder
+	agent     *Agent
+	log       *syncBuffer
+	listener  *mqttlink.Link
+	mu        sync.Mutex
+	heard     []mqttlink.Message
+	more      chan struct{}
+	stop      func()
+	load      func(config.Over) (*config.Config, []conf.Warning, error) // of the next start
+	trial     time.Duration
+	simulated bool
 }
 
 const fourThings = `
@@ -89,7 +90,7 @@ func (l *lab) start(text string) {
 		t.Fatal(err)
 	}
 	ready := make(chan struct{})
-	l.agent, err = New(Options{Config: cfg, Board: l.board, State: l.folder, Ready: func() { close(ready) }, Load: l.load, TrialTime: l.trial,
+	l.agent, err = New(Options{Config: cfg, Board: l.board, State: l.folder, Ready: func() { close(ready) }, Load: l.load, TrialTime: l.trial, Simulated: l.simulated,
 		Clock: clock.Options{Trust: true},
 		Log:   slog.New(slog.NewTextHandler(l.log, nil))})
 	if err != nil {

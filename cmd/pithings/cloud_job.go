@@ -34,23 +34,27 @@ func newCloudJob() *cobra.Command {
 		Use:   "job",
 		Short: "Create, list and cancel jobs of a running pithings cloud",
 		Long: `job manages the jobs of the pithings cloud that runs on this machine with the state
-folder --state. Only the user who runs it, and root, may.`,
+folder --state; without one, those of the simulation (run --mock) that runs here. Only
+the user who runs it, and root, may.`,
 		Example: "  pithings cloud job create pi1 '{\"operation\": \"restart\"}' --state cloud\n  pithings cloud job list --state cloud\n  pithings cloud job cancel JOB --state cloud",
 		Args:    cobra.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return usagef("say create, list or cancel") },
 	}
 	f := c.PersistentFlags()
-	f.StringVar(&o.state, "state", "", "`FOLDER` of the running cloud")
+	f.StringVar(&o.state, "state", "", "`FOLDER` of the running cloud (default: that of the one simulation that runs here)")
 	c.AddCommand(o.create(), o.list(), o.cancel())
 	return c
 }
 
 // ask calls do with a client of the running cloud.
 func (o *cloudJobs) ask(c *cobra.Command, do func(context.Context, *control.Client) error) error {
+	socket := cloudSocket(o.state)
 	if o.state == "" {
-		return usagef("--state is missing: name the folder of the running pithings cloud")
+		if socket = simulation(c.Context(), control.UsualPlaces()); socket == "" {
+			return usagef("--state is missing: name the folder of the running pithings cloud, or of one simulation (pithings run --mock)")
+		}
 	}
-	client := control.NewClient(cloudSocket(o.state))
+	client := control.NewClient(socket)
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(c.Context(), cloudWait)
 	defer cancel()
@@ -59,6 +63,22 @@ func (o *cloudJobs) ask(c *cobra.Command, do func(context.Context, *control.Clie
 		return fmt.Errorf("no pithings cloud runs with the state folder %s: start it (pithings cloud --state %s), or name another folder", o.state, o.state)
 	}
 	return err
+}
+
+// simulation is the socket of the only simulation of this user that runs, which has a cloud at its
+// broker; "" if there is not one.
+func simulation(ctx context.Context, places control.Places) (socket string) {
+	agents, _ := places.Find(ctx)
+	for _, a := range agents {
+		switch {
+		case !a.Simulated || a.Other:
+		case socket != "":
+			return ""
+		default:
+			socket = a.Socket
+		}
+	}
+	return socket
 }
 
 func (o *cloudJobs) create() *cobra.Command {

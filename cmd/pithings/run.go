@@ -230,7 +230,7 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 // tellSimulation logs where a simulation can be watched. Its state folder is another each
 // time.
 func tellSimulation(log *slog.Logger, a *agent.Agent, state string) {
-	where := []any{"state", state, "broker", a.Endpoint()}
+	where := []any{"state", state, "broker", a.Endpoint(), "client_id", a.ClientID()}
 	if web := a.WebAddr(); web != "" {
 		where = append(where, "page", "http://"+web+"/healthz", "pictures", "http://"+web+"/pictures/")
 		for _, name := range a.Mirrors() {

@@ -181,3 +181,40 @@ func runsAs(t *testing.T, state, endpoint string) {
 		t.Fatal(err)
 	}
 }
+
+// A simulation is a cloud to try all of it with: shadows and jobs over its broker and its socket, and
+// a device that registers there.
+func TestCloudOfTheSimulation(t *testing.T) {
+	state := t.TempDir()
+	mock := start(t, binary.Path, "run", "--mock", "--state", state, "--listen", "127.0.0.1:0")
+	mock.log("this is a simulation")
+	said := mock.logged()
+	field := func(name string) string {
+		t.Helper()
+		_, rest, ok := strings.Cut(said[strings.Index(said, "this is a simulation"):], " "+name+"=")
+		if !ok {
+			t.Fatalf("the simulation does not say its %s:\n%s", name, said)
+		}
+		return strings.Fields(rest)[0]
+	}
+	broker, thing := field("broker"), field("client_id")
+	if out, errs, code := finish(t, "cloud", "shadow", "set", thing, `{"debug": "on"}`, "-e", broker); code != 0 {
+		t.Fatalf("shadow set: %d %s%s", code, out, errs)
+	}
+	if out, errs, code := finish(t, "cloud", "shadow", "get", thing, "-e", broker); code != 0 || !strings.Contains(out, "debug") {
+		t.Errorf("shadow get: %d %s%s", code, out, errs)
+	}
+	if out, errs, code := finish(t, "cloud", "job", "create", thing, `{"operation": "restart"}`, "--state", state); code != 0 {
+		t.Errorf("job create: %d %s%s", code, out, errs)
+	}
+	if out, errs, code := finish(t, "cloud", "job", "list", "--state", state); code != 0 || !strings.Contains(out, thing) {
+		t.Errorf("job list: %d %s%s", code, out, errs)
+	}
+	dir, own := filepath.Join(t.TempDir(), "pki"), t.TempDir()
+	provision(t, "local", "--dir", dir, "--name", "claim")
+	claim := filepath.Join(dir, "devices", "claim")
+	if out := provision(t, "aws", "-e", broker, "--template", "fleet", "--param", "SerialNumber=7", "--state", own,
+		"--claim-cert", filepath.Join(claim, "device.crt"), "--claim-key", filepath.Join(claim, "device.key")); !strings.Contains(out, "pi-7 has its identity in "+filepath.Join(own, "identity")) {
+		t.Errorf("provision aws:\n%s", out)
+	}
+}
