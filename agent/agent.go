@@ -126,7 +126,11 @@ func (a *Agent) build() error {
 		return err
 	}
 	if embedded != nil && a.o.Simulated {
-		if err := a.addCloud(embedded); err != nil {
+		cloud, err := newCloud(embedded, &a.folder, a.log)
+		if err != nil {
+			return err
+		}
+		if err := a.add(cloud); err != nil {
 			return err
 		}
 	}

@@ -36,19 +36,11 @@ var simulatedTemplate = cloud.Template{Name: "fleet", Parameters: []string{"Seri
 // process.
 const subscribeWait = 5 * time.Second
 
-// addCloud makes the cloud of a simulation, whose state is in the state folder.
-func (a *Agent) addCloud(b *broker.Broker) error {
-	if err := a.folder.own(); err != nil {
-		return err
+// newCloud makes the cloud of a simulation, whose state is in the state folder.
+func newCloud(b *broker.Broker, f *folder, log *slog.Logger) (*simulatedCloud, error) {
+	if err := f.own(); err != nil {
+		return nil, err
 	}
-	s, err := newCloud(b, filepath.Join(a.folder.Dir, cloudName), a.log)
-	if err != nil {
-		return err
-	}
-	return a.add(s)
-}
-
-func newCloud(b *broker.Broker, dir string, log *slog.Logger) (*simulatedCloud, error) {
 	log = log.With("service", cloudName)
 	s := &simulatedCloud{subscribed: make(chan struct{}), log: log}
 	o := mqttlink.DefaultOptions()
@@ -65,7 +57,7 @@ func newCloud(b *broker.Broker, dir string, log *slog.Logger) (*simulatedCloud, 
 	if s.link, err = mqttlink.New(o); err != nil {
 		return nil, err
 	}
-	s.Cloud, err = cloud.New(cloud.Options{Client: s.link, Dir: dir, Templates: []cloud.Template{simulatedTemplate}, Log: log})
+	s.Cloud, err = cloud.New(cloud.Options{Client: s.link, Dir: filepath.Join(f.Dir, cloudName), Templates: []cloud.Template{simulatedTemplate}, Log: log})
 	return s, err
 }
 
