@@ -154,6 +154,8 @@ func (a *Agent) build() error {
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
 			of: &jobService{links: a.links, accept: a.AcceptLater, outcome: a.outcome, restart: restart, run: sync.OnceValue(jobs.ThisBoot)}},
 		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},
+		&optional{name: "presence", config: a.current, log: a.log, links: a.links, of: presences{a.links}},
+		&optional{name: "refuse", config: a.current, log: a.log, links: a.links, of: refusals{a.links}},
 	} {
 		if err := a.add(s); err != nil {
 			return err

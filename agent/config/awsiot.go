@@ -7,6 +7,8 @@ import (
 	"pithings/awsiot/command"
 	"pithings/awsiot/defender"
 	"pithings/awsiot/jobs"
+	"pithings/awsiot/presence"
+	"pithings/awsiot/refuse"
 	"pithings/conf"
 )
 
@@ -16,6 +18,8 @@ type AWSIoT struct {
 	Command  command.Settings  `json:"command" jsonschema:"commands by MQTT with an answer, on cmd/ac/CLIENT ID/req"`
 	Defender defender.Settings `json:"defender" jsonschema:"reports to AWS IoT Device Defender"`
 	Jobs     jobs.Settings     `json:"jobs" jsonschema:"jobs that a cloud queues for this device"`
+	Presence presence.Settings `json:"presence" jsonschema:"AWS IoT's events about this device's own connection"`
+	Refuse   refuse.Settings   `json:"refuse" jsonschema:"what is not supported, and refused with a sentence in the log"`
 	Trial    conf.Duration     `json:"trial" default:"2m" min:"5s" max:"1h" change:"local" jsonschema:"how long settings from afar have to connect; then those before come back"`
 }
 
@@ -30,4 +34,6 @@ func (d *checker) awsiot(c *Config) {
 }
 
 // Used reports whether there is anything to do, for which the shared connection is needed.
-func (a *AWSIoT) Used() bool { return a.Command.Enabled || a.Defender.Enabled || a.Jobs.Enabled }
+func (a *AWSIoT) Used() bool {
+	return a.Command.Enabled || a.Defender.Enabled || a.Jobs.Enabled || a.Presence.Enabled || a.Refuse.Enabled
+}

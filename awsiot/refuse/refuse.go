@@ -154,3 +154,13 @@ func (s *Service) Collect(m *api.Metrics) {
 	m.Family("pithings_tunnels_refused_total", "counter", "Secure tunnels of AWS IoT that were opened for this device and refused.")
 	m.Sample(float64(s.n))
 }
+
+// Health adds what /healthz shows.
+func (s *Service) Health(add func(key string, value any)) {
+	if !s.o.Settings.Enabled {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	add("refuse", map[string]any{"tunnels": s.n})
+}
