@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"pithings/agent/config"
 	"pithings/api"
@@ -50,9 +51,14 @@ func (a *Agent) AcceptLater(ctx context.Context, from string, changes map[string
 	if did := <-done; did.err != nil {
 		return 0, nil, did.err
 	}
-	return r.Number, func() {
+	return r.Number, a.applyLater(r), nil
+}
+
+// applyLater returns what begins to apply a revision.
+func (a *Agent) applyLater(r accepted.Revision) (apply func()) {
+	return func() {
 		a.later.Go(func() { _, _ = a.turn(a.running, func() (Reloaded, error) { return a.apply(r) }) })
-	}, nil
+	}
 }
 
 // reconfigure is AcceptLater for a command.
@@ -84,20 +90,27 @@ func (a *Agent) keep(from string, changes map[string]any) (r accepted.Revision, 
 
 // apply makes what is kept the configuration that runs, and takes it back if that fails.
 func (a *Agent) apply(r accepted.Revision) (Reloaded, error) {
+	before := a.onTrial()
 	a.trial.end() // the new trial holds for what was on trial, too
 	did, err := a.reload()
 	if err != nil {
 		_, back := accepted.Back(a.folder.Dir, &r, fmt.Sprintf("revision %d could not be applied: %s", r.Number, quietlog.OneLine(err.Error())))
 		a.tried.note()
+		for _, s := range a.services {
+			if o, ok := s.Service.(*optional); ok {
+				o.reconfigured() // what was kept does not count
+			}
+		}
 		return did, errors.Join(err, back)
 	}
-	a.try(r, did.Connections)
+	a.try(r, append(before, did.Connections...))
 	return did, nil
 }
 
 // try ends the trial of a revision once the connections stand, or takes the settings before it.
 func (a *Agent) try(r accepted.Revision, connections []string) {
 	limit := cmp.Or(a.o.TrialTime, a.config.AWSIoT.Trial.Duration)
+	a.waited = connections
 	a.trial = begin(a.running, func(ctx context.Context) {
 		limit, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
@@ -113,6 +126,19 @@ func (a *Agent) try(r accepted.Revision, connections []string) {
 		}
 		_, _ = a.turn(ctx, func() (Reloaded, error) { return a.rollBack(ctx, &r) })
 	})
+}
+
+// onTrial are the connections that have to stand for a trial that has not ended.
+func (a *Agent) onTrial() []string {
+	if a.trial == nil {
+		return nil
+	}
+	select {
+	case <-a.trial.done:
+		return nil
+	default:
+		return slices.Clone(a.waited)
+	}
 }
 
 // rollBack takes the settings before a revision, unless its trial has ended meanwhile.

@@ -91,6 +91,7 @@ type Agent struct {
 	running context.Context
 	trial   *unit          // of settings from afar
 	tried   changes        // at its end; for all goroutines
+	waited  []string       // the connections that it waits for
 	later   sync.WaitGroup // what applies them
 
 	changing sync.RWMutex // held by a reload: others find all connections and flows, or wait
@@ -153,6 +154,7 @@ func (a *Agent) build() error {
 		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart}},
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
 			of: &jobService{links: a.links, accept: a.AcceptLater, outcome: a.outcome, restart: restart, run: sync.OnceValue(jobs.ThisBoot)}},
+		&optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a.current, a.desire, a.o.Version}},
 		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},
 		&optional{name: "presence", config: a.current, log: a.log, links: a.links, of: presences{a.links}},
 		&optional{name: "refuse", config: a.current, log: a.log, links: a.links, of: refusals{a.links}},

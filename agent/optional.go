@@ -56,6 +56,17 @@ type onlooker interface {
 	Online(online bool)
 }
 
+// reconfigured is a service that has to know when the configuration changes, without being made
+// anew.
+type reconfigured interface {
+	// Reconfigured is called after each reload that has not made the service anew.
+	Reconfigured()
+}
+
+// selective is an opener whose settings have all of the things that its service stands on: when
+// others of their keys change, it is not made anew.
+type selective interface{ selective() }
+
 // Name implements Service.
 func (s *optional) Name() string { return s.name }
 
@@ -115,7 +126,8 @@ func (s *optional) current() opened {
 func (s *optional) plan(ch *change) error {
 	before, was := s.of.settings(ch.before)
 	next, is := s.of.settings(ch.next)
-	if was != is || is && (ch.sharedDiffers || len(ch.Things) > 0 || !reflect.DeepEqual(before, next)) {
+	_, selects := s.of.(selective)
+	if was != is || is && (ch.sharedDiffers || len(ch.Things) > 0 && !selects || !reflect.DeepEqual(before, next)) {
 		ch.optional = append(ch.optional, s)
 	}
 	return nil
@@ -131,7 +143,15 @@ func (s *optional) take(ch *change) error {
 	if ch.has(s) {
 		return s.begin(ch.next)
 	}
+	s.reconfigured()
 	return nil
+}
+
+// reconfigured lets a service that needs it know of a reload.
+func (s *optional) reconfigured() {
+	if r, ok := s.current().(reconfigured); ok {
+		r.Reconfigured()
+	}
 }
 
 // Health implements HealthReporter.

@@ -19,7 +19,7 @@ func (d *Decoder) takes(e Entry, f Field, path string) bool {
 		return true
 	case f.item || f.Section() != nil: // as the list that it is in, or key by key
 		return true
-	case !f.changesAfar():
+	case !f.ChangesAfar():
 		d.Fail(e.At, "%s can be changed on the machine only, in its configuration file", path)
 		return false
 	case d.over.Given(path) && !d.over.InFile(path):
@@ -34,9 +34,9 @@ func (d *Decoder) takes(e Entry, f Field, path string) bool {
 	return true
 }
 
-// changesAfar reports whether all that a key holds may be changed from afar: with a list of
+// ChangesAfar reports whether all that a key holds may be changed from afar: with a list of
 // sections, or one that may be left out, all their keys are replaced.
-func (f Field) changesAfar() bool {
+func (f Field) ChangesAfar() bool {
 	if f.single() {
 		return f.Change() == Afar
 	}

@@ -36,6 +36,8 @@ type Candidate struct {
 	State   string // the state folder
 	From    string // who gives them
 	Changes map[string]any
+	// Before is what was accepted before over the file, once the configuration was read with Over.
+	Before accepted.Revision
 	// Revision is what was accepted with the changes, once the configuration was read with Over.
 	Revision accepted.Revision
 }
@@ -45,15 +47,12 @@ func (k *Candidate) Over(_ *Config, file []byte) (*Layer, []conf.Warning) {
 	fail := func(err error) (*Layer, []conf.Warning) {
 		return &Layer{Source: k.From, Err: err, Candidate: true}, nil
 	}
-	before := map[string]any{}
-	if r, err := accepted.Newest(k.State); err == nil && r != nil && r.Base == accepted.Sum(file) {
-		before = r.Settings
-	}
-	settings, err := accepted.Merge(before, k.Changes)
-	if err != nil {
+	newest, _ := accepted.Newest(k.State) // one that cannot be read does not count, as in Accepted
+	k.Before = newest.Over(file)
+	var err error
+	if k.Revision, err = k.Before.With(k.From, k.Changes); err != nil {
 		return fail(err)
 	}
-	k.Revision = accepted.Revision{Base: accepted.Sum(file), From: k.From, Settings: settings}
 	layer, err := layerOf(k.From, &k.Revision)
 	if err != nil {
 		return fail(err)

@@ -150,6 +150,9 @@ func (m *Machine) Take() (desired map[string]any, changed bool) {
 	return clone(m.desired).(map[string]any), true
 }
 
+// Again has Take return the desired state once more, if it is known.
+func (m *Machine) Again() { m.fresh = m.fresh || m.desired != nil }
+
 // Applied notes what has come of a desired state. It replaces what the last outcome reported:
 // keys that are not in it any more are removed.
 func (m *Machine) Applied(o Outcome) error {

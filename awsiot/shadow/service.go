@@ -42,7 +42,6 @@ type Shadow struct {
 const (
 	maxInFlight = MaxInFlight / 2
 	spacing     = 2 * time.Second / MaxRate
-	maxShadows  = 100
 )
 
 // Service keeps the shadows of a thing. It has the methods of an agent's service.
@@ -68,11 +67,11 @@ type one struct {
 
 // New checks the options; the network is not used before Run.
 func New(o Options) (*Service, error) {
-	if !thingName.MatchString(o.Thing) {
-		return nil, fmt.Errorf("the thing name %q is none that AWS IoT has: use 1 to 128 of a-z A-Z 0-9 : _ -", short(o.Thing))
+	if err := CheckThing(o.Thing); err != nil {
+		return nil, err
 	}
-	if len(o.Shadows) > maxShadows {
-		return nil, fmt.Errorf("%d shadows of %s, at most %d are allowed", len(o.Shadows), o.Thing, maxShadows)
+	if len(o.Shadows) > MaxShadows {
+		return nil, fmt.Errorf("%d shadows of %s, at most %d are allowed", len(o.Shadows), o.Thing, MaxShadows)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -85,8 +84,10 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{o: o, quiet: quietlog.NewRepeats(o.Log), wake: make(chan struct{}, 1)}
 	for i, sh := range o.Shadows {
-		if sh.Name != "" && !shadowName.MatchString(sh.Name) {
-			return nil, fmt.Errorf("the shadow name %q is none that AWS IoT has: use 1 to 64 of a-z A-Z 0-9 : _ - $", short(sh.Name))
+		if sh.Name != "" {
+			if err := CheckName(sh.Name); err != nil {
+				return nil, err
+			}
 		}
 		if s.find(sh.Name) != nil {
 			return nil, fmt.Errorf("%s has two shadows %q: give each a name of its own", o.Thing, sh.Name)
@@ -150,6 +151,17 @@ func (s *Service) Report(name string, values map[string]any) error {
 	}
 	s.notify()
 	return nil
+}
+
+// Again has the desired states applied once more, as far as they are known: what they are laid
+// over has changed.
+func (s *Service) Again() {
+	s.mu.Lock()
+	for _, x := range s.shadows {
+		x.m.Again()
+	}
+	s.mu.Unlock()
+	s.notify()
 }
 
 // Run works until ctx is done.

@@ -60,7 +60,7 @@ func resetFolder(c *cobra.Command, dir string) error {
 		return err
 	}
 	defer of.Close()
-	if _, err := accepted.Put(dir, accepted.Revision{From: "config reset"}); err != nil {
+	if _, err := accepted.Reset(dir, "config reset"); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(c.OutOrStdout(), "the settings from afar in %s count no more\n", dir)

@@ -27,6 +27,8 @@ type Revision struct {
 	Undoes int `json:"undoes,omitempty"`
 	// Settings are written as a configuration, but things by their names.
 	Settings map[string]any `json:"settings"`
+	// Shadows has what device shadows have to do with the settings, by their names.
+	Shadows map[string]Shadow `json:"shadows,omitempty"`
 }
 
 // Sum is what Revision.Base has for a file.

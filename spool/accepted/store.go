@@ -145,7 +145,7 @@ func Confirm(state string, number int) error {
 // Back puts the settings before a revision that is on trial behind it: the last ones that were
 // confirmed, or none.
 func Back(state string, trial *Revision, why string) (Revision, error) {
-	back := Revision{Base: trial.Base, From: why, Undoes: trial.Number}
+	back := Revision{Base: trial.Base, From: why, Undoes: trial.Number, Shadows: trial.Shadows}
 	all, _ := All(state) // what cannot be read cannot come back
 	for _, r := range all {
 		if r.Number < trial.Number && !r.Trial {
@@ -153,12 +153,14 @@ func Back(state string, trial *Revision, why string) (Revision, error) {
 			break
 		}
 	}
+	back.Settle("taken back: " + why)
 	return Put(state, back)
 }
 
 // Reset puts no settings behind those that are there.
 func Reset(state, from string) (Revision, error) {
-	empty := Revision{From: from}
+	newest, _ := Newest(state) // one that cannot be read is put behind, too
+	empty := newest.without(from)
 	if all, err := numbers(state); err == nil && len(all) > 0 {
 		empty.Undoes = all[0]
 	}
