@@ -51,11 +51,11 @@ func (a *Agent) AcceptLater(ctx context.Context, from string, changes map[string
 	if did := <-done; did.err != nil {
 		return 0, nil, did.err
 	}
-	return r.Number, a.applyLater(r), nil
+	return r.Number, applying(a, r), nil
 }
 
-// applyLater returns what begins to apply a revision.
-func (a *Agent) applyLater(r accepted.Revision) (apply func()) {
+// applying returns what begins to apply a revision.
+func applying(a *Agent, r accepted.Revision) (apply func()) {
 	return func() {
 		a.later.Go(func() { _, _ = a.turn(a.running, func() (Reloaded, error) { return a.apply(r) }) })
 	}
@@ -90,7 +90,10 @@ func (a *Agent) keep(from string, changes map[string]any) (r accepted.Revision, 
 
 // apply makes what is kept the configuration that runs, and takes it back if that fails.
 func (a *Agent) apply(r accepted.Revision) (Reloaded, error) {
-	before := a.onTrial()
+	var before []string
+	if a.trial.runs() {
+		before = slices.Clone(a.waited)
+	}
 	a.trial.end() // the new trial holds for what was on trial, too
 	did, err := a.reload()
 	if err != nil {
@@ -126,19 +129,6 @@ func (a *Agent) try(r accepted.Revision, connections []string) {
 		}
 		_, _ = a.turn(ctx, func() (Reloaded, error) { return a.rollBack(ctx, &r) })
 	})
-}
-
-// onTrial are the connections that have to stand for a trial that has not ended.
-func (a *Agent) onTrial() []string {
-	if a.trial == nil {
-		return nil
-	}
-	select {
-	case <-a.trial.done:
-		return nil
-	default:
-		return slices.Clone(a.waited)
-	}
 }
 
 // rollBack takes the settings before a revision, unless its trial has ended meanwhile.

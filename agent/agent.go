@@ -154,7 +154,7 @@ func (a *Agent) build() error {
 		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart}},
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
 			of: &jobService{links: a.links, accept: a.AcceptLater, outcome: a.outcome, restart: restart, run: sync.OnceValue(jobs.ThisBoot)}},
-		&optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a.current, a.desire, a.o.Version}},
+		&optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a}},
 		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},
 		&optional{name: "presence", config: a.current, log: a.log, links: a.links, of: presences{a.links}},
 		&optional{name: "refuse", config: a.current, log: a.log, links: a.links, of: refusals{a.links}},

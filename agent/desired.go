@@ -38,12 +38,12 @@ var (
 	errNoShadow = errors.New("there is no thing of this name")
 )
 
-// desire lays what a shadow desires over the file, as far as it is right, and returns why the
+// accept lays what the shadow desires over the file, as far as it is right, and returns why the
 // rest is rejected, by key. apply begins to apply it, and returns; nil: nothing has changed.
-func (a *Agent) desire(ctx context.Context, d *desire) (rejected map[string]string, apply func(), err error) {
+func (d *desire) accept(ctx context.Context, a *Agent) (rejected map[string]string, apply func(), err error) {
 	var r *accepted.Revision
 	done, err := a.ask(ctx, func() (_ Reloaded, err error) {
-		rejected, r, err = a.lay(d)
+		rejected, r, err = d.lay(a)
 		return Reloaded{}, err
 	})
 	if err != nil {
@@ -53,11 +53,11 @@ func (a *Agent) desire(ctx context.Context, d *desire) (rejected map[string]stri
 	if did := <-done; did.err != nil || r == nil {
 		return rejected, nil, did.err
 	}
-	return rejected, a.applyLater(*r), nil
+	return rejected, applying(a, *r), nil
 }
 
-// lay is desire for Run's goroutine. r is nil if nothing has changed.
-func (a *Agent) lay(d *desire) (rejected map[string]string, r *accepted.Revision, err error) {
+// lay is accept for Run's goroutine. r is nil if nothing has changed.
+func (d *desire) lay(a *Agent) (rejected map[string]string, r *accepted.Revision, err error) {
 	newest, err := accepted.Newest(a.folder.Dir)
 	if err != nil {
 		return nil, nil, err

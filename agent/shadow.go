@@ -17,10 +17,8 @@ import (
 // shadows is what keeps the device shadows: the classic one of this device, and one for each
 // thing under its name.
 type shadows struct {
-	links   *links
-	config  func() *config.Config // the one that runs
-	desire  func(context.Context, *desire) (rejected map[string]string, apply func(), err error)
-	version string
+	links *links
+	agent *Agent
 }
 
 // settings are those of optional: which things there are is all that the service has to be made
@@ -64,7 +62,7 @@ func (s shadows) open(c *config.Config, log *slog.Logger) (opened, error) {
 	if d.Service, err = shadow.New(shadow.Options{Link: link, Thing: link.ClientID(), Shadows: list, Log: log}); err != nil {
 		return nil, err
 	}
-	return d, d.Report("", map[string]any{"version": s.version})
+	return d, d.Report("", map[string]any{"version": s.agent.o.Version})
 }
 
 // none is the state of a shadow that there cannot be.
@@ -128,7 +126,7 @@ func (d *deviceShadows) device(ctx context.Context, desired map[string]any) shad
 		wrong[debugKey] = why
 	}
 	maps.Copy(rejected, wrong)
-	c := d.config()
+	c := d.agent.current()
 	keys := c.OwnKeys()
 	reported := keys.Afar()
 	keys.As(reported, state)
@@ -144,7 +142,7 @@ func (d *deviceShadows) thing(ctx context.Context, name string, desired map[stri
 	}
 	rejected := d.lay(ctx, &desire{shadow: name, within: []string{"things", name}, state: state})
 	reported := map[string]any{}
-	if t := d.config().Thing(name); t != nil {
+	if t := d.agent.current().Thing(name); t != nil {
 		reported = t.Keys().Afar()
 		t.Keys().As(reported, state)
 	}
@@ -153,7 +151,7 @@ func (d *deviceShadows) thing(ctx context.Context, name string, desired map[stri
 
 // lay has the settings accepted, and begins to apply them.
 func (d *deviceShadows) lay(ctx context.Context, w *desire) (rejected map[string]string) {
-	rejected, apply, err := d.desire(ctx, w)
+	rejected, apply, err := w.accept(ctx, d.agent)
 	if err != nil {
 		rejected = w.all(err)
 		if ctx.Err() == nil {

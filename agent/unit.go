@@ -33,3 +33,16 @@ func (u *unit) end() {
 		<-u.done
 	}
 }
+
+// runs reports whether it has begun and not ended.
+func (u *unit) runs() bool {
+	if u == nil {
+		return false
+	}
+	select {
+	case <-u.done:
+		return false
+	default:
+		return true
+	}
+}
