@@ -9,14 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// MQTT control packet types (MQTT 3.1.1 section 2.2.1).
-const (
-	typeConnack = 2
-	typePublish = 3
-	typePuback  = 4
-	typeSuback  = 9
+	"pithings/mqttlink/packet"
 )
 
 // Options say what a Conn does with what it reads. The functions are called by the goroutine
@@ -178,16 +172,16 @@ func (w *Conn) next() error {
 		return err
 	}
 	switch t >> 4 {
-	case typePublish:
+	case packet.Publish:
 		switch {
 		case n > w.o.MaxInbound:
 			return w.skip(t, n)
 		case t>>1&3 <= 1: // with QoS 2 it is the library's, if the broker has it of an earlier client
 			return w.message(t, n)
 		}
-	case typePuback:
+	case packet.Puback:
 		return w.puback(n)
-	case typeSuback:
+	case packet.Suback:
 		if n < 3 || n-2 > int(w.codes.Load()) {
 			return &ProtocolError{"the broker's SUBACK does not fit the SUBSCRIBE"}
 		}
@@ -229,7 +223,7 @@ func (w *Conn) greet(t byte, n, size int, err error) error {
 		return &ProtocolError{HTTP}
 	case err != nil:
 		return err
-	case t>>4 != typeConnack || n != 2:
+	case t>>4 != packet.Connack || n != 2:
 		return &ProtocolError{"no CONNACK"}
 	}
 	body, err := w.in.Peek(2)
@@ -244,15 +238,8 @@ func (w *Conn) greet(t byte, n, size int, err error) error {
 	return nil
 }
 
-// Message is a PUBLISH (MQTT 3.1.1 section 3.3).
-type Message struct {
-	Topic   string
-	Payload []byte
-	QoS     byte // 0 or 1
-	Retain  bool
-	Dup     bool   // received: the broker may have sent it before
-	ID      uint16 // received with QoS 1: the packet identifier
-}
+// Message is a PUBLISH.
+type Message = packet.Message
 
 // puback reads the rest of a PUBACK.
 func (w *Conn) puback(n int) error {
@@ -280,23 +267,13 @@ func (w *Conn) message(t byte, n int) error {
 	if _, err := io.ReadFull(w.in, body); err != nil {
 		return err
 	}
-	malformed := &ProtocolError{"the broker sent a malformed PUBLISH"}
-	if n < 2 {
-		return malformed
-	}
-	topic := int(binary.BigEndian.Uint16(body)) + 2
-	m := Message{QoS: t >> 1 & 3, Retain: t&1 != 0, Dup: t&8 != 0}
-	at := topic + 2*int(m.QoS)
-	if at > n {
-		return malformed
-	}
-	m.Topic, m.Payload = string(body[2:topic]), body[at:]
-	if m.QoS > 0 {
-		m.ID = binary.BigEndian.Uint16(body[topic:])
+	m, err := packet.ParsePublish(t, body)
+	if err != nil {
+		return &ProtocolError{"the broker sent a malformed PUBLISH"}
 	}
 	w.o.Deliver(m)
 	if m.QoS > 0 {
-		return w.acknowledge(body[topic], body[topic+1])
+		return w.acknowledge(m.ID)
 	}
 	return nil
 }
@@ -335,7 +312,7 @@ func (w *Conn) skip(t byte, n int) error {
 	}
 	w.o.TooLarge(string(topic), size)
 	if qos == 1 {
-		return w.acknowledge(b[0], b[1])
+		return w.acknowledge(binary.BigEndian.Uint16(b[:]))
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pithings/mqttlink/packet"
 )
 
 // outOfStep yields packets without end, and never as many bytes that a packet ends where
@@ -47,9 +49,9 @@ func (s *sink) Write(p []byte) (int, error) {
 // never empty between two of them (attack A7: 558 MB in 32 s).
 func TestAcknowledgementsDoNotPileUp(t *testing.T) {
 	const n = 2_000_000
-	packet := []byte{typePublish<<4 | 2, 5, 0, 1, 't', 0, 7}
+	one := []byte{packet.Publish<<4 | 2, 5, 0, 1, 't', 0, 7}
 	conn := &sink{}
-	conn.r = io.MultiReader(strings.NewReader("\x20\x02\x00\x00"), &outOfStep{packet: packet, total: n * len(packet)})
+	conn.r = io.MultiReader(strings.NewReader("\x20\x02\x00\x00"), &outOfStep{packet: one, total: n * len(one)})
 	w := New(conn, Options{WriteTimeout: time.Second, MaxInbound: 1 << 20})
 	var got, peak uint64
 	var before, now runtime.MemStats

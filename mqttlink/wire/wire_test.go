@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"pithings/mqttlink/packet"
 )
 
 // stream is a connection that yields bytes and takes everything.
@@ -31,7 +33,7 @@ func publishPacket(topic string, qos byte, id uint16, n int) []byte {
 		body = binary.BigEndian.AppendUint16(body, id)
 	}
 	body = append(body, make([]byte, n)...)
-	head := []byte{typePublish<<4 | qos<<1}
+	head := []byte{packet.Publish<<4 | qos<<1}
 	for rest := len(body); ; {
 		b := byte(rest & 0x7f)
 		if rest >>= 7; rest > 0 {
@@ -127,7 +129,7 @@ func TestAnswerAndPubackTogether(t *testing.T) {
 	if !slices.Equal(c.writes, want) {
 		t.Errorf("written: %q, want %q", c.writes, want)
 	}
-	w.acknowledge(0, 9)
+	w.acknowledge(9)
 	w.Publish(&Message{Topic: "a", QoS: 0, Retain: true})
 	if last := c.writes[len(c.writes)-1]; last != "\x40\x02\x00\x09\x31\x03\x00\x01a" {
 		t.Errorf("PUBACK and PUBLISH: %q", last)

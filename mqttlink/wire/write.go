@@ -1,9 +1,10 @@
 package wire
 
 import (
-	"encoding/binary"
 	"runtime"
 	"time"
+
+	"pithings/mqttlink/packet"
 )
 
 // Receipt shows what became of a message that was sent: it is done when the message has been
@@ -41,9 +42,9 @@ func (w *Conn) Publish(m *Message) *Receipt {
 	defer w.write.Unlock()
 	b := w.unsent()
 	if m.QoS == 0 {
-		b = appendPublish(b, m, 0)
+		b = packet.AppendPublish(b, m, 0)
 	} else {
-		b = appendPublish(b, m, w.expect(t))
+		b = packet.AppendPublish(b, m, w.expect(t))
 	}
 	if _, err := w.send(b); m.QoS == 0 {
 		t.err = err
@@ -63,29 +64,6 @@ func (w *Conn) expect(t *Receipt) uint16 {
 			return w.id
 		}
 	}
-}
-
-// appendPublish appends the packet of a message (MQTT 3.1.1 section 3.3).
-func appendPublish(b []byte, m *Message, id uint16) []byte {
-	head := byte(typePublish<<4) | m.QoS<<1
-	if m.Retain {
-		head |= 1
-	}
-	n := 2 + len(m.Topic) + len(m.Payload)
-	if m.QoS > 0 {
-		n += 2
-	}
-	b = append(b, head)
-	for ; n > 127; n >>= 7 {
-		b = append(b, byte(n)|0x80)
-	}
-	b = append(b, byte(n))
-	b = binary.BigEndian.AppendUint16(b, uint16(len(m.Topic)))
-	b = append(b, m.Topic...)
-	if m.QoS > 0 {
-		b = binary.BigEndian.AppendUint16(b, id)
-	}
-	return append(b, m.Payload...)
 }
 
 // lightBytes is what may be unsent, with the message, for it to be light: it fits into the
@@ -108,9 +86,9 @@ func (w *Conn) Light(n int) bool {
 const maxAcks = 4096
 
 // acknowledge makes a PUBACK (MQTT 3.1.1 section 3.4).
-func (w *Conn) acknowledge(id1, id2 byte) error {
+func (w *Conn) acknowledge(id uint16) error {
 	w.write.Lock()
-	w.acks = append(w.acks, typePuback<<4, 2, id1, id2)
+	w.acks = packet.AppendPuback(w.acks, id)
 	full := len(w.acks) >= maxAcks
 	w.write.Unlock()
 	w.due = true

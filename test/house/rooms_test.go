@@ -27,7 +27,7 @@ var orders = map[string][]string{
 	},
 	"hw": {"chips", ".", "mock pi probe"},
 	"mqttlink": {
-		"durable topic endpoint dial",
+		"durable topic endpoint dial packet",
 		"wire certs clock internal/inbox internal/pace internal/blame",
 		"internal/rawconn",
 		"outbox internal/transport", ".",

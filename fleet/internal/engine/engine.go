@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Engine runs devices.
+type Engine struct {
+	o      Options
+	start  time.Time
+	shards []*shard
+
+	addresses atomic.Pointer[[]netip.AddrPort]
+	doubted   chan struct{} // has a token when connections fail
+}
+
+// New makes the devices. They connect when Run is called.
+func New(o Options) (*Engine, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	e := &Engine{o: o, start: time.Now(), doubted: make(chan struct{}, 1)}
+	n := o.Shards
+	if n <= 0 {
+		n = min(runtime.GOMAXPROCS(0), 1+o.Devices/perShard)
+	}
+	n = min(n, o.Devices, maxOpening)
+	e.shards = make([]*shard, n) // its length is asked for by each
+	for i := range n {
+		from, to := o.Devices*i/n, o.Devices*(i+1)/n
+		e.shards[i] = newShard(e, from, to-from, i)
+	}
+	return e, nil
+}
+
+// now is the time since the start, in nanoseconds.
+func (e *Engine) now() int64 { return int64(time.Since(e.start)) }
+
+// Now is the time that clients are given.
+func (e *Engine) Now() time.Duration { return time.Since(e.start) }
+
+// Run connects the devices and keeps them connected until ctx is done. Then it ends their
+// sessions, with a second for messages that are not acknowledged.
+func (e *Engine) Run(ctx context.Context) error {
+	all, err := e.o.Addresses(ctx)
+	if err == nil && len(all) == 0 {
+		err = errors.New("the broker has no address")
+	}
+	if err != nil {
+		return err
+	}
+	e.addresses.Store(&all)
+	for i, s := range e.shards {
+		if s.carrier, err = newCarrier(s); err != nil {
+			for _, s := range e.shards[:i] {
+				s.carrier.end()
+			}
+			return fmt.Errorf("engine: %w", err)
+		}
+	}
+	var running sync.WaitGroup
+	running.Go(func() { e.refresh(ctx) })
+	for _, s := range e.shards {
+		running.Go(func() { s.run(ctx) })
+	}
+	running.Wait()
+	return nil
+}
+
+// newCarrier is the best carrier for a shard.
+func newCarrier(s *shard) (carrier, error) {
+	if s.e.o.TLS == nil && !s.e.o.portable {
+		if c, err := newEpoll(s); c != nil || err != nil {
+			return c, err
+		}
+	}
+	return newStreams(s), nil
+}
+
+// address is where a device connects to. Devices are dealt out over all addresses.
+func (e *Engine) address(device int) netip.AddrPort {
+	all := *e.addresses.Load()
+	return all[device%len(all)]
+}
+
+// doubt notes that a connection has failed: the broker may have moved.
+func (e *Engine) doubt() {
+	select {
+	case e.doubted <- struct{}{}:
+	default:
+	}
+}
+
+// refresh looks up the broker again when connections fail, now and then.
+func (e *Engine) refresh(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(refreshTime):
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.doubted:
+		}
+		if all, err := e.o.Addresses(ctx); err == nil && len(all) > 0 {
+			e.addresses.Store(&all)
+		}
+	}
+}
+
+// Stats returns what has been done so far.
+func (e *Engine) Stats() Stats {
+	var all Stats
+	everyone, connected := int64(0), true
+	for _, s := range e.shards {
+		s.mu.Lock()
+		all.add(&s.stats)
+		everyone, connected = max(everyone, s.full), connected && s.full > 0
+		s.mu.Unlock()
+	}
+	if connected {
+		all.Everyone = time.Duration(everyone)
+	}
+	return all
+}

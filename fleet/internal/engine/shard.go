@@ -1,0 +1,355 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"pithings/mqttlink/packet"
+)
+
+// carrier moves the bytes of a shard's devices. All methods but run and wake are called with
+// the shard's lock held.
+type carrier interface {
+	// open begins to open a device's connection; the shard's opened or lost follow, maybe
+	// before it returns.
+	open(i int32)
+	// send gives bytes to the network; what that does not take now follows later. An error is
+	// of a connection that is of no use any more.
+	send(i int32, b []byte) error
+	// close ends a connection behind what is being sent, if it is soon sent. Nothing is heard
+	// of it again.
+	close(i int32)
+	// wait handles what comes from the network, until a time, or wake is called.
+	wait(until time.Duration)
+	wake()
+	// end waits for the end of all that the carrier has begun.
+	end()
+}
+
+// shard is some of the devices: a goroutine, a lock, and a carrier for them.
+type shard struct {
+	e     *Engine
+	first int // the number of its first device
+
+	mu       sync.Mutex
+	sessions []session
+	timers   timers
+	carrier  carrier
+	stats    Stats
+	full     int64 // when all its devices were connected for the first time
+	random   *rand.Rand
+	api      out
+	out      []byte // packets that the call under way has made
+	rest     int    // bytes that all its sessions keep in rest
+
+	queue   ring  // of devices that want to connect
+	opening int   // devices that are between open and online
+	turn    int64 // when the next of the queue may connect
+	stepped int64 // the last step at which work was done
+	ending  bool
+}
+
+func newShard(e *Engine, first, n, index int) *shard {
+	s := &shard{e: e, first: first, sessions: make([]session, n), timers: newTimers(n), queue: newRing(n)}
+	s.random = rand.New(rand.NewPCG(e.o.Seed, uint64(index)))
+	s.stats.Devices = n
+	for i := range n {
+		s.sessions[i].client = e.o.Client(first + i)
+		s.sessions[i].state = queued
+		s.queue.push(int32(i))
+	}
+	return s
+}
+
+// run is the shard's goroutine.
+func (s *shard) run(ctx context.Context) {
+	woken := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(woken)
+		s.carrier.wake()
+	})
+	for ctx.Err() == nil {
+		s.carrier.wait(s.work())
+	}
+	<-woken // before end takes from wake what it uses
+	s.finish()
+	s.carrier.end()
+}
+
+// work does all that is due and returns when there will be more. That is at a whole step, so
+// that devices whose times are close together share a wake-up.
+func (s *shard) work() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.e.now()
+	if now < s.step() {
+		return time.Duration(s.step())
+	}
+	s.stepped = now
+	for {
+		i, at := s.timers.next()
+		if at > now {
+			break
+		}
+		s.due(i, now)
+	}
+	s.connect(now)
+	return time.Duration(s.step())
+}
+
+// step is when there will be something to do.
+func (s *shard) step() int64 {
+	_, at := s.timers.next()
+	if s.queue.n > 0 && s.opening < s.share(maxOpening) {
+		at = min(at, s.turn)
+	}
+	if at == never {
+		return never
+	}
+	return max((at+int64(step)-1)/int64(step)*int64(step), s.stepped+int64(step))
+}
+
+// share is this shard's part of a number that all share.
+func (s *shard) share(n int) int { return max(n/len(s.e.shards), 1) }
+
+// connect opens the connections whose turn it is.
+func (s *shard) connect(now int64) {
+	gap := int64(float64(time.Second) * float64(len(s.e.shards)) / s.e.o.Ramp)
+	s.turn = max(s.turn, now-2*int64(step)) // what was not used is not made up for
+	for s.queue.n > 0 && s.opening < s.share(maxOpening) && s.turn <= now && !s.ending {
+		i := s.queue.pop()
+		s.turn += gap
+		s.opening++
+		s.stats.Attempts++
+		d := &s.sessions[i]
+		d.state, d.deadline = opening, now+int64(s.e.o.Connect)
+		s.time(i)
+		s.carrier.open(i)
+	}
+}
+
+// due handles a device whose moment has come.
+func (s *shard) due(i int32, now int64) {
+	d := &s.sessions[i]
+	switch d.state {
+	case offline:
+		d.state = queued
+		s.queue.push(i)
+		s.time(i)
+		return
+	case opening:
+		s.lost(i, errors.New("the connection does not open in time"))
+		return
+	case greeting:
+		s.lost(i, errors.New("no CONNACK in time"))
+		return
+	case subscribing:
+		s.lost(i, errors.New("no SUBACK in time"))
+		return
+	case online:
+	default:
+		s.time(i)
+		return
+	}
+	ack := int64(s.e.o.Ack)
+	switch {
+	case len(d.flights) > 0 && now >= d.flights[0].at+ack:
+		s.lost(i, errors.New("no PUBACK in time"))
+		return
+	case d.pinged > 0 && now >= d.pinged+ack:
+		s.lost(i, errors.New("no PINGRESP in time"))
+		return
+	}
+	if w := d.client.Wake(); w >= 0 && now >= int64(w) && !s.ending {
+		d.client.Tick(time.Duration(now), s.of(i))
+	}
+	if now >= d.silence() && d.pinged == 0 && len(s.out) == 0 {
+		s.out = packet.AppendPingreq(s.out)
+		d.pinged = now
+	}
+	s.flush(i)
+}
+
+// silence is when a device has to have sent something.
+func (d *session) silence() int64 {
+	if d.keepalive == 0 {
+		return never
+	}
+	return d.sent + int64(d.keepalive)*int64(time.Second)
+}
+
+// flush sends what a call has made for a device, and sets its next moment.
+func (s *shard) flush(i int32) {
+	d := &s.sessions[i]
+	if len(s.out) > 0 {
+		b := s.out
+		s.out = s.out[:0]
+		if cap(b) > maxUnsent {
+			s.out = nil
+		}
+		if err := s.carrier.send(i, b); err != nil {
+			s.lost(i, err)
+			return
+		}
+		s.stats.BytesOut += uint64(len(b))
+		d.sent = s.e.now()
+	}
+	if d.again {
+		s.restart(i)
+		return
+	}
+	s.time(i)
+}
+
+// time sets a device's next moment.
+func (s *shard) time(i int32) {
+	d := &s.sessions[i]
+	at := never
+	switch d.state {
+	case offline, opening, greeting, subscribing:
+		at = d.deadline
+	case online:
+		at = d.silence()
+		if len(d.flights) > 0 {
+			at = min(at, d.flights[0].at+int64(s.e.o.Ack))
+		}
+		if d.pinged > 0 {
+			at = d.pinged + int64(s.e.o.Ack) // nothing else is sent to find out whether it lives
+			if len(d.flights) > 0 {
+				at = min(at, d.flights[0].at+int64(s.e.o.Ack))
+			}
+		}
+		if w := d.client.Wake(); w >= 0 && !s.ending {
+			at = min(at, int64(w))
+		}
+	}
+	s.timers.set(i, max(at, s.stepped+1)) // a device that wants to be called at once waits for the next step
+}
+
+// lost ends a device's connection because of an error.
+func (s *shard) lost(i int32, err error) {
+	d := &s.sessions[i]
+	s.stats.failed(reason(err))
+	if d.state == online {
+		s.stats.Lost++
+	}
+	s.e.doubt()
+	s.drop(i)
+	now := s.e.now()
+	if d.began > 0 && now-d.began >= int64(s.e.o.Backoff.Stable) {
+		d.fails = 0
+	}
+	d.deadline = now + int64(s.random.Float64()*float64(bound(s.e.o.Backoff, d.fails)))
+	d.fails = min(d.fails+1, 64)
+	d.began = 0
+	s.time(i)
+}
+
+// bound is the longest pause after so many failures.
+func bound(b Backoff, fails uint8) time.Duration {
+	d := b.Min
+	for range fails {
+		if d >= b.Max/2 {
+			return b.Max
+		}
+		d *= 2
+	}
+	return min(d, b.Max)
+}
+
+// restart ends a session cleanly and begins another one.
+func (s *shard) restart(i int32) {
+	d := &s.sessions[i]
+	s.goodbye(i)
+	s.drop(i)
+	d.deadline = s.e.now() + int64(takeover)
+	s.time(i)
+}
+
+// goodbye keeps the broker from publishing the will. MQTT allows a client to send behind its
+// CONNECT at once.
+func (s *shard) goodbye(i int32) {
+	if d := &s.sessions[i]; d.state >= greeting && d.state <= online {
+		_ = s.carrier.send(i, packet.AppendDisconnect(nil)) // an error would be of a connection that is closed next
+	}
+}
+
+// drop closes a device's connection and forgets what belongs to it.
+func (s *shard) drop(i int32) {
+	d := &s.sessions[i]
+	s.carrier.close(i)
+	switch d.state {
+	case opening, greeting, subscribing:
+		s.opening--
+	case online:
+		s.stats.Connected--
+		d.client.Offline(time.Duration(s.e.now()))
+	}
+	s.stats.Unacked += uint64(len(d.flights))
+	s.keep(d, nil)
+	d.state, d.flights, d.skip, d.pinged, d.again = offline, nil, 0, 0, false
+	s.out = s.out[:0]
+}
+
+// finish ends all sessions cleanly: those with messages in flight have a second for their
+// PUBACKs.
+func (s *shard) finish() {
+	s.mu.Lock()
+	s.ending = true
+	until := s.e.now() + int64(endsWithin)
+	s.mu.Unlock()
+	for {
+		s.mu.Lock()
+		left := false
+		force := s.e.now() >= until
+		for i := range s.sessions {
+			d := &s.sessions[i]
+			if d.state == online && len(d.flights) > 0 && !force {
+				left = true
+				continue
+			}
+			s.leave(int32(i))
+		}
+		s.mu.Unlock()
+		if !left {
+			return
+		}
+		s.carrier.wait(time.Duration(min(s.e.now()+int64(step), until)))
+	}
+}
+
+// leave ends a session for good.
+func (s *shard) leave(i int32) {
+	d := &s.sessions[i]
+	if d.state == over {
+		return
+	}
+	s.goodbye(i)
+	if d.state != offline && d.state != queued {
+		s.drop(i)
+	}
+	d.state = over
+	s.time(i)
+}
+
+// reason is an error in few words, the same for all devices: without addresses.
+func reason(err error) string {
+	var errno syscall.Errno
+	var timeout net.Error
+	switch {
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the broker closed the connection"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "time-out"
+	}
+	return err.Error()
+}

@@ -1,0 +1,274 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pithings/mqttlink/packet"
+)
+
+// network is a carrier without a network: a broker that answers after a time, in the bubble's
+// clock.
+type network struct {
+	s      *shard
+	delay  time.Duration
+	events []event
+	alarm  chan struct{}
+	open_  map[int32]bool
+
+	down   bool
+	mute   byte            // type of packet that is not answered
+	opens  []time.Duration // when connections were begun
+	most   int             // that waited for an answer at a time
+	pings  int
+	during func(now time.Duration) // called at each wait
+}
+
+type event struct {
+	at time.Duration
+	i  int32
+	do func()
+}
+
+func (n *network) after(i int32, do func()) {
+	n.events = append(n.events, event{n.s.e.Now() + n.delay, i, do})
+}
+
+func (n *network) open(i int32) {
+	n.opens = append(n.opens, n.s.e.Now())
+	n.most = max(n.most, n.s.opening)
+	n.open_[i] = true
+	down := n.down
+	n.after(i, func() {
+		if down || n.down {
+			n.s.lost(i, errors.New("connection refused"))
+			return
+		}
+		n.s.opened(i)
+	})
+}
+
+func (n *network) send(i int32, b []byte) error {
+	for len(b) > 0 {
+		first, size, head, _ := packet.Header(b)
+		body := b[head : head+size]
+		b = b[head+size:]
+		if n.mute == first>>4 {
+			continue
+		}
+		var answer []byte
+		switch first >> 4 {
+		case packet.Connect:
+			answer = []byte{packet.Connack << 4, 2, 0, 0}
+		case packet.Subscribe:
+			answer = []byte{packet.Suback << 4, 3, body[0], body[1], 0}
+		case packet.Publish:
+			m, _ := packet.ParsePublish(first, body)
+			answer = packet.AppendPuback(nil, m.ID)
+		case packet.Pingreq:
+			n.pings++
+			answer = []byte{packet.Pingresp << 4, 0}
+		}
+		if answer != nil {
+			n.after(i, func() { n.s.feed(i, answer) })
+		}
+	}
+	return nil
+}
+
+func (n *network) close(i int32) {
+	n.open_[i] = false
+	n.events = slices.DeleteFunc(n.events, func(e event) bool { return e.i == i })
+}
+
+func (n *network) wait(until time.Duration) {
+	for _, e := range n.events {
+		until = min(until, e.at)
+	}
+	t := time.NewTimer(min(until-n.s.e.Now(), time.Hour))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-n.alarm:
+	}
+	n.s.mu.Lock()
+	defer n.s.mu.Unlock()
+	now := n.s.e.Now()
+	var due []event
+	n.events = slices.DeleteFunc(n.events, func(e event) bool {
+		if e.at <= now {
+			due = append(due, e)
+		}
+		return e.at <= now
+	})
+	for _, e := range due {
+		if n.open_[e.i] {
+			e.do()
+		}
+	}
+	if n.during != nil {
+		n.during(now)
+	}
+}
+
+func (n *network) wake() { n.alarm <- struct{}{} }
+func (n *network) end()  {}
+
+// kill ends all connections, as the end of a broker does.
+func (n *network) kill() {
+	n.down = true
+	for i := range n.s.sessions {
+		if n.s.sessions[i].state >= opening && n.s.sessions[i].state <= online {
+			n.s.lost(int32(i), errors.New("the broker closed the connection"))
+		}
+	}
+}
+
+// simulate runs devices on such a network for a time.
+func simulate(t *testing.T, o Options, n *network, length time.Duration) *Engine {
+	t.Helper()
+	o.Shards = 1
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.start = time.Now()
+	n.s, n.alarm, n.open_ = e.shards[0], make(chan struct{}, 1), map[int32]bool{}
+	n.s.carrier = n
+	ctx, cancel := context.WithTimeout(t.Context(), length)
+	defer cancel()
+	n.s.run(ctx)
+	return e
+}
+
+// A broker that dies under 10,000 devices is found again without a storm.
+func TestNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const devices, ramp = 10000, 500
+		o := meters(devices, netip.AddrPort{}, time.Hour)
+		o.Ramp = ramp
+		n := &network{delay: 20 * time.Millisecond}
+		const dies, lives = 60 * time.Second, 100 * time.Second
+		var full time.Duration
+		n.during = func(now time.Duration) {
+			switch {
+			case now >= dies && now < lives && !n.down:
+				if n.s.stats.Connected != devices {
+					t.Errorf("%d are connected after %v", n.s.stats.Connected, now)
+				}
+				n.kill()
+			case now >= lives && n.down:
+				n.down = false
+			case now > lives && n.s.stats.Connected == devices && full == 0:
+				full = now
+			}
+		}
+		simulate(t, o, n, 4*time.Minute)
+		if full == 0 || full > lives+32*time.Second+devices/ramp*time.Second+time.Second {
+			t.Errorf("all are connected again at %v", full)
+		}
+		most := 0
+		for from, to := 0, 0; to < len(n.opens); to++ {
+			for n.opens[to]-n.opens[from] >= time.Second {
+				from++
+			}
+			most = max(most, to-from+1)
+		}
+		if most > ramp*103/100 || most < ramp*9/10 {
+			t.Errorf("%d connections were begun in a second; the ramp is %d", most, ramp)
+		}
+		if n.most > maxOpening {
+			t.Errorf("%d waited for an answer at a time", n.most)
+		}
+	})
+}
+
+// The ramp does not limit alone: with a slow broker it is the number that waits for answers.
+func TestListenQueueIsNotOverrun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := meters(2000, netip.AddrPort{}, time.Hour)
+		n := &network{delay: 300 * time.Millisecond}
+		e := simulate(t, o, n, time.Minute)
+		if s := e.Stats(); n.most != maxOpening || s.Sessions != 2000 {
+			t.Errorf("%d waited at a time; %+v", n.most, s)
+		}
+	})
+}
+
+// A session is kept alive when there is nothing to say, and ended when there is no answer.
+func TestSilence(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		mute     byte
+		interval time.Duration
+		want     string
+		lost     bool
+	}{
+		{"no CONNACK", packet.Connect, time.Hour, "no CONNACK in time", false},
+		{"no SUBACK", packet.Subscribe, time.Hour, "no SUBACK in time", false},
+		{"no PUBACK", packet.Publish, time.Hour, "no PUBACK in time", true},
+		{"no PINGRESP", packet.Pingreq, time.Hour, "no PINGRESP in time", true},
+		{"a PINGREQ after each 30 s", 0, time.Hour, "", false},
+		{"no PINGREQ while there are messages", 0, 29 * time.Second, "", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &network{delay: time.Millisecond, mute: tc.mute}
+				e := simulate(t, meters(1, netip.AddrPort{}, tc.interval), n, 65*time.Second)
+				s := e.Stats()
+				if tc.want != "" && s.Errors[tc.want] == 0 || tc.want == "" && len(s.Errors) > 0 || (s.Lost > 0) != tc.lost {
+					t.Errorf("%+v, want %q", s, tc.want)
+				}
+				pings := map[time.Duration]int{time.Hour: 2, 29 * time.Second: 0}[tc.interval]
+				if tc.want == "" && n.pings != pings {
+					t.Errorf("%d PINGREQs, want %d", n.pings, pings)
+				}
+			})
+		})
+	}
+}
+
+// Devices whose times lie close together are served at one wake-up, and without any there is
+// none.
+func TestWakeUps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := meters(1000, netip.AddrPort{}, time.Second)
+		for _, interval := range []time.Duration{time.Second, time.Hour} {
+			o.Client = func(i int) Client { return &meter{name: nameOf(i), interval: interval} }
+			waits, published := 0, uint64(0)
+			n := &network{delay: time.Microsecond}
+			n.during = func(now time.Duration) {
+				if now >= 10*time.Second && now < 20*time.Second {
+					waits++
+					published = max(published, n.s.stats.Published)
+				}
+			}
+			simulate(t, o, n, 20*time.Second)
+			// 100 steps in a second, and as many times for the answers that came.
+			if most := map[time.Duration]int{time.Second: 2001, time.Hour: 1}[interval]; waits > most {
+				t.Errorf("every %v: %d wake-ups in 10 s", interval, waits)
+			}
+			if interval == time.Second && published < 10000 {
+				t.Errorf("%d messages", published)
+			}
+		}
+	})
+}
+
+// The pause doubles to its bound, and a session that has held for long begins anew.
+func TestBound(t *testing.T) {
+	b := Backoff{Min: time.Second, Max: 32 * time.Second}
+	for fails, want := range []time.Duration{1, 2, 4, 8, 16, 32, 32} {
+		if got := bound(b, uint8(fails)); got != want*time.Second {
+			t.Errorf("after %d failures %v, want %v s", fails, got, int(want))
+		}
+	}
+	if got := bound(b, 64); got != b.Max {
+		t.Errorf("after 64 failures %v", got)
+	}
+}

@@ -1,0 +1,12 @@
+// Package packet writes and reads MQTT 3.1.1 packets as bytes: no connection, no time, no
+// goroutine. Package wire stands on it for one connection of a Pi, and the fleet for
+// thousands.
+//
+//	b = packet.AppendPublish(b, &packet.Message{Topic: "lamp/state", Payload: on, QoS: 1}, id)
+//
+//	first, n, size, err := packet.Header(b)    // size 0: its header has not come in full
+//	m, err := packet.ParsePublish(first, b[size:size+n])
+//
+// What is read comes from a broker and is not trusted: every length is checked against the
+// bytes that are there. Values to be written are the caller's, who keeps MQTT's limits.
+package packet
