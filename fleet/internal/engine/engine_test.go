@@ -153,7 +153,7 @@ func TestDevices(t *testing.T) {
 		until(t, e, "with one more session", func(s Stats) bool { return s.Connected == n && s.Sessions == n+1 && s.Received == 3 })
 		stop()
 		s := e.Stats()
-		if s.Connected != 0 || s.Lost != 0 || len(s.Errors) > 0 || s.Acked+s.Unacked != s.Published || s.Dropped > 0 || s.Attempts != n+1 || s.Latency.Count() != s.Acked {
+		if s.Connected != n || s.Lost != 0 || len(s.Errors) > 0 || s.Acked+s.Unacked != s.Published || s.Dropped > 0 || s.Attempts != n+1 || s.Latency.Count() != s.Acked {
 			t.Errorf("at the end: %+v", s)
 		}
 		end := make(chan struct{})

@@ -331,6 +331,9 @@ func (s *shard) leave(i int32) {
 	if d.state == over {
 		return
 	}
+	if d.state == online {
+		s.stats.atEnd++
+	}
 	s.goodbye(i)
 	if d.state != offline && d.state != queued {
 		s.drop(i)

@@ -30,6 +30,8 @@ type Stats struct {
 
 	Latency Latency           // from Publish to PUBACK
 	Errors  map[string]uint64 // why connections failed and sessions were lost
+
+	atEnd int // sessions of which the end has been begun
 }
 
 // maxReasons bounds Errors: their texts come from outside.
@@ -52,7 +54,7 @@ func (s *Stats) failed(why string) {
 // add adds the numbers of another shard.
 func (s *Stats) add(o *Stats) {
 	s.Devices += o.Devices
-	s.Connected += o.Connected
+	s.Connected += o.Connected + o.atEnd
 	s.Attempts += o.Attempts
 	s.Sessions += o.Sessions
 	s.Lost += o.Lost

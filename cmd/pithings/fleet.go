@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pithings/fleet"
+	"pithings/mqttlink/durable"
+)
+
+func newFleet() *cobra.Command {
+	o := fleetOptions{}
+	c := &cobra.Command{
+		Use:        "fleet",
+		SuggestFor: []string{"simulate", "load", "stress", "playground"},
+		Short:      "Run a fleet of simulated devices against a broker",
+		Long: `fleet runs simulated devices against a broker, thousands in one process, each with a
+client id, topics and payloads of its own: those of the AWS IoT Playground. They
+connect one after another (--ramp), publish telemetry (--interval), answer commands,
+and use shadow, jobs and Device Defender where a cloud serves them. It shows how the
+broker does, and sums up at the end: after --duration, or Ctrl-C.
+
+  generic     telemetry, commands, shadow, jobs, Device Defender
+  bulb        a generic one that is lit by its shadow's status
+  switch      a generic one that switches the next bulb or controlled device
+  controlled  a bulb that reports its status
+  telemetry   telemetry and commands only, for brokers without AWS's services
+
+More than 100 devices connect to a broker that is neither on this machine nor on a
+private network only if --target-is-mine repeats its host. docs/fleet.md has topics,
+payloads and limits.
+
+Exit status: 0 all devices were connected, or Ctrl-C; 1 after --duration they never
+all were, or it failed.`,
+		Example: `  pithings fleet -n 1000 --duration 1m
+  pithings fleet -n 200 -e mqtts://broker.local --identities pki --types generic,bulb,switch
+  pithings fleet -n 10000 --ramp 1000 --interval 10s -e mqtt://10.0.0.5 --json --report fleet.json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
+	}
+	f := c.Flags()
+	o.conn.add(f, seedLetters)
+	o.conn.id = "pithings-fleet" // of no device
+	f.Lookup("client-id").Hidden = true
+	f.Lookup("endpoint").Usage += " (default " + localBroker + ")"
+	f.IntVarP(&o.Devices, "devices", "n", 10, "how many devices, a `NUMBER`")
+	f.StringSliceVar(&o.Types, "types", []string{"generic"}, "`TYPES` of devices, dealt out in turn: "+strings.Join(fleet.Types(), ", "))
+	f.DurationVar(&o.Interval, "interval", 10*time.Second, "time between two values of a device's telemetry")
+	f.Uint8Var(&o.QoS, "qos", 1, "quality of service of telemetry, 0 or 1; the playground's devices have 0, and 1 shows how long a PUBACK takes")
+	f.Var((*rate)(&o.Ramp), "ramp", "connections begun in a second, at most, such as 100 or 100/s")
+	f.DurationVar(&o.Defender, "defender", 300*time.Second, "time between two reports of Device Defender; 0 for none")
+	f.StringVar(&o.Prefix, "prefix", fleet.DefaultPrefix, "what names of devices begin with, before 0001")
+	f.StringVar(&o.Identities, "identities", "", "a certificate for each device: the `FOLDER` of provision local --count")
+	f.Uint64Var(&o.Seed, "seed", 0, "`NUMBER` from which all random numbers follow (default a random one)")
+	f.DurationVar(&o.duration, "duration", 0, "end after this time; 0 is until Ctrl-C")
+	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
+	f.StringVar(&o.report, "report", "", "also write the summary to a `FILE`, as JSON")
+	f.StringVar(&o.TargetIsMine, "target-is-mine", "", "repeat the broker's `HOST`, where more than 100 devices connect to one that is not on a private network")
+	return c
+}
+
+type fleetOptions struct {
+	fleet.Options
+	conn     connection
+	duration time.Duration
+	json     bool
+	report   string
+}
+
+// rate is a number in a second: 100 or 100/s.
+type rate float64
+
+// defaultRamp is a broker's listen queue (mosquitto's has 100 places) in a second.
+const defaultRamp = 100
+
+func (r *rate) Set(text string) error {
+	var n float64
+	if _, err := fmt.Sscanf(strings.TrimSuffix(text, "/s")+"\n", "%g\n", &n); err != nil || !(n > 0) {
+		return errors.New("give a number in a second, such as 100/s")
+	}
+	*r = rate(n)
+	return nil
+}
+
+func (r *rate) Type() string { return "rate" }
+
+func (r *rate) String() string {
+	if *r == 0 {
+		*r = defaultRamp
+	}
+	return fmt.Sprintf("%g/s", float64(*r))
+}
+
+func (o *fleetOptions) run(c *cobra.Command) error {
+	if err := o.read(c); err != nil {
+		return err
+	}
+	f, err := fleet.New(c.Context(), o.Options)
+	if err != nil {
+		return o.explain(err)
+	}
+	collectAt(100) // as Go does: devices make garbage, and there is no other program to leave memory for
+	errs := newProgress(c.ErrOrStderr())
+	defer errs.end()
+	fmt.Fprint(errs, f.Plan())
+	ctx := c.Context()
+	if o.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.duration)
+		defer cancel()
+	}
+	stop := showFleet(errs, f.Meter())
+	err = f.Run(ctx)
+	stop()
+	return errors.Join(err, o.sumUp(c, f.Report()))
+}
+
+// read completes the options by the flags of the connection.
+func (o *fleetOptions) read(c *cobra.Command) error {
+	if c.Flags().Changed("client-id") {
+		return usagef("--client-id is of one client, and a fleet has many: --prefix gives what their names begin with")
+	}
+	if o.Identities != "" && c.Flags().Changed("prefix") {
+		return usagef("--prefix names devices, and --identities does, too: give one of them")
+	}
+	if o.duration < 0 {
+		return usagef("--duration %v: give a time above 0", o.duration)
+	}
+	if !c.Flags().Changed("seed") {
+		o.Seed = uint64(rand.Uint32())
+	}
+	if o.conn.endpoint == "" && o.conn.host == "" {
+		o.conn.endpoint = localBroker
+		if o.Identities != "" {
+			url, err := fleet.IdentityEndpoint(o.Identities)
+			if err != nil {
+				return fmt.Errorf("--identities: %w", err)
+			}
+			o.conn.endpoint = url
+		}
+	}
+	if o.Identities != "" { // then a bare HOST lacks no certificate
+		o.conn.endpoint = withScheme(o.conn.endpoint)
+	}
+	var err error
+	if o.Broker, err = o.conn.options(c); err != nil {
+		return err
+	}
+	if o.report == "" {
+		return nil
+	}
+	file, err := os.OpenFile(o.report, os.O_CREATE|os.O_WRONLY, 0o644) // to fail before the run and not after it
+	if err != nil {
+		return fmt.Errorf("--report: %w", err)
+	}
+	return file.Close()
+}
+
+// explain makes a wrong command line of what only the fleet can find.
+func (o *fleetOptions) explain(err error) error {
+	var guard *fleet.GuardError
+	if errors.As(err, &guard) {
+		return usageError{err}
+	}
+	return err
+}
+
+// showFleet shows how a fleet is doing until stop is called.
+func showFleet(p *progress, m *fleet.Meter) (stop func()) {
+	every := 10 * time.Second
+	if p.terminal {
+		every = 500 * time.Millisecond
+	}
+	ended := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		t := time.NewTicker(every)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				p.line(m.Line())
+			case <-ended:
+				return
+			}
+		}
+	})
+	return func() {
+		close(ended)
+		running.Wait()
+	}
+}
+
+// sumUp prints the report and writes it where it is asked for.
+func (o *fleetOptions) sumUp(c *cobra.Command, r fleet.Report) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	if o.json {
+		_, err = c.OutOrStdout().Write(text)
+	} else {
+		_, err = fmt.Fprint(c.OutOrStdout(), r.String())
+	}
+	if o.report != "" {
+		err = errors.Join(err, durable.Replace(o.report, text))
+	}
+	if err == nil && r.ConnectedSeconds == 0 && c.Context().Err() == nil {
+		err = fmt.Errorf("the devices were never all connected: %d of %d were at the end", r.Connected, r.Devices)
+	}
+	return err
+}

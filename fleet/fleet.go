@@ -1,0 +1,144 @@
+package fleet
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"pithings/awsiot"
+	"pithings/fleet/internal/engine"
+	"pithings/fleet/internal/playground"
+)
+
+// Fleet is devices that are made and not running yet.
+type Fleet struct {
+	*plan
+	addresses []netip.AddrPort
+	settings  playground.Settings
+	devices   []*playground.Device
+	engine    *engine.Engine
+	began     time.Time
+	ended     time.Time
+}
+
+// New makes a fleet. It looks the broker up and reads certificates, and connects nothing. The error
+// is a *GuardError where a broker is not known to be the caller's.
+func New(ctx context.Context, o Options) (*Fleet, error) {
+	p, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	f := &Fleet{plan: p}
+	if f.addresses, err = f.lookUp(ctx); err != nil {
+		return nil, err
+	}
+	certificates, err := p.readTLS()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDescriptors(p.Devices); err != nil {
+		return nil, err
+	}
+	f.settings = playground.Settings{
+		Interval: p.Interval, Defender: p.Defender, QoS: p.QoS, KeepAlive: p.Broker.KeepAlive,
+		IP: ownAddress(f.addresses[0]), Broker: f.addresses[0].String(), Started: time.Now(),
+	}
+	f.devices = make([]*playground.Device, p.Devices)
+	var tlsOf func(int) *tls.Config
+	if certificates != nil {
+		tlsOf = certificates.of
+	}
+	f.engine, err = engine.New(engine.Options{
+		Devices: p.Devices, Ramp: p.Ramp, Seed: p.Seed, TLS: tlsOf,
+		Addresses: f.lookUp,
+		Client:    f.client,
+		Session:   f.session,
+	})
+	return f, err
+}
+
+// lookUp returns the broker's addresses if the guard lets the devices there. It is called again
+// while they run: a name must not lead them elsewhere.
+func (f *Fleet) lookUp(ctx context.Context) ([]netip.AddrPort, error) {
+	all, err := lookUp(ctx, f.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return all, f.guard(all)
+}
+
+// client makes a device.
+func (f *Fleet) client(i int) engine.Client {
+	d := playground.Device{Name: f.name(i), Kind: f.kind(i), Seed: f.Seed<<32 + uint64(i)}
+	if d.Kind == playground.Switch {
+		d.Target = f.target(i)
+	}
+	f.devices[i] = playground.New(&f.settings, d)
+	return f.devices[i]
+}
+
+func (f *Fleet) session(i int) engine.Session {
+	s := f.devices[i].Session()
+	s.Login.Username, s.Login.Password = f.Broker.Username, f.Broker.Password
+	return s
+}
+
+// ownAddress is this machine's address as the broker sees it, without a router between them.
+// Nothing is sent.
+func ownAddress(to netip.AddrPort) string {
+	c, err := net.Dial("udp", to.String())
+	if err != nil {
+		return netip.IPv4Unspecified().String()
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().String()
+}
+
+// Plan says in a few lines what Run will do.
+func (f *Fleet) Plan() string {
+	var b strings.Builder
+	kinds := strings.Join(f.Types, ", ")
+	fmt.Fprintf(&b, "%s (%s) connect to %s, at most %v in a second: all within %v at best\n",
+		count(f.Devices, "device"), kinds, f.endpoint, f.Ramp, time.Duration(float64(f.Devices)/f.Ramp*float64(time.Second)).Round(time.Second))
+	fmt.Fprintf(&b, "each publishes telemetry with QoS %d every %v: %.5g messages a second\n", f.QoS, f.Interval, f.rate())
+	if _, _, aws := awsiot.Limits(f.Broker.Endpoint); aws {
+		fmt.Fprintf(&b, "that is %.0f messages and %.0f minutes of connection a day, which AWS bills: https://aws.amazon.com/iot-core/pricing/\n", f.PerDay(), float64(f.Devices)*24*60)
+	}
+	return b.String()
+}
+
+// PerDay is how many messages the devices publish in a day: telemetry and Defender reports.
+func (f *Fleet) PerDay() float64 {
+	const day = 24 * time.Hour
+	reports := 0
+	for i := range f.Devices {
+		if f.Defender > 0 && f.kind(i).Services() {
+			reports++
+		}
+	}
+	n := float64(f.Devices) * float64(day) / float64(f.Interval)
+	if reports > 0 {
+		n += float64(reports) * float64(day) / float64(f.Defender)
+	}
+	return n
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Run connects the devices and keeps them at work until ctx is done. It ends their sessions
+// cleanly.
+func (f *Fleet) Run(ctx context.Context) error {
+	f.began = time.Now()
+	err := f.engine.Run(ctx)
+	f.ended = time.Now()
+	return err
+}

@@ -1,0 +1,192 @@
+package playground
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"pithings/awsiot/command"
+	"pithings/awsiot/shadow"
+	"pithings/fleet/internal/engine"
+	"pithings/mqttlink/packet"
+)
+
+// Never is a time that does not come.
+const Never time.Duration = -1
+
+// Settings are what all devices have in common.
+type Settings struct {
+	Interval  time.Duration // between two values of telemetry
+	Defender  time.Duration // between two reports; 0: none
+	QoS       byte          // of telemetry; all else has QoS 0, as in the playground
+	KeepAlive time.Duration
+	IP        string    // this machine's address, for the start event
+	Broker    string    // the broker's address and port, for Defender's reports
+	Started   time.Time // the start of all times
+}
+
+// Device is one device. It is made once for each of thousands, so it holds little: topics are made
+// when they are used.
+type Device struct {
+	Name   string
+	Target string // whose shadow a switch sets
+	Kind   Kind
+	Seed   uint64 // its random numbers; it changes with each
+
+	set   *Settings
+	next  time.Duration // when telemetry is due
+	guard time.Duration // when a Defender report is due
+	job   *job
+
+	started bool
+	phased  bool // its telemetry has a phase of its own
+	lit     bool
+	pressed bool // the last press was on
+	temp    int8
+
+	in, out traffic // since the last Defender report
+}
+
+// traffic counts messages.
+type traffic struct{ bytes, packets uint32 }
+
+func (t *traffic) note(topic string, payload []byte) {
+	t.bytes += uint32(len(topic) + len(payload))
+	t.packets++
+}
+
+// firstTemp is what the playground's devices report for ever. Ours begin there.
+const firstTemp = 30
+
+// New returns a device.
+func New(set *Settings, d Device) *Device {
+	d.set, d.temp, d.guard = set, firstTemp, Never
+	if set.Defender > 0 && d.Kind.Services() {
+		d.guard = set.Defender // the first sample is skipped, for numbers are differences
+	}
+	return &d
+}
+
+// Lit reports whether a bulb is lit.
+func (d *Device) Lit() bool { return d.lit }
+
+// Session returns what the device connects with.
+func (d *Device) Session() engine.Session {
+	s := engine.Session{Login: packet.Login{
+		ClientID:  d.Name,
+		KeepAlive: uint16(d.set.KeepAlive / time.Second),
+		Will:      &packet.Message{Topic: d.topic("cmd/", "/lwt"), Payload: []byte(`{"msg":"Ouch Charlie...that really hurt","device":"` + d.Name + `"}`), QoS: 1},
+	}}
+	topics := []string{command.RequestTopic(d.Name)}
+	if d.Kind.Services() {
+		topics = []string{
+			d.jobs("notify-next"), d.jobs("get/#"), d.jobs("+/get/+"), d.jobs("start-next/#"),
+			shadow.Topic(d.Name, "", "get/+"), shadow.Topic(d.Name, "", shadow.UpdateAccepted),
+			topics[0],
+		}
+	}
+	for _, t := range topics {
+		s.Filters = append(s.Filters, packet.Filter{Topic: t})
+	}
+	return s
+}
+
+func (d *Device) topic(before, behind string) string { return before + d.Name + behind }
+
+func (d *Device) jobs(what string) string { return d.topic("$aws/things/", "/jobs/"+what) }
+
+// Online implements engine.Client.
+func (d *Device) Online(now time.Duration, out engine.Out) {
+	if !d.started {
+		d.started, d.next = true, now
+		d.send(out, d.topic("cmd/", "/event"), fmt.Appendf(nil, `{"device":"%s","ip":"%s"}`, d.Name, d.set.IP), 0)
+	}
+	if d.Kind.Services() { // what was missed meanwhile
+		d.send(out, d.jobs("get"), nil, 0)
+		d.send(out, shadow.Topic(d.Name, "", shadow.Get), nil, 0)
+	}
+	d.Tick(now, out)
+}
+
+// Offline implements engine.Client.
+func (d *Device) Offline(time.Duration) {}
+
+// Wake implements engine.Client.
+func (d *Device) Wake() time.Duration {
+	at := d.next
+	if d.guard >= 0 {
+		at = min(at, d.guard)
+	}
+	if d.job != nil {
+		at = min(at, d.job.done)
+	}
+	return at
+}
+
+// Tick implements engine.Client.
+func (d *Device) Tick(now time.Duration, out engine.Out) {
+	if now >= d.next {
+		d.telemetry(now, out)
+	}
+	if d.guard >= 0 && now >= d.guard {
+		d.report(out, d.set.Started.Add(now))
+		d.guard = now + d.set.Defender
+	}
+	if d.job != nil && now >= d.job.done {
+		d.finish(out)
+	}
+}
+
+// telemetry publishes the next value. The second one comes after a random part of the interval,
+// so that devices that connect together do not publish together for ever.
+func (d *Device) telemetry(now time.Duration, out engine.Out) {
+	d.send(out, d.topic("dt/ac/company1/area1/", "/temp"), strconv.AppendInt([]byte(`{"temp": `), int64(d.temp), 10), d.set.QoS, '}')
+	d.temp = int8(min(max(int(d.temp)+int(d.random()%3)-1, 20), 40))
+	switch {
+	case !d.phased:
+		d.phased = true
+		d.next = now + time.Duration(float64(d.set.Interval)*d.unit())
+	case now >= d.next+d.set.Interval: // it was offline
+		d.next = now + d.set.Interval
+	default:
+		d.next += d.set.Interval
+	}
+	if d.Kind == Switch && d.random()%pressEvery == 0 {
+		d.press(out)
+	}
+}
+
+// pressEvery is how many values of telemetry a switch publishes for a press.
+const pressEvery = 4
+
+// press sets the status of another device, on and off in turn.
+func (d *Device) press(out engine.Out) {
+	d.pressed = !d.pressed
+	d.send(out, shadow.Topic(d.Target, "", shadow.Update), []byte(`{"state":{"desired":{"status":"`+status(d.pressed)+`"}}}`), 0)
+}
+
+func status(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+func (d *Device) send(out engine.Out, topic string, payload []byte, qos byte, more ...byte) {
+	payload = append(payload, more...)
+	d.out.note(topic, payload)
+	out.Publish(packet.Message{Topic: topic, Payload: payload, QoS: qos})
+}
+
+// random returns the next number of the device (splitmix64: one word of state, and numbers of
+// neighbouring seeds have nothing in common).
+func (d *Device) random() uint64 {
+	d.Seed += 0x9e3779b97f4a7c15
+	z := d.Seed
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// unit returns a number in [0, 1).
+func (d *Device) unit() float64 { return float64(d.random()>>11) / (1 << 53) }

@@ -1,0 +1,143 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"pithings/awsiot/provision"
+	"pithings/fleet/internal/engine"
+	"pithings/fleet/internal/playground"
+	"pithings/mqttlink"
+	"pithings/mqttlink/endpoint"
+)
+
+// Options say which devices there are, and where they connect to.
+type Options struct {
+	// Broker has the endpoint, TLS, login and keepalive of all devices. What is of a client, such
+	// as its id, will and outbox, is not used.
+	Broker mqttlink.Options
+	// TargetIsMine repeats the broker's host. It is needed where a mistake would hit others: see
+	// Guarded.
+	TargetIsMine string
+	// Identities is the folder of an authority (provision local --count) or its folder devices:
+	// each device has a certificate and a name of its own. Else they share those of Broker.
+	Identities string
+
+	Devices  int
+	Prefix   string   // of names: dev- makes dev-0001; not with Identities
+	Types    []string // dealt out in turn; generic if empty
+	Interval time.Duration
+	Defender time.Duration // between two reports of Device Defender; 0: none
+	QoS      byte          // of telemetry
+	Ramp     float64       // connections begun in a second
+	Seed     uint64
+}
+
+// Limits of what is asked of a broker, so that a slip of the finger is no attack. Those of
+// brokers of others are what AWS IoT Core grants an account at first: 500 connections in a second
+// (https://docs.aws.amazon.com/general/latest/gr/iot-core.html).
+const (
+	MaxDevices   = engine.MaxDevices
+	MaxRamp      = 10_000  // connections a second, on loopback and private addresses
+	MaxRate      = 100_000 // messages a second, there
+	MaxFarRamp   = 500     // elsewhere
+	MaxFarRate   = 5000    // elsewhere
+	Unguarded    = 100     // devices that need no TargetIsMine anywhere
+	MinInterval  = 10 * time.Millisecond
+	MinDefender  = 300 * time.Second // more often is refused by AWS
+	defaultAlive = 30 * time.Second
+)
+
+// Types are the names of all types of devices.
+func Types() []string { return playground.Kinds() }
+
+// DefaultPrefix is the one of the playground, and of provision local --count.
+const DefaultPrefix = "dev-"
+
+// plan is Options, checked.
+type plan struct {
+	Options
+	endpoint endpoint.Endpoint
+	kinds    []playground.Kind
+	names    []string // of devices with identities
+}
+
+// errNoTarget is the error of a switch that has nothing to switch.
+var errNoTarget = errors.New("a switch needs a device whose shadow it sets: add the type bulb or controlled")
+
+func (o Options) check() (*plan, error) {
+	p := &plan{Options: o}
+	var err error
+	if p.endpoint, err = endpoint.Parse(o.Broker.Endpoint); err != nil {
+		return nil, err
+	}
+	if p.Broker.KeepAlive == 0 {
+		p.Broker.KeepAlive = defaultAlive
+	}
+	if len(o.Types) == 0 {
+		p.Types = []string{playground.Generic.String()}
+	}
+	if o.Prefix == "" {
+		p.Prefix = DefaultPrefix
+	}
+	switch {
+	case p.endpoint.WebSocket():
+		return nil, fmt.Errorf("%s: a fleet connects by mqtt:// and mqtts:// only", p.endpoint)
+	case o.Devices < 1 || o.Devices > MaxDevices:
+		return nil, fmt.Errorf("%d devices: give a number from 1 to %d", o.Devices, MaxDevices)
+	case o.Interval < MinInterval || o.Interval > 24*time.Hour:
+		return nil, fmt.Errorf("an interval of %v: give %v to 24h", o.Interval, MinInterval)
+	case o.Defender != 0 && o.Defender < MinDefender:
+		return nil, fmt.Errorf("Defender reports every %v: AWS takes one every %v; give 0 for none", o.Defender, MinDefender)
+	case o.QoS > 1:
+		return nil, mqttlink.ErrQoS
+	case !(o.Ramp > 0) || o.Ramp > MaxRamp:
+		return nil, fmt.Errorf("a ramp of %v connections a second: give a number above 0 and up to %d", o.Ramp, MaxRamp)
+	case p.rate() > MaxRate:
+		return nil, fmt.Errorf("%.0f messages a second: at most %d are sent; take a longer interval", p.rate(), MaxRate)
+	case p.Broker.KeepAlive < time.Second || p.Broker.KeepAlive > math.MaxUint16*time.Second:
+		return nil, fmt.Errorf("a keepalive of %v: give 1s to %v", p.Broker.KeepAlive, math.MaxUint16*time.Second)
+	}
+	if err := provision.CheckName(p.Prefix + "0001"); err != nil {
+		return nil, fmt.Errorf("names that begin with %q: %w", p.Prefix, err)
+	}
+	lit, pressed := false, false
+	for _, name := range p.Types {
+		k, err := playground.ParseKind(strings.TrimSpace(name))
+		if err != nil {
+			return nil, err
+		}
+		p.kinds = append(p.kinds, k)
+		lit, pressed = lit || k.Lit(), pressed || k == playground.Switch
+	}
+	if pressed && (!lit || p.Devices < len(p.kinds)) {
+		return nil, errNoTarget
+	}
+	return p, nil
+}
+
+// rate is how many messages of telemetry are published in a second.
+func (p *plan) rate() float64 { return float64(p.Devices) / p.Interval.Seconds() }
+
+// name is the name of a device, from 0 on.
+func (p *plan) name(i int) string {
+	if p.names != nil {
+		return p.names[i]
+	}
+	return fmt.Sprintf("%s%04d", p.Prefix, i+1)
+}
+
+func (p *plan) kind(i int) playground.Kind { return p.kinds[i%len(p.kinds)] }
+
+// target is the next device behind a switch that obeys its shadow.
+func (p *plan) target(i int) string {
+	for j := i + 1; j < i+1+p.Devices; j++ {
+		if p.kind(j % p.Devices).Lit() {
+			return p.name(j % p.Devices)
+		}
+	}
+	return ""
+}

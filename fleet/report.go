@@ -1,0 +1,139 @@
+package fleet
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"pithings/fleet/internal/engine"
+)
+
+// Report is what a fleet has done, for programs.
+type Report struct {
+	Endpoint string   `json:"endpoint"`
+	Devices  int      `json:"devices"`
+	Types    []string `json:"types"`
+	Seed     uint64   `json:"seed"`
+	Seconds  float64  `json:"seconds"`
+
+	Connected        int     `json:"connected"`        // at the end of the time, or now
+	ConnectedSeconds float64 `json:"connectedSeconds"` // until all were connected for the first time; 0: they never were
+	Attempts         uint64  `json:"attempts"`         // connections begun
+	Sessions         uint64  `json:"sessions"`         // logins accepted
+	Lost             uint64  `json:"lost"`             // sessions that ended by themselves
+	Refused          uint64  `json:"refusedSubscriptions"`
+
+	Published uint64  `json:"published"`
+	Acked     uint64  `json:"acked"`   // of those with QoS 1
+	Unacked   uint64  `json:"unacked"` // of those with QoS 1, whose session ended first
+	Dropped   uint64  `json:"dropped"` // not sent: the network or the broker was behind
+	Received  uint64  `json:"received"`
+	TooLarge  uint64  `json:"tooLarge"`
+	BytesOut  uint64  `json:"bytesOut"`
+	BytesIn   uint64  `json:"bytesIn"`
+	Rate      float64 `json:"messagesPerSecond"` // published
+
+	Puback Latencies         `json:"pubackMilliseconds"`
+	Errors map[string]uint64 `json:"errors"`
+}
+
+// Latencies are times from a publish to its PUBACK, in milliseconds.
+type Latencies struct {
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p999"`
+	Max  float64 `json:"max"`
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func latencies(l *engine.Latency) Latencies {
+	return Latencies{
+		milliseconds(l.Percentile(50)), milliseconds(l.Percentile(90)), milliseconds(l.Percentile(99)),
+		milliseconds(l.Percentile(99.9)), milliseconds(l.Max()),
+	}
+}
+
+// Report returns what has been done so far.
+func (f *Fleet) Report() Report {
+	s := f.engine.Stats()
+	end := f.ended
+	if end.IsZero() {
+		end = time.Now()
+	}
+	seconds := 0.0
+	if !f.began.IsZero() {
+		seconds = end.Sub(f.began).Seconds()
+	}
+	errs := s.Errors
+	if errs == nil {
+		errs = map[string]uint64{}
+	}
+	return Report{
+		Endpoint: f.endpoint.String(), Devices: f.Devices, Types: f.Types, Seed: f.Seed, Seconds: seconds,
+		Connected: s.Connected, ConnectedSeconds: s.Everyone.Seconds(), Attempts: s.Attempts, Sessions: s.Sessions, Lost: s.Lost, Refused: s.Refused,
+		Published: s.Published, Acked: s.Acked, Unacked: s.Unacked, Dropped: s.Dropped, Received: s.Received, TooLarge: s.TooLarge,
+		BytesOut: s.BytesOut, BytesIn: s.BytesIn, Rate: float64(s.Published) / max(seconds, 0.001),
+		Puback: latencies(&s.Latency), Errors: errs,
+	}
+}
+
+// String is the report for people.
+func (r *Report) String() string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-14s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("time", "%v", time.Duration(r.Seconds*float64(time.Second)).Round(100*time.Millisecond))
+	if r.ConnectedSeconds > 0 {
+		line("connected", "all %d after %.1f s", r.Devices, r.ConnectedSeconds)
+	} else {
+		line("connected", "never all %d at a time", r.Devices)
+	}
+	line("sessions", "%d accepted of %d attempts, %d lost", r.Sessions, r.Attempts, r.Lost)
+	line("published", "%d (%.5g/s), %d acknowledged, %d not, %d dropped", r.Published, r.Rate, r.Acked, r.Unacked, r.Dropped)
+	line("received", "%d", r.Received)
+	if r.Acked > 0 {
+		line("PUBACK after", "p50 %.3g ms, p90 %.3g ms, p99 %.3g ms, at most %.3g ms", r.Puback.P50, r.Puback.P90, r.Puback.P99, r.Puback.Max)
+	}
+	if r.Refused > 0 {
+		line("refused", "%d subscriptions", r.Refused)
+	}
+	for _, why := range slices.SortedFunc(maps.Keys(r.Errors), func(a, b string) int { return int(r.Errors[b]) - int(r.Errors[a]) }) {
+		line("error", "%d × %s", r.Errors[why], why)
+	}
+	return b.String()
+}
+
+// Meter shows how a fleet is doing, from one call to the next.
+type Meter struct {
+	f      *Fleet
+	before engine.Stats
+	at     time.Time
+}
+
+// Meter returns a meter.
+func (f *Fleet) Meter() *Meter { return &Meter{f: f, at: time.Now()} }
+
+// Line is how the fleet is doing, with the messages and times since the last call.
+func (m *Meter) Line() string {
+	s, now := m.f.engine.Stats(), time.Now()
+	recent := s.Latency.Since(&m.before.Latency)
+	rate := float64(s.Published-m.before.Published) / max(now.Sub(m.at).Seconds(), 0.001)
+	errs := uint64(0)
+	for _, n := range s.Errors {
+		errs += n
+	}
+	line := fmt.Sprintf("%d of %d connected, %.0f messages/s", s.Connected, s.Devices, rate)
+	if recent.Count() > 0 {
+		line += fmt.Sprintf(", PUBACK p50 %.3g ms p99 %.3g ms", milliseconds(recent.Percentile(50)), milliseconds(recent.Percentile(99)))
+	}
+	if errs > 0 {
+		line += fmt.Sprintf(", %d errors", errs)
+	}
+	m.before, m.at = s, now
+	return line
+}

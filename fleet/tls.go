@@ -1,0 +1,150 @@
+package fleet
+
+import (
+	"cmp"
+	"crypto/tls"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"sync"
+
+	"pithings/awsiot/provision"
+	"pithings/awsiot/provision/authority"
+	"pithings/mqttlink/certs"
+)
+
+// identities are what devices show of themselves in a handshake.
+type identities struct {
+	shared *tls.Config
+	own    []*tls.Config // of devices with certificates of their own
+}
+
+// of is Options.TLS of the engine.
+func (i *identities) of(device int) *tls.Config {
+	if i.own != nil {
+		return i.own[device]
+	}
+	return i.shared
+}
+
+// readTLS reads the certificates of a plan, and the names of devices that have their own.
+func (p *plan) readTLS() (*identities, error) {
+	if !p.endpoint.TLS() {
+		if p.Identities != "" {
+			return nil, fmt.Errorf("%s is not encrypted, and identities are certificates: write mqtts://", p.endpoint)
+		}
+		return nil, nil
+	}
+	all, ca := &identities{}, p.Broker.CA
+	var devices []*provision.Device
+	if p.Identities != "" {
+		var err error
+		if devices, err = readIdentities(p.Identities, p.Devices); err != nil {
+			return nil, err
+		}
+		ca = cmp.Or(ca, devices[0].CA())
+	}
+	c := &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		ServerName: cmp.Or(p.Broker.ServerName, p.endpoint.Host),
+		NextProtos: p.Broker.ALPN,
+		// Resumed handshakes have no certificates and no signatures.
+		ClientSessionCache: tls.NewLRUClientSessionCache(1),
+	}
+	if ca != "" {
+		a, err := certs.ReadAuthorities(ca)
+		if err != nil {
+			return nil, err
+		}
+		c.RootCAs = a.Pool
+	}
+	switch {
+	case devices != nil:
+		for _, d := range devices {
+			one := c.Clone()
+			one.GetClientCertificate = certificate(&d.Pair)
+			one.ClientSessionCache = new(ticket)
+			all.own = append(all.own, one)
+			p.names = append(p.names, d.Thing)
+		}
+	case p.Broker.Cert != "":
+		pair, err := certs.ReadPair(p.Broker.Cert, p.Broker.Key)
+		if err != nil {
+			return nil, err
+		}
+		c.GetClientCertificate = certificate(&pair)
+	}
+	all.shared = c
+	return all, nil
+}
+
+// certificate shows a certificate whatever authorities the broker names: one that refuses it
+// then says so.
+func certificate(pair *tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair, nil }
+}
+
+// ticket is the session of one device. Devices with certificates of their own must not share one:
+// who resumes a session is who began it.
+type ticket struct {
+	mu sync.Mutex
+	s  *tls.ClientSessionState
+}
+
+// Get implements tls.ClientSessionCache. A device has one broker, so one entry.
+func (t *ticket) Get(string) (*tls.ClientSessionState, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.s, t.s != nil
+}
+
+// Put implements tls.ClientSessionCache.
+func (t *ticket) Put(_ string, s *tls.ClientSessionState) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.s = s
+}
+
+// readIdentities reads the first n identities of a folder, in order of their names.
+func readIdentities(dir string, n int) ([]*provision.Device, error) {
+	if below := filepath.Join(dir, authority.Devices); isFolder(below) {
+		dir = below
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("identities: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if _, err := os.Stat(filepath.Join(dir, e.Name(), provision.AboutFile)); err == nil {
+			names = append(names, e.Name())
+		}
+	}
+	sort.Strings(names)
+	if len(names) < n {
+		return nil, fmt.Errorf("identities: %d devices are asked for, and %s has %d; make more: pithings provision local --dir … --count %d", n, dir, len(names), n)
+	}
+	all := make([]*provision.Device, n)
+	for i, name := range names[:n] {
+		if all[i], err = provision.Read(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func isFolder(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.IsDir()
+}
+
+// IdentityEndpoint is the broker's URL as the first of a folder of identities has it; "" if it has
+// none.
+func IdentityEndpoint(dir string) (string, error) {
+	all, err := readIdentities(dir, 1)
+	if err != nil {
+		return "", err
+	}
+	return all[0].Endpoint, nil
+}
