@@ -32,7 +32,11 @@ func New(ctx context.Context, o Options) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{plan: p}
+	return assemble(ctx, p)
+}
+
+func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
+	f = &Fleet{plan: p}
 	if f.addresses, err = f.lookUp(ctx); err != nil {
 		return nil, err
 	}

@@ -68,6 +68,12 @@ type plan struct {
 // errNoTarget is the error of a switch that has nothing to switch.
 var errNoTarget = errors.New("a switch needs a device whose shadow it sets: add the type bulb or controlled")
 
+// Check returns the first thing that is wrong with options, as far as they show it themselves.
+func (o Options) Check() error {
+	_, err := o.check()
+	return err
+}
+
 func (o Options) check() (*plan, error) {
 	p := &plan{Options: o}
 	var err error

@@ -155,6 +155,9 @@ func (o *fleetOptions) read(c *cobra.Command) error {
 	if o.Broker, err = o.conn.options(c); err != nil {
 		return err
 	}
+	if err := o.Check(); err != nil {
+		return usageError{err}
+	}
 	if o.report == "" {
 		return nil
 	}

@@ -20,6 +20,7 @@ var orders = map[string][]string{
 	"awsiot": {"internal/cbor internal/jsonvalue provision", "provision/authority provision/document cloud defender jobs shadow"},
 	"camera": {"mjpeg", ".", "store"},
 	"cmd":    {"pithings"},
+	"fleet":  {"internal/engine", "internal/playground", "."},
 	"flow":   {"expr sun", ".", "flowyaml tdm makers service history engine"},
 	"gateway": {
 		"script/internal/syntax script/internal/py", "script/internal/ops", "script/internal/eval script/internal/builtin", "script/internal/lib",

@@ -36,8 +36,9 @@ import (
 var limits = map[string]int{"motion": 23, "display": 18, "message": 22}
 
 // leaves are rooms that stand for a library: their exported names say all that a reader of a way
-// needs. A JPEG takes five files of picture, where the standard library's decoder was before.
-var leaves = []string{"picture/", "pulse/"}
+// needs. A JPEG takes five files of picture, where the standard library's decoder was before, and
+// the codec of MQTT's packets could be one's.
+var leaves = []string{"picture/", "pulse/", "mqttlink/packet/"}
 
 // rounds are how often a way is gone. Only what runs each time is on it: the rest are jobs
 // that the process does now and then, every second at most.

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"pithings/fleet"
+	"pithings/mqttlink/broker"
+)
+
+// A fleet connects, reports in words or JSON, and ends after its time.
+func TestFleet(t *testing.T) {
+	apart(t)
+	b, err := broker.Start("127.0.0.1:0", broker.Options{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	file := filepath.Join(t.TempDir(), "report.json")
+	code, out, errs := command("fleet", "-n", "6", "-e", b.Endpoint(), "--types", "generic,bulb,switch", "--interval", "50ms", "--ramp", "200/s", "--seed", "7",
+		"--duration", "500ms", "--json", "--report", file)
+	if code != exitOK || !strings.Contains(errs, "6 devices (generic, bulb, switch) connect to "+b.Endpoint()) {
+		t.Fatalf("%d: %s%s", code, out, errs)
+	}
+	var r fleet.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	if r.Connected != 6 || r.Acked == 0 || r.Seed != 7 || r.Lost != 0 || r.ConnectedSeconds <= 0 || r.Seconds < 0.4 || len(r.Types) != 3 {
+		t.Errorf("%s", out)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != out {
+		t.Errorf("%s: %v", text, err)
+	}
+	if code, out, errs = command("fleet", "-n", "2", "-e", b.Endpoint(), "--duration", "300ms"); code != exitOK || !strings.Contains(out, "all 2 after ") {
+		t.Errorf("%d: %s%s", code, out, errs)
+	}
+}
+
+// Ctrl-C ends a fleet as its time does.
+func TestFleetIsInterrupted(t *testing.T) {
+	apart(t)
+	b, err := broker.Start("127.0.0.1:0", broker.Options{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	var out, errs bytes.Buffer
+	if code := execute(ctx, []string{"fleet", "-n", "20", "-e", b.Endpoint()}, strings.NewReader(""), &out, &errs); code != exitOK || !strings.Contains(out.String(), "sessions ") {
+		t.Errorf("%d: %s%s", code, &out, &errs)
+	}
+}
+
+// What is wrong is said before anything is sent.
+func TestFleetMistakes(t *testing.T) {
+	apart(t)
+	const dead = "mqtt://127.0.0.1:1"
+	for _, tc := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"-n", "101", "-e", "mqtt://203.0.113.1"}, exitUsage, "--target-is-mine 203.0.113.1"},
+		{[]string{"-n", "1", "-e", "mqtt://203.0.113.1", "--target-is-mine", "other"}, exitUsage, "not other"},
+		{[]string{"-e", dead, "--client-id", "x"}, exitUsage, "--prefix"},
+		{[]string{"-e", dead, "--types", "blub"}, exitUsage, `did you mean "bulb"`},
+		{[]string{"-e", dead, "--types", "switch"}, exitUsage, "bulb or controlled"},
+		{[]string{"-e", dead, "--ramp", "fast"}, exitUsage, "such as 100/s"},
+		{[]string{"-e", dead, "--ramp", "0"}, exitUsage, "such as 100/s"},
+		{[]string{"-e", dead, "--qos", "2"}, exitUsage, "QoS 0 and 1"},
+		{[]string{"-e", dead, "--duration", "-1s"}, exitUsage, "--duration"},
+		{[]string{"-e", "ws://127.0.0.1"}, exitUsage, "mqtt:// and mqtts:// only"},
+		{[]string{"-e", dead, "--identities", "x", "--prefix", "y"}, exitUsage, "--identities"},
+		{[]string{"--identities", filepath.Join(t.TempDir(), "none")}, exitFailure, "no such file"},
+		{[]string{"-e", dead, "--report", t.TempDir()}, exitFailure, "--report"},
+		{[]string{"-e", dead, "--duration", "200ms"}, exitFailure, "never all connected: 0 of 10"},
+		{[]string{"-e", dead, "more"}, exitUsage, "more"},
+	} {
+		code, out, errs := command(append([]string{"fleet"}, tc.args...)...)
+		if code != tc.code || !strings.Contains(errs, tc.says) {
+			t.Errorf("%q: %d, want %d and %q: %s%s", tc.args, code, tc.code, tc.says, out, errs)
+		}
+	}
+}
