@@ -97,7 +97,7 @@ func (o Options) check() (*plan, error) {
 	case o.Interval < MinInterval || o.Interval > 24*time.Hour:
 		return nil, fmt.Errorf("an interval of %v: give %v to 24h", o.Interval, MinInterval)
 	case o.Defender != 0 && o.Defender < MinDefender:
-		return nil, fmt.Errorf("Defender reports every %v: AWS takes one every %v; give 0 for none", o.Defender, MinDefender)
+		return nil, fmt.Errorf("reports of Device Defender every %v: AWS takes one every %v; give 0 for none", o.Defender, MinDefender)
 	case o.QoS > 1:
 		return nil, mqttlink.ErrQoS
 	case !(o.Ramp > 0) || o.Ramp > MaxRamp:
