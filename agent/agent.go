@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pithings/agent/config"
+	"pithings/agent/doctor"
 	"pithings/api"
 	"pithings/awsiot/jobs"
 	"pithings/conf"
@@ -65,6 +66,8 @@ type Options struct {
 	Pulse *pulse.Pulse
 	// Services makes further services, which start after the agent's own.
 	Services []func(*Agent) (Service, error)
+	// Doctor, if not nil, looks at the machine and all parts, for a diagnosis from afar.
+	Doctor func(context.Context) (doctor.Report, error)
 	// Version is the version of the program in /metrics.
 	Version string
 	Log     *slog.Logger
@@ -76,6 +79,7 @@ type Agent struct {
 	log    *slog.Logger // bounded
 	endLog func()       // writes what was held back
 	events device.Bus   // what the things report
+	doctor diagnosis
 	folder folder
 
 	services []registered // in the order in which they start
@@ -103,7 +107,9 @@ type Agent struct {
 // It reports what is wrong before anything runs. Close or Run must follow.
 func New(o Options) (*Agent, error) {
 	a := &Agent{o: o, folder: folder{state.Folder{Dir: o.State}, o.Simulated}, config: o.Config, reloads: make(chan reload)}
-	a.log, a.endLog = quietlog.Limit(o.Log)
+	a.doctor.version, a.doctor.examine, a.doctor.current = o.Version, o.Doctor, a.current
+	a.doctor.watch(o.Config)
+	a.log, a.endLog = quietlog.Limit(a.doctor.recent.Below(o.Log))
 	a.runner.log = a.log
 	if err := a.build(); err != nil {
 		a.Close()
@@ -151,9 +157,9 @@ func (a *Agent) build() error {
 	gateway := &gatewayService{folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, log: a.log}
 	restart := func() { a.fail(errRestart) }
 	for _, s := range []Service{a.links, socket, a.things, flows, gateway,
-		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart}},
+		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart, &a.doctor}},
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
-			of: &jobService{links: a.links, accept: a.AcceptLater, outcome: a.outcome, restart: restart, run: sync.OnceValue(jobs.ThisBoot)}},
+			of: &jobService{links: a.links, current: a.current, things: a.things.targets, doctor: &a.doctor, accept: a.AcceptLater, outcome: a.outcome, restart: restart, run: sync.OnceValue(jobs.ThisBoot)}},
 		&optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a}},
 		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},
 		&optional{name: "presence", config: a.current, log: a.log, links: a.links, of: presences{a.links}},
@@ -307,6 +313,7 @@ func (a *Agent) setConfig(c *config.Config) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.config = c
+	a.doctor.watch(c)
 }
 
 // Health has the states of the things.

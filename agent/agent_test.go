@@ -24,6 +24,7 @@ import (
 	"periph.io/x/conn/v3/gpio"
 
 	"pithings/agent/config"
+	"pithings/agent/doctor"
 	"pithings/conf"
 	"pithings/hw"
 	"pithings/hw/mock"
@@ -51,6 +52,7 @@ type lab struct {
 	load      func(config.Over) (*config.Config, []conf.Warning, error) // of the next start
 	trial     time.Duration
 	simulated bool
+	doctor    func(context.Context) (doctor.Report, error)
 }
 
 const fourThings = `
@@ -90,7 +92,7 @@ func (l *lab) start(text string) {
 		t.Fatal(err)
 	}
 	ready := make(chan struct{})
-	l.agent, err = New(Options{Config: cfg, Board: l.board, State: l.folder, Ready: func() { close(ready) }, Load: l.load, TrialTime: l.trial, Simulated: l.simulated,
+	l.agent, err = New(Options{Config: cfg, Board: l.board, State: l.folder, Ready: func() { close(ready) }, Load: l.load, TrialTime: l.trial, Simulated: l.simulated, Doctor: l.doctor,
 		Clock: clock.Options{Trust: true},
 		Log:   slog.New(slog.NewTextHandler(l.log, nil))})
 	if err != nil {

@@ -18,6 +18,7 @@ type commands struct {
 	things      *thingService
 	reconfigure func(ctx context.Context, changes device.Values) (result device.Values, apply func(), err error)
 	restart     func() // begins the end of the agent
+	doctor      *diagnosis
 }
 
 // settings are those of optional.
@@ -26,17 +27,21 @@ func (commands) settings(c *config.Config) (any, bool) {
 }
 
 func (s commands) open(c *config.Config, log *slog.Logger) (opened, error) {
-	link, all := s.links.of(""), s.targets()
+	link, all := s.links.of(""), s.things.targets()
+	var diagnose func(context.Context) (device.Values, error)
+	if s.doctor.examine != nil {
+		diagnose = s.doctor.values
+	}
 	return command.New(command.Options{Settings: c.AWSIoT.Command, Device: link.ClientID(), Link: link,
 		Dir:         filepath.Join(s.links.folder.Dir, "commands"),
 		Things:      func() []command.Thing { return all },
-		Reconfigure: s.reconfigure, Restart: s.restart,
+		Reconfigure: s.reconfigure, Restart: s.restart, Diagnose: diagnose,
 		Clock: s.links.clock, Log: log}), nil
 }
 
 // targets are the things that there are. A reload that changes them makes the service anew.
-func (s commands) targets() (all []command.Thing) {
-	for _, p := range s.things.parts {
+func (s *thingService) targets() (all []command.Thing) {
+	for _, p := range s.parts {
 		all = append(all, command.Thing{Name: p.Name(), Actor: p.Thing, Model: things.KindOf(p.made.Type).Describe(p.made.Settings, p.made.Topics).Model})
 	}
 	return all

@@ -10,18 +10,23 @@ import (
 	"strings"
 
 	"pithings/agent/config"
+	"pithings/awsiot/command"
 	"pithings/awsiot/jobs"
 	"pithings/conf"
+	"pithings/mqttlink"
 	"pithings/spool/accepted"
 )
 
 // jobService is what does the jobs that a cloud queues.
 type jobService struct {
 	links   *links
+	current func() *config.Config
 	accept  func(ctx context.Context, from string, changes map[string]any) (number int, apply func(), err error)
 	outcome func(ctx context.Context, number int) error // of the trial of settings
 	restart func()                                      // begins the end of the agent
-	run     func() jobs.Mark                            // this one
+	doctor  *diagnosis
+	things  func() []command.Thing // whose topics no answer may have
+	run     func() jobs.Mark       // this one
 }
 
 // settings are those of optional.
@@ -39,6 +44,7 @@ func (s *jobService) open(c *config.Config, log *slog.Logger) (opened, error) {
 				s.restart()
 				return nil
 			}),
+			jobs.Diagnose: s.diagnose,
 		}, c.AWSIoT.Jobs.Allow)})
 }
 
@@ -84,6 +90,45 @@ func (s *jobService) updateConfig(ctx context.Context, j *jobs.Job) jobs.Result 
 		return jobs.Result{} // taken up again
 	}
 	return jobs.Done(map[string]string{"revision": strconv.Itoa(of.Revision)})
+}
+
+// diagnose reports what is wrong: a summary as details, and if the document names a topic, all
+// of it in a message there.
+func (s *jobService) diagnose(ctx context.Context, j *jobs.Job) jobs.Result {
+	var document struct {
+		ResponseTopic string `json:"response-topic"`
+	}
+	if err := j.Decode(&document); err != nil {
+		return jobs.Reject(err.Error())
+	}
+	to := document.ResponseTopic
+	if to != "" {
+		if err := command.CheckResponse(to, s.current().AWSIoT.Command.ReplyPrefixes, s.things()); err != nil {
+			return jobs.Reject(err.Error())
+		}
+	}
+	found, err := s.doctor.take(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return jobs.Result{} // begun again
+	case err != nil:
+		return jobs.Fail(err.Error())
+	}
+	details := found.summary()
+	if to != "" {
+		payload, err := json.Marshal(struct {
+			Job    string    `json:"job"`
+			Result *Findings `json:"result"`
+		}{j.ID, found})
+		if err == nil {
+			err = s.links.of("").Publish(ctx, mqttlink.Message{Topic: to, Payload: payload, QoS: 1})
+		}
+		if err != nil {
+			return jobs.Fail("the diagnosis could not be published: " + err.Error())
+		}
+		details["published"] = to
+	}
+	return jobs.Done(details)
 }
 
 // reason is why settings are refused, without their places in a file that the sender does not

@@ -13,7 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"pithings/agent/config"
+	"pithings/agent/doctor"
 	"pithings/awsiot/cloud"
+	"pithings/conf"
+	"pithings/hw/probe"
 	"pithings/mqttlink"
 	"pithings/mqttlink/broker"
 	"pithings/spool/accepted"
@@ -208,5 +212,94 @@ func TestJobConfigurationThatDoesNotConnect(t *testing.T) {
 			l.until("the queue before", func() bool { return l.agent.current().MQTT.Queue.Max == -1 })
 			c.wants("good", `{"action": "update-config", "config": {"mqtt": {"queue": {"max": 78}}}}`, "SUCCEEDED", "3")
 		})
+	}
+}
+
+// A diagnosis has the doctor's report and the end of the log, in bounds and without secrets, as
+// a job and as a command.
+func TestDiagnose(t *testing.T) {
+	t.Parallel()
+	const password, token = "correct-horse-battery", "eyJhbGciOiJIUzI1NiJ9.e30"
+	many := doctor.Report{}
+	for i := range 300 {
+		many = append(many, probe.Result{Part: fmt.Sprint("part", i), Status: probe.OK, Found: strings.Repeat("x", 700)})
+	}
+	many = append(many, probe.Result{Part: "TG_Camera", Status: probe.Fail, Problem: "login " + password + " refused by https://u:" + token + "@h/x?X-Amz-Signature=" + token, Fix: "plug it in"})
+	text := strings.Replace(withJobs, "[update-config]", "[diagnose]}, command: {enabled: true", 1)
+	text = strings.Replace(text, "client_id: hall", "client_id: hall, username: u, password: "+password, 1)
+	l, _ := accepting(t, text)
+	l.stop()
+	l.doctor = func(context.Context) (doctor.Report, error) { return many, nil }
+	l.start(text)
+	c := l.cloud(l.agent.Endpoint())
+	for i := range 400 {
+		l.agent.log.Warn(fmt.Sprint("line ", i), "err", "password "+password+", token="+token, "padding", strings.Repeat("y", 300))
+	}
+	c.wants("wildcard", `{"action": "diagnose", "response-topic": "cmd/#"}`, "REJECTED", "response-topic")
+	c.wants("elsewhere", `{"action": "diagnose", "response-topic": "other/x"}`, "REJECTED", "cmd/")
+	e := c.wants("all", `{"action": "diagnose", "response-topic": "cmd/app/found"}`, "SUCCEEDED", `"problem_1":"TG_Camera: login [secret] refused by https://[secret]@h/x?[secret]; fix: plug it in"`)
+	job := l.message("cmd/app/found")
+	answer := func() string {
+		l.send("why", "diagnose", "{}")
+		return l.message("cmd/app/why")
+	}()
+	details, _ := json.Marshal(e.Details)
+	for name, got := range map[string]string{"details": string(details), "message": job, "answer": answer} {
+		if strings.Contains(got, password) || strings.Contains(got, token) {
+			t.Errorf("the %s have a secret: %s", name, got)
+		}
+		if len(got) > 64<<10 {
+			t.Errorf("the %s have %d bytes", name, len(got))
+		}
+		if name != "details" && (len(got) < 50<<10 || !strings.Contains(got, `"failed":1`) || !strings.Contains(got, `"TG_Camera"`)) {
+			t.Errorf("the %s, %d bytes, have not all that has its place: %s", name, len(got), got)
+		}
+	}
+	if len(e.Details) > 10 || e.Details["failed"] != "1" || e.Details["log"] == "" || e.Details["published"] != "cmd/app/found" {
+		t.Errorf("%q", e.Details)
+	}
+	// What little there is comes whole.
+	l.agent.doctor.recent.Keep(false)
+	l.agent.doctor.recent.Keep(true)
+	many = many[298:]
+	c.wants("little", `{"action": "diagnose", "response-topic": "cmd/app/found"}`, "SUCCEEDED", `"checks":"3"`)
+	var found struct {
+		Job    string
+		Result Findings
+	}
+	if err := json.Unmarshal([]byte(l.message("cmd/app/found")), &found); err != nil || found.Job != "little" || len(found.Result.Checks) != 3 || found.Result.Checks[0].Part != "part298" || len(found.Result.Log) == 0 {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// An agent without a doctor has no diagnosis.
+func TestNoDoctor(t *testing.T) {
+	t.Parallel()
+	l, _ := accepting(t, strings.Replace(withJobs, "[update-config]", "[diagnose]}, command: {enabled: true", 1))
+	if a := l.asks("one", "diagnose", "{}"); a.Code != "NotAvailable" {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	var c config.Config
+	c.MQTT.Password = conf.NewSecret("hunter2")
+	c.Broker.Users = []config.BrokerUser{{Name: "u", PasswordHash: conf.NewSecret("$7$101$abc")}}
+	own := config.MQTT{Password: conf.NewSecret("own-one")}
+	c.Things = []config.Thing{{MQTT: &own}}
+	hide := redactorOf(&c)
+	for in, want := range map[string]string{
+		"nothing to hide: level=INFO":                                             "nothing to hide: level=INFO",
+		"hunter2 and $7$101$abc and own-one":                                      "[secret] and [secret] and [secret]",
+		"mqtt://u:p@h:1883 refused":                                               "mqtt://[secret]@h:1883 refused",
+		`get "https://b.s3/x.jpg?X-Amz-Signature=abc&x=1": 403`:                   `get "https://b.s3/x.jpg?[secret]": 403`,
+		`token: "a \"b\" c", next`:                                                `token: [secret], next`,
+		"Authorization: Bearer abc.def end":                                       "Authorization: [secret] end",
+		"-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\nrest": "[secret]\nrest",
+		`err="-----BEGIN PRIVATE KEY-----\\nMIIE cut`:                             `err="[secret]`,
+	} {
+		if got := hide.text(in); got != want {
+			t.Errorf("%s\nis  %s\nnot %s", in, got, want)
+		}
 	}
 }

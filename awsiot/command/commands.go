@@ -101,8 +101,8 @@ func (s *Service) resolve(r *request) (w work, err error) {
 }
 
 // listens reports whether a thing takes commands on a topic. An answer there would be one.
-func (s *Service) listens(name string) bool {
-	for _, t := range s.o.Things() {
+func listens(things []Thing, name string) bool {
+	for _, t := range things {
 		for _, a := range t.Model.Actions {
 			if strings.ReplaceAll(a.Topic, "{thing}", t.Name) == name {
 				return true

@@ -181,6 +181,20 @@ func checkSession(id string) error {
 	return topic.CheckString(id)
 }
 
+// CheckResponse says why the answer to something that came from afar may not be published to a
+// topic, or returns nil: it lies below cmd/ or one of the prefixes, and no thing takes commands
+// there.
+func CheckResponse(name string, prefixes []string, things []Thing) error {
+	err := checkReply(name, prefixes)
+	if err == nil && listens(things, name) {
+		err = fmt.Errorf("%s is where a thing takes commands", name)
+	}
+	if err != nil {
+		return fmt.Errorf("response-topic: %w", err)
+	}
+	return nil
+}
+
 // checkReply says why no answer may be published to a topic, or returns nil.
 func checkReply(name string, prefixes []string) error {
 	if err := topic.Check(name); err != nil {

@@ -125,7 +125,7 @@ func (s *Service) take(ctx context.Context, m mqttlink.Message, start func(func(
 		s.ignore(m, err)
 		return
 	}
-	if s.listens(r.reply) {
+	if listens(s.o.Things(), r.reply) {
 		s.ignore(m, fmt.Errorf("response-topic: %s is where a thing takes commands", r.reply))
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pithings/agent"
+	"pithings/agent/config"
 	"pithings/agent/doctor"
 	"pithings/hw/probe"
 	"pithings/mqttlink/clock"
@@ -63,17 +64,36 @@ Exit status 0: nothing is wrong, but for warnings; 1: something is.`,
 }
 
 func examine(ctx context.Context, mock bool, file string, log *slog.Logger) (doctor.Report, error) {
-	o := doctor.Options{Built: buildTime()}
-	var report doctor.Report
-	if file != "" {
-		cfg, warnings, err := loadConfig(file, mock)
-		if err != nil { // which parts it means is not known
-			return doctor.Configuration(file, cfg, warnings, err), nil
-		}
-		more, err := agent.Check(cfg, time.Now())
-		report = doctor.Configuration(file, cfg, append(warnings, more...), err)
-		o.Config = cfg
+	if file == "" {
+		return examineParts(ctx, mock, nil, nil, log)
 	}
+	cfg, warnings, err := loadConfig(file, mock)
+	if err != nil { // which parts it means is not known
+		return doctor.Configuration(file, cfg, warnings, err), nil
+	}
+	more, err := agent.Check(cfg, time.Now())
+	return examineParts(ctx, mock, cfg, doctor.Configuration(file, cfg, append(warnings, more...), err), log)
+}
+
+// diagnosis is what an agent looks at when it is asked from afar: the configuration with which
+// it would start, and the parts, on a board of its own. cfg is the one that runs without a file.
+func (o *runOptions) diagnosis(ctx context.Context, cfg *config.Config) (doctor.Report, error) {
+	log := slog.New(slog.DiscardHandler)
+	if o.reread == nil {
+		return examineParts(ctx, o.mock, cfg, nil, log)
+	}
+	now, warnings, err := o.reread(config.Accepted(o.usualState))
+	report := doctor.Configuration(o.config, now, warnings, err)
+	if err != nil {
+		now = cfg
+	}
+	return examineParts(ctx, o.mock, now, report, log)
+}
+
+// examineParts adds to a report what is found of the machine and of the parts of a
+// configuration; nil: the usual ones.
+func examineParts(ctx context.Context, mock bool, cfg *config.Config, report doctor.Report, log *slog.Logger) (doctor.Report, error) {
+	o := doctor.Options{Built: buildTime(), Config: cfg}
 	board, closeBoard, err := openBoard(mock, log)
 	if err != nil {
 		return append(report, doctor.NoBoard(err)), nil

@@ -16,6 +16,7 @@ import (
 
 	"pithings/agent"
 	"pithings/agent/config"
+	"pithings/agent/doctor"
 	"pithings/conf"
 	"pithings/flowhost"
 	"pithings/mqttlink/clock"
@@ -211,6 +212,7 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 		Ready:      system.ready,
 		Pulse:      system.pulse,
 		Load:       o.reread, Level: level, Reloading: system.reloading,
+		Doctor:  func(ctx context.Context) (doctor.Report, error) { return o.diagnosis(ctx, cfg) },
 		Version: version,
 		Log:     log,
 	})

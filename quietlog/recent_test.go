@@ -1,0 +1,66 @@
+package quietlog
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+func TestRecent(t *testing.T) {
+	var out bytes.Buffer
+	limited, end := Limit(slog.New(slog.NewTextHandler(&out, nil)))
+	defer end()
+	r := new(Recent)
+	log := r.Below(limited)
+	log.Info("before")
+	if len(r.Lines()) != 0 {
+		t.Errorf("kept although it is off: %q", r.Lines())
+	}
+	r.Keep(true)
+	log.With("thing", "TG_MS").WithGroup("g").Warn("pin lost", "pin", 17)
+	log.Debug("below the level")
+	if got := r.Lines(); len(got) != 1 || !strings.Contains(got[0], `level=WARN msg="pin lost" thing=TG_MS g.pin=17`) || !strings.HasPrefix(got[0], "time=2") {
+		t.Errorf("%q", got)
+	}
+	if !strings.Contains(out.String(), "before") || !strings.Contains(out.String(), "pin lost") {
+		t.Errorf("the log itself has\n%s", &out)
+	}
+	// What the log holds back is not kept either.
+	for range 100 {
+		log.Error("again")
+	}
+	if n := len(r.Lines()); n > 15 {
+		t.Errorf("%d lines are kept of those that are too many", n)
+	}
+	r.Keep(false)
+	if len(r.Lines()) != 0 {
+		t.Error("lines stay when it is switched off")
+	}
+}
+
+// Whatever is logged, the newest lines are kept and the memory is bounded.
+func TestRecentIsBounded(t *testing.T) {
+	r := new(Recent)
+	r.Keep(true)
+	log := r.Below(slog.New(slog.DiscardHandler))
+	if log.Enabled(t.Context(), slog.LevelError) {
+		t.Fatal("a log that discards all does not")
+	}
+	log = r.Below(slog.New(slog.NewTextHandler(new(bytes.Buffer), nil)))
+	for i := range 500 {
+		log.Info(fmt.Sprint("line ", i), "text", strings.Repeat("ü", i*7))
+	}
+	lines := r.Lines()
+	n := 0
+	for _, l := range lines {
+		n += len(l)
+		if len(l) > maxRecentLine+len("…") {
+			t.Errorf("a line has %d bytes", len(l))
+		}
+	}
+	if n > maxRecent || n < maxRecent-maxRecentLine-len("…") || !strings.Contains(lines[len(lines)-1], "line 499") {
+		t.Errorf("%d bytes, the last line is %s", n, lines[len(lines)-1])
+	}
+}
