@@ -159,7 +159,7 @@ func (a *Agent) build() error {
 	for _, s := range []Service{a.links, socket, a.things, flows, gateway,
 		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart, &a.doctor}},
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
-			of: &jobService{links: a.links, current: a.current, things: a.things.targets, doctor: &a.doctor, accept: a.AcceptLater, outcome: a.outcome, restart: restart, run: sync.OnceValue(jobs.ThisBoot)}},
+			of: &jobService{links: a.links, current: a.current, things: a.things.targets, doctor: &a.doctor, flows: flows, accept: a.AcceptLater, outcome: a.outcome, restart: restart, run: sync.OnceValue(jobs.ThisBoot)}},
 		&optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a}},
 		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},
 		&optional{name: "presence", config: a.current, log: a.log, links: a.links, of: presences{a.links}},

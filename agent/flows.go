@@ -31,6 +31,8 @@ type flowService struct {
 	changing *sync.RWMutex          // held by a reload: others find the flows, or wait
 	log      *slog.Logger
 
+	changed changes // which flows there are
+
 	mu    sync.RWMutex
 	flows *flowhost.Flows // nil: there are none
 	files []flowhost.File // as they were read
@@ -43,10 +45,13 @@ func (s *flowService) Name() string { return flowsName }
 func (s *flowService) Start(context.Context) error { return s.start() }
 
 func (s *flowService) start() error {
-	if f := s.current(); f != nil {
-		return f.Run()
+	f := s.current()
+	if f == nil {
+		return nil
 	}
-	return nil
+	err := f.Run()
+	s.changed.note()
+	return err
 }
 
 // Run waits until ctx is done, and ends the flows.
@@ -151,6 +156,7 @@ func (s *flowService) stop() {
 	s.mu.Lock()
 	s.flows = nil
 	s.mu.Unlock()
+	s.changed.note()
 }
 
 // plan compares the flows, and what they stand on, with those of another configuration.

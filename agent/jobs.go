@@ -25,6 +25,7 @@ type jobService struct {
 	outcome func(ctx context.Context, number int) error // of the trial of settings
 	restart func()                                      // begins the end of the agent
 	doctor  *diagnosis
+	flows   *flowService
 	things  func() []command.Thing // whose topics no answer may have
 	run     func() jobs.Mark       // this one
 }
@@ -45,6 +46,7 @@ func (s *jobService) open(c *config.Config, log *slog.Logger) (opened, error) {
 				return nil
 			}),
 			jobs.Diagnose: s.diagnose,
+			jobs.RunFlow:  s.runFlow,
 		}, c.AWSIoT.Jobs.Allow)})
 }
 

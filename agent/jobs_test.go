@@ -126,6 +126,17 @@ func TestJobUpdateConfig(t *testing.T) {
 	}
 }
 
+// aBroker is the address of a broker that stays when a lab's agent starts again.
+func aBroker(t *testing.T) string {
+	t.Helper()
+	b, err := broker.Start("127.0.0.1:0", broker.Options{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b.Addr()
+}
+
 // gate is a way to a broker that can be closed for new connections.
 type gate struct {
 	net.Listener
@@ -174,16 +185,11 @@ func TestJobConfigurationThatDoesNotConnect(t *testing.T) {
 	for name, killed := range map[string]bool{"one process": false, "another process": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			log := slog.New(slog.DiscardHandler)
-			b, err := broker.Start("127.0.0.1:0", broker.Options{}, log)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { b.Close() })
-			way := newGate(t, b.Addr())
+			addr := aBroker(t)
+			way := newGate(t, addr)
 			text := strings.Replace(withJobs, "mqtt: {", fmt.Sprintf("mqtt: {reconnect: {min: 100ms, max: 100ms}, endpoint: \"mqtt://%s\", ", way.Addr()), 1) + "# instead of " + nowhere + "\n" // the lab does not wait for the connection
 			l, _ := accepting(t, text)
-			c := l.cloud("mqtt://" + b.Addr())
+			c := l.cloud("mqtt://" + addr)
 			l.until("the connection", func() bool { return l.agent.links.shared.Connected() })
 			l.agent.o.TrialTime = 300 * time.Millisecond
 			if killed {

@@ -303,6 +303,21 @@ func (f *Flows) Execution(_ context.Context, id string) (Story, error) {
 	return Story{}, refusal{fmt.Errorf("%s: %w", id, history.ErrNotFound)}
 }
 
+// Await waits for the end of an execution, and returns how it has ended. An error that is
+// history.ErrClosed is that the flows have ended before.
+func (f *Flows) Await(ctx context.Context, id string) (flow.Execution, error) {
+	f.mu.Lock()
+	h, live := f.history, f.live
+	f.mu.Unlock()
+	switch {
+	case h != nil:
+		return h.Await(ctx, id)
+	case live:
+		return flow.Execution{}, fmt.Errorf("%s: %w", id, history.ErrNotFound)
+	}
+	return flow.Execution{}, history.ErrClosed
+}
+
 // opened returns the history: the one that is open, or one for the moment.
 func (f *Flows) opened() (h *history.History, done func(), err error) {
 	if f.running() {

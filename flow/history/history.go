@@ -2,6 +2,7 @@ package history
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,7 +57,8 @@ type History struct {
 	entries  map[uint64]*entry
 	order    []uint64 // oldest first; may hold numbers that are gone
 	segments []segment
-	lost     uint64 // records that could not be written
+	over     chan struct{} // closed when an execution has ended, or all; nil: no caller awaits that
+	lost     uint64        // records that could not be written
 	lossTold bool
 }
 
@@ -81,6 +83,9 @@ type record struct {
 
 // ErrNotFound: no execution has that id.
 var ErrNotFound = errors.New("there is no such execution")
+
+// ErrClosed: the history was closed.
+var ErrClosed = errors.New("the history of flows is closed")
 
 // errEnded is the reason of executions that ran when the process ended.
 const errEnded = "the engine ended while it ran"
@@ -135,6 +140,7 @@ func (h *History) AbortUnless(runs func(id string) bool) {
 	for _, r := range h.abort(running) {
 		h.enqueueLocked(r)
 	}
+	h.wake()
 }
 
 // abort makes the records of executions that end without one of their own. The lock is
@@ -167,6 +173,7 @@ func (h *History) Close() error {
 	}
 	h.closed = true
 	close(h.quit)
+	h.wake()
 	h.mu.Unlock()
 	<-h.done
 	return nil
@@ -215,6 +222,46 @@ func (h *History) Ended(x flow.Execution) {
 	e.Execution = x
 	h.enqueueLocked(record{N: n, End: &x})
 	put(h.ended)
+	h.wake()
+}
+
+// wake has those who await the end of an execution look again. The lock is held.
+func (h *History) wake() {
+	if h.over != nil {
+		close(h.over)
+		h.over = nil
+	}
+}
+
+// Await waits for the end of an execution, and returns how it has ended. The error is
+// ErrNotFound, ErrClosed or that of ctx.
+func (h *History) Await(ctx context.Context, id string) (flow.Execution, error) {
+	for {
+		h.mu.Lock()
+		x := h.entries[h.numbers[id]]
+		switch {
+		case x == nil:
+			h.mu.Unlock()
+			return flow.Execution{}, fmt.Errorf("%s: %w", id, ErrNotFound)
+		case x.Status != flow.Running:
+			ended := x.Execution
+			h.mu.Unlock()
+			return ended, nil
+		case h.closed:
+			h.mu.Unlock()
+			return flow.Execution{}, ErrClosed
+		}
+		if h.over == nil {
+			h.over = make(chan struct{})
+		}
+		over := h.over
+		h.mu.Unlock()
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return flow.Execution{}, ctx.Err()
+		}
+	}
 }
 
 // enqueueLocked never waits. It reports whether the record will be written.
