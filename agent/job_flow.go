@@ -108,7 +108,7 @@ func (s *flowService) await(ctx context.Context, id string) (flow.Execution, err
 		if err != nil {
 			return flow.Execution{}, err
 		}
-		x, err := f.Await(ctx, id)
+		x, err := flowhost.Await(ctx, f, id)
 		switch {
 		case err == nil:
 			return x, nil

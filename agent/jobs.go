@@ -19,15 +19,16 @@ import (
 
 // jobService is what does the jobs that a cloud queues.
 type jobService struct {
-	links   *links
-	current func() *config.Config
-	accept  func(ctx context.Context, from string, changes map[string]any) (number int, apply func(), err error)
-	outcome func(ctx context.Context, number int) error // of the trial of settings
-	restart func()                                      // begins the end of the agent
-	doctor  *diagnosis
-	flows   *flowService
-	things  func() []command.Thing // whose topics no answer may have
-	run     func() jobs.Mark       // this one
+	links    *links
+	flows    *flowService
+	doctor   *diagnosis
+	current  func() *config.Config
+	things   func() []command.Thing // whose topics no answer may have
+	accept   func(ctx context.Context, from string, changes map[string]any) (number int, apply func(), err error)
+	outcome  func(ctx context.Context, number int) error // of the trial of settings
+	restart  func()                                      // begins the end of the agent
+	rebooter string                                      // socket that boots the machine anew
+	run      func() jobs.Mark                            // this one
 }
 
 // settings are those of optional.
@@ -47,6 +48,7 @@ func (s *jobService) open(c *config.Config, log *slog.Logger) (opened, error) {
 			}),
 			jobs.Diagnose: s.diagnose,
 			jobs.RunFlow:  s.runFlow,
+			jobs.Reboot:   s.reboot(),
 		}, c.AWSIoT.Jobs.Allow)})
 }
 

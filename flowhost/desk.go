@@ -303,9 +303,9 @@ func (f *Flows) Execution(_ context.Context, id string) (Story, error) {
 	return Story{}, refusal{fmt.Errorf("%s: %w", id, history.ErrNotFound)}
 }
 
-// Await waits for the end of an execution, and returns how it has ended. An error that is
-// history.ErrClosed is that the flows have ended before.
-func (f *Flows) Await(ctx context.Context, id string) (flow.Execution, error) {
+// Await waits for the end of an execution of flows, and returns how it has ended. An error that
+// is history.ErrClosed is that the flows have ended before.
+func Await(ctx context.Context, f *Flows, id string) (flow.Execution, error) {
 	f.mu.Lock()
 	h, live := f.history, f.live
 	f.mu.Unlock()

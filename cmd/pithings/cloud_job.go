@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pithings/awsiot/cloud"
+	"pithings/quietlog"
 	"pithings/spool/control"
 )
 
@@ -136,15 +139,24 @@ func (o *cloudJobs) list() *cobra.Command {
 				return err
 			}
 			return o.print.print(c, all, func(w *tabwriter.Writer) {
-				fmt.Fprintln(w, "THING\tJOB\tSTATUS\tSINCE")
+				fmt.Fprintln(w, "THING\tJOB\tSTATUS\tSINCE\tDETAILS")
 				for _, e := range all {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Thing, e.Job, e.Status, local(e.Updated))
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.Thing, e.Job, e.Status, local(e.Updated), jobDetails(e.Details))
 				}
 			})
 		},
 	}
 	c.Flags().BoolVar(&o.print.json, "json", false, "print JSON")
 	return c
+}
+
+// jobDetails are the details of a job on one line. They come from a device.
+func jobDetails(details map[string]string) string {
+	var all []string
+	for _, k := range slices.Sorted(maps.Keys(details)) {
+		all = append(all, quietlog.OneLine(k+": "+details[k]))
+	}
+	return string(safe([]byte(quietlog.Clip(strings.Join(all, ", "), 160))))
 }
 
 func (o *cloudJobs) cancel() *cobra.Command {

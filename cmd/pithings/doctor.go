@@ -12,6 +12,7 @@ import (
 	"pithings/agent"
 	"pithings/agent/config"
 	"pithings/agent/doctor"
+	"pithings/conf"
 	"pithings/hw/probe"
 	"pithings/mqttlink/clock"
 	"pithings/spool/control"
@@ -75,19 +76,20 @@ func examine(ctx context.Context, mock bool, file string, log *slog.Logger) (doc
 	return examineParts(ctx, mock, cfg, doctor.Configuration(file, cfg, append(warnings, more...), err), log)
 }
 
-// diagnosis is what an agent looks at when it is asked from afar: the configuration with which
-// it would start, and the parts, on a board of its own. cfg is the one that runs without a file.
-func (o *runOptions) diagnosis(ctx context.Context, cfg *config.Config) (doctor.Report, error) {
+// diagnose is examine for an agent that is asked from afar: it looks at the configuration with
+// which the agent would start, and the parts, on a board of its own. cfg is the one with which
+// it has started, and reread, if not nil, reads that of the file again.
+func diagnose(ctx context.Context, mock bool, cfg *config.Config, file string, reread func(config.Over) (*config.Config, []conf.Warning, error), over config.Over) (doctor.Report, error) {
 	log := slog.New(slog.DiscardHandler)
-	if o.reread == nil {
-		return examineParts(ctx, o.mock, cfg, nil, log)
+	if reread == nil {
+		return examineParts(ctx, mock, cfg, nil, log)
 	}
-	now, warnings, err := o.reread(config.Accepted(o.usualState))
-	report := doctor.Configuration(o.config, now, warnings, err)
-	if err != nil {
-		now = cfg
+	now, warnings, err := reread(over)
+	report := doctor.Configuration(file, now, warnings, err)
+	if err == nil {
+		cfg = now
 	}
-	return examineParts(ctx, o.mock, now, report, log)
+	return examineParts(ctx, mock, cfg, report, log)
 }
 
 // examineParts adds to a report what is found of the machine and of the parts of a

@@ -128,12 +128,7 @@ func (o *runOptions) read(c *cobra.Command, over config.Over) (_ *config.Config,
 
 // usualState is the state folder of a configuration; "" is that there is none yet, as that of a
 // simulation.
-func (o *runOptions) usualState(c *config.Config) string {
-	if c.State == "" && o.mock {
-		return ""
-	}
-	return usualState(c)
-}
+func (o *runOptions) usualState(c *config.Config) string { return usualStateOf(c, o.mock) }
 
 // runOptions are the flags of every command that runs an agent.
 type runOptions struct {
@@ -212,7 +207,9 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 		Ready:      system.ready,
 		Pulse:      system.pulse,
 		Load:       o.reread, Level: level, Reloading: system.reloading,
-		Doctor:  func(ctx context.Context) (doctor.Report, error) { return o.diagnosis(ctx, cfg) },
+		Doctor: func(ctx context.Context) (doctor.Report, error) {
+			return diagnose(ctx, o.mock, cfg, o.config, o.reread, config.Accepted(o.usualState))
+		},
 		Version: version,
 		Log:     log,
 	})

@@ -58,10 +58,18 @@ func usualState(c *config.Config) string {
 	return dir
 }
 
+// usualStateOf is usualState, but for a simulation that has no folder yet.
+func usualStateOf(c *config.Config, mock bool) string {
+	if c.State == "" && mock {
+		return ""
+	}
+	return usualState(c)
+}
+
 // loadConfig reads a configuration as run would, but for settings from afar.
 func loadConfig(file string, mock bool) (*config.Config, []conf.Warning, error) {
-	o := runOptions{mock: mock}
-	return config.LoadWith(file, os.Environ(), config.With{Mock: mock, State: o.usualState})
+	state := func(c *config.Config) string { return usualStateOf(c, mock) }
+	return config.LoadWith(file, os.Environ(), config.With{Mock: mock, State: state})
 }
 
 // singleState returns the folder of a command that runs one thing, or publishes by

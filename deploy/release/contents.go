@@ -10,7 +10,8 @@ const docFolder = "/usr/share/doc/pithings"
 
 // placed are the files of the source that a package has as they are.
 var placed = []struct{ pattern, folder string }{
-	{"deploy/pithings.service", "/usr/lib/systemd/system"},
+	{"deploy/pithings*.service", "/usr/lib/systemd/system"},
+	{"deploy/*.socket", "/usr/lib/systemd/system"},
 	{"deploy/sysusers.d/*.conf", "/usr/lib/sysusers.d"},
 	{"deploy/udev/*.rules", "/usr/lib/udev/rules.d"},
 	{"deploy/completions/_pithings", "/usr/share/zsh/vendor-completions"},

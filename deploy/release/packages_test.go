@@ -48,6 +48,8 @@ func TestPackageHasAllItsFiles(t *testing.T) {
 		for file, want := range map[string]string{
 			"/usr/bin/pithings":                                  "-rwxr-xr-x root/root",
 			"/usr/lib/systemd/system/pithings.service":           "-rw-r--r-- root/root",
+			"/usr/lib/systemd/system/pithings-reboot.service":    "-rw-r--r-- root/root",
+			"/usr/lib/systemd/system/pithings-reboot.socket":     "-rw-r--r-- root/root",
 			"/usr/lib/sysusers.d/pithings.conf":                  "-rw-r--r-- root/root",
 			"/usr/lib/udev/rules.d/60-pithings.rules":            "-rw-r--r-- root/root",
 			"/usr/share/man/man1/pithings.1.gz":                  "-rw-r--r-- root/root",

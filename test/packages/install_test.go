@@ -26,12 +26,14 @@ things:
 // installed are files of the package, with their modes and owners. The folder of the
 // configuration is for the administrator to write and for the service to read.
 var installed = map[string]string{
-	"/usr/bin/pithings":                        "-rwxr-xr-x root root",
-	"/usr/lib/systemd/system/pithings.service": "-rw-r--r-- root root",
-	"/usr/lib/sysusers.d/pithings.conf":        "-rw-r--r-- root root",
-	"/usr/lib/udev/rules.d/60-pithings.rules":  "-rw-r--r-- root root",
-	"/usr/share/doc/pithings":                  "drwxr-xr-x root root",
-	"/etc/pithings":                            "drwxr-x--- root pithings",
+	"/usr/bin/pithings":                               "-rwxr-xr-x root root",
+	"/usr/lib/systemd/system/pithings.service":        "-rw-r--r-- root root",
+	"/usr/lib/systemd/system/pithings-reboot.service": "-rw-r--r-- root root",
+	"/usr/lib/systemd/system/pithings-reboot.socket":  "-rw-r--r-- root root",
+	"/usr/lib/sysusers.d/pithings.conf":               "-rw-r--r-- root root",
+	"/usr/lib/udev/rules.d/60-pithings.rules":         "-rw-r--r-- root root",
+	"/usr/share/doc/pithings":                         "drwxr-xr-x root root",
+	"/etc/pithings":                                   "drwxr-x--- root pithings",
 }
 
 // Installed, the package has a user and the groups of the parts, and starts nothing: there
