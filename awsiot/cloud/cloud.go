@@ -151,7 +151,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	})
 	defer unsubscribed.Wait()
 	defer end()
-	c.log.Info("serving things", "records", c.store.Len())
+	c.log.Info("serving things", "records", c.records())
 	for {
 		wake := time.NewTimer(c.wait())
 		select {
@@ -167,6 +167,13 @@ func (c *Cloud) Run(ctx context.Context) error {
 		}
 		wake.Stop()
 	}
+}
+
+// records is how many there are. Jobs may be created from the beginning.
+func (c *Cloud) records() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.store.Len()
 }
 
 // gather takes what else has arrived.
