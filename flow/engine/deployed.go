@@ -57,7 +57,10 @@ func (d *deployed) child(ctx context.Context, flow string, parent *execution, ar
 	if err != nil {
 		return nil, nil, err
 	}
-	return x, func() { d.tasks.Go(x.run) }, nil
+	return x, func() {
+		x.record()
+		d.tasks.Go(x.run)
+	}, nil
 }
 
 // trigger returns a trigger with the flows that it starts.

@@ -551,6 +551,11 @@ func TestStartAndFire(t *testing.T) {
 		if err != nil || !strings.Contains(id, "_Manual_") {
 			t.Errorf("got %s, %v", id, err)
 		}
+		r.record.mu.Lock()
+		if _, ok := r.record.began[id]; !ok {
+			t.Errorf("%s is returned before it is recorded", id)
+		}
+		r.record.mu.Unlock()
 		synctest.Wait()
 		if got := r.camera.called(); got != "capturemap[n:6] capturemap[n:6] capturemap[n:6]" {
 			t.Errorf("got %s", got)

@@ -118,6 +118,7 @@ func (r *runner) run(s *starting) string {
 	x := newExecution(r.s.ctx, r.s, r.program(), s.occasion, nil)
 	x.begin(s.args)
 	r.add(x)
+	x.record()
 	r.s.tasks.Go(x.run)
 	return x.ID
 }

@@ -8,12 +8,16 @@ import (
 	"pithings/flow"
 )
 
-// run runs an execution from its start.
-func (x *execution) run() {
-	x.mu.Lock()
+// record notes the start of an execution, before it runs: who gets its id finds it.
+func (x *execution) record() {
 	if x.s.recorder != nil {
 		x.s.recorder.Started(x.Execution)
 	}
+}
+
+// run runs an execution from its start.
+func (x *execution) run() {
+	x.mu.Lock()
 	x.event(flow.ExecutionStarted, flow.EventPayload{Trigger: x.Trigger, Input: x.occasion.event})
 	ready := x.startable(x.p.start)
 	over := x.active == 0 // all steps were skipped
