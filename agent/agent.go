@@ -152,16 +152,17 @@ func (a *Agent) build() error {
 	a.links.pulse = a.o.Pulse
 	a.things = &thingService{folder: &a.folder, board: a.o.Board, links: a.links, web: a.web, events: &a.events, transcript: transcript,
 		current: a.current, version: a.o.Version, repeats: quietlog.NewRepeats(a.log), pulse: a.o.Pulse, log: a.log}
-	flows := &flowService{folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, given: a.o.Flows, changing: &a.changing, log: a.log}
+	quarantine := &quarantine{folder: &a.folder, links: a.links, log: a.log}
+	flows := &flowService{quarantine: quarantine, folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, given: a.o.Flows, changing: &a.changing, log: a.log}
 	socket := &controlService{folder: &a.folder, wanted: a.links.queues.any, shared: a.o.Shared, log: a.log}
-	gateway := &gatewayService{folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, log: a.log}
+	gateway := &gatewayService{quarantine: quarantine, folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, log: a.log}
 	restart := func() { a.fail(errRestart) }
-	for _, s := range []Service{a.links, socket, a.things, flows, gateway,
-		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart, &a.doctor}},
+	for _, s := range []Service{a.links, quarantine, socket, a.things, flows, gateway,
+		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart, &a.doctor, quarantine}},
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
 			of: &jobService{links: a.links, flows: flows, doctor: &a.doctor, current: a.current, things: a.things.targets,
 				accept: a.AcceptLater, outcome: a.outcome, restart: restart, rebooter: rebootSocket, run: sync.OnceValue(jobs.ThisBoot)}},
-		&optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a}},
+		&optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a, quarantine}},
 		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},
 		&optional{name: "presence", config: a.current, log: a.log, links: a.links, of: presences{a.links}},
 		&optional{name: "refuse", config: a.current, log: a.log, links: a.links, of: refusals{a.links}},
@@ -170,6 +171,7 @@ func (a *Agent) build() error {
 			return err
 		}
 	}
+	quarantine.open(a.config) // before the first message
 	if err := a.links.openAll(a.config); err != nil {
 		return err
 	}

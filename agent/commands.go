@@ -19,6 +19,7 @@ type commands struct {
 	reconfigure func(ctx context.Context, changes device.Values) (result device.Values, apply func(), err error)
 	restart     func() // begins the end of the agent
 	doctor      *diagnosis
+	quarantine  *quarantine
 }
 
 // settings are those of optional.
@@ -27,15 +28,16 @@ func (commands) settings(c *config.Config) (any, bool) {
 }
 
 func (s commands) open(c *config.Config, log *slog.Logger) (opened, error) {
-	link, all := s.links.of(""), s.things.targets()
+	link, id := s.links.managing()
+	all := s.things.targets()
 	var diagnose func(context.Context) (device.Values, error)
 	if s.doctor.examine != nil {
 		diagnose = s.doctor.values
 	}
-	return command.New(command.Options{Settings: c.AWSIoT.Command, Device: link.ClientID(), Link: link,
+	return command.New(command.Options{Settings: c.AWSIoT.Command, Device: id, Link: link,
 		Dir:         filepath.Join(s.links.folder.Dir, "commands"),
 		Things:      func() []command.Thing { return all },
-		Reconfigure: s.reconfigure, Restart: s.restart, Diagnose: diagnose,
+		Reconfigure: s.reconfigure, Restart: s.restart, Diagnose: diagnose, Quarantined: s.quarantine.on,
 		Clock: s.links.clock, Log: log}), nil
 }
 

@@ -22,8 +22,8 @@ func (defence) settings(c *config.Config) (any, bool) {
 }
 
 func (s defence) open(c *config.Config, log *slog.Logger) (opened, error) {
-	link := s.links.of("")
-	return defender.New(defender.Options{Settings: c.AWSIoT.Defender, Thing: link.ClientID(), Link: link,
+	link, id := s.links.managing()
+	return defender.New(defender.Options{Settings: c.AWSIoT.Defender, Thing: id, Link: link,
 		Dir: filepath.Join(s.links.folder.Dir, "defender"), Value: s.things.value, Clock: s.links.clock, Log: log}), nil
 }
 

@@ -23,6 +23,8 @@ const flowsName = "flows"
 // flowService is the flows of the configuration and those deployed in the state folder. A
 // reload makes them anew.
 type flowService struct {
+	quarantine *quarantine
+
 	folder   *folder
 	links    *links
 	things   *thingService
@@ -95,15 +97,16 @@ func (s *flowService) open(all *config.Config) error {
 	own := map[string]flowhost.Thing{}
 	for _, p := range s.things.parts {
 		t, c := p.Thing, &p.made
-		own[t.Name()] = flowhost.Thing{Device: t, Looks: things.KindOf(c.Type).Describe(c.Settings, c.Topics)}
+		own[t.Name()] = flowhost.Thing{Device: s.quarantine.actor(t), Looks: things.KindOf(c.Type).Describe(c.Settings, c.Topics)}
 	}
 	services, err := serviceOptions(&all.Services)
 	if err != nil {
 		return err
 	}
+	services.Closed = s.quarantine.check
 	parts := flowhost.Parts{State: s.folder.Dir, Things: own, Services: services, Clock: s.clock, Log: s.log}
 	if shared := s.links.of(""); shared != nil {
-		parts.Link = shared
+		parts.Link = commander{shared, s.quarantine}
 	}
 	f, err := flowhost.Open(parts)
 	if err != nil {

@@ -32,6 +32,8 @@ const gatewayName = "gateway"
 // gatewayService is the gateway of the configuration. A reload makes it anew if its settings,
 // its scripts or the things have changed. Without settings there is none.
 type gatewayService struct {
+	quarantine *quarantine
+
 	folder *folder
 	links  *links
 	things *thingService
@@ -80,7 +82,7 @@ func (s *gatewayService) open(c *config.Config, before *gateway.Gateway) error {
 	if err := s.folder.own(); err != nil {
 		return err
 	}
-	web, err := gatewayWeb(&c.Services)
+	web, err := gatewayWeb(&c.Services, s.quarantine.check)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
@@ -153,7 +155,7 @@ func (s *gatewayService) Close() error {
 // fieldThings are the things as the gateway sees them.
 func (s *gatewayService) fieldThings() (all []field.Thing) {
 	for _, p := range s.things.parts {
-		t := field.Thing{Name: p.Name(), Actor: p.Thing, Model: things.KindOf(p.made.Type).Describe(p.made.Settings, p.made.Topics).Model}
+		t := field.Thing{Name: p.Name(), Actor: s.quarantine.actor(p.Thing), Model: things.KindOf(p.made.Type).Describe(p.made.Settings, p.made.Topics).Model}
 		if m, ok := p.Thing.(things.Measuring); ok {
 			t.Quantities = func() []device.Quantity { return m.Quantities() }
 		}
@@ -184,11 +186,12 @@ func hardwareAddress() string {
 
 // gatewayWeb bounds the requests of scripts as those of flows: services.allow_hosts has the
 // hosts that they reach.
-func gatewayWeb(c *config.Services) (*service.Services, error) {
+func gatewayWeb(c *config.Services, closed func() error) (*service.Services, error) {
 	o, err := serviceOptions(c)
 	if err != nil {
 		return nil, err
 	}
+	o.Closed = closed
 	params := map[string]device.ValueType{"url": device.StringType, "body": device.StringType}
 	request := func(method string) flow.ServiceAction {
 		return flow.ServiceAction{Params: params, Method: method, URL: "${url}"}

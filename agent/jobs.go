@@ -37,8 +37,8 @@ func (*jobService) settings(c *config.Config) (any, bool) {
 }
 
 func (s *jobService) open(c *config.Config, log *slog.Logger) (opened, error) {
-	link := s.links.of("")
-	return jobs.New(jobs.Options{Link: link, Thing: link.ClientID(), Now: s.run(), Log: log,
+	link, id := s.links.managing()
+	return jobs.New(jobs.Options{Link: link, Thing: id, Now: s.run(), Log: log,
 		Store: jobs.File(filepath.Join(s.links.folder.Dir, "jobs", "job")),
 		Handlers: jobs.Allowed(map[string]jobs.Handler{
 			jobs.UpdateConfig: s.updateConfig,

@@ -39,7 +39,8 @@ type links struct {
 	changed   changes
 	followers followers
 
-	mu     sync.RWMutex // of what a reload changes
+	mu     sync.RWMutex // of what a reload changes, and held
+	held   bool         // see hold
 	shared *mqttlink.Link
 	own    map[string]*mqttlink.Link // by thing
 	names  []string                  // of things with a connection of their own, in order
@@ -181,6 +182,9 @@ func (l *links) openAll(c *config.Config) error {
 func (l *links) set(name string, link *mqttlink.Link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if link != nil {
+		link.Hold(l.held)
+	}
 	switch {
 	case name == "":
 		l.shared = link
@@ -237,6 +241,26 @@ func (l *links) open(name, id string, m *config.MQTT, log *slog.Logger) (*mqttli
 	}
 	o.Outbox, o.KeepDeadLetter = box, queue.KeepDeadLetter(l.folder.QueueDir(id))
 	return mqttlink.New(o)
+}
+
+// hold holds all connections, and those to come, or lets them go (mqttlink.Link.Hold).
+func (l *links) hold(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = on
+	if l.shared != nil {
+		l.shared.Hold(on)
+	}
+	for _, link := range l.own {
+		link.Hold(on)
+	}
+}
+
+// managing returns the shared connection for the services by which this device is managed, also
+// while connections are held, and its client id.
+func (l *links) managing() (link mqttlink.Client, id string) {
+	shared := l.of("")
+	return shared.Past(), shared.ClientID()
 }
 
 // endpoint is where a connection goes: to the embedded broker when it has none.

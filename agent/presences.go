@@ -20,8 +20,8 @@ func (presences) settings(c *config.Config) (any, bool) {
 }
 
 func (s presences) open(c *config.Config, log *slog.Logger) (opened, error) {
-	link := s.links.of("")
-	return lifecycle.New(lifecycle.Options{Settings: c.AWSIoT.Presence, Client: link.ClientID(), Principal: principal(&c.MQTT), Link: link, Log: log}), nil
+	link, id := s.links.managing()
+	return lifecycle.New(lifecycle.Options{Settings: c.AWSIoT.Presence, Client: id, Principal: principal(&c.MQTT), Link: link, Log: log}), nil
 }
 
 // principal is AWS's name for a connection's certificate; "" without a certificate, or with one
@@ -47,6 +47,6 @@ func (refusals) settings(c *config.Config) (any, bool) {
 }
 
 func (s refusals) open(c *config.Config, log *slog.Logger) (opened, error) {
-	link := s.links.of("")
-	return refuse.New(refuse.Options{Settings: c.AWSIoT.Refuse, Thing: link.ClientID(), Link: link, Log: log}), nil
+	link, id := s.links.managing()
+	return refuse.New(refuse.Options{Settings: c.AWSIoT.Refuse, Thing: id, Link: link, Log: log}), nil
 }

@@ -19,6 +19,8 @@ import (
 type shadows struct {
 	links *links
 	agent *Agent
+
+	quarantine *quarantine
 }
 
 // settings are those of optional: which things there are is all that the service has to be made
@@ -57,9 +59,9 @@ func (s shadows) open(c *config.Config, log *slog.Logger) (opened, error) {
 			return d.thing(ctx, name, desired)
 		})})
 	}
-	link := s.links.of("")
+	link, id := s.links.managing()
 	var err error
-	if d.Service, err = shadow.New(shadow.Options{Link: link, Thing: link.ClientID(), Shadows: list, Log: log}); err != nil {
+	if d.Service, err = shadow.New(shadow.Options{Link: link, Thing: id, Shadows: list, Log: log}); err != nil {
 		return nil, err
 	}
 	return d, d.Report("", map[string]any{"version": s.agent.o.Version})
@@ -111,6 +113,13 @@ func (d *deviceShadows) device(ctx context.Context, desired map[string]any) shad
 		return shadow.Outcome{Rejected: map[string]string{"": err.Error()}}
 	}
 	wrong := map[string]string{}
+	quarantine, err := parseSwitch(state, quarantineKey) // before all else
+	if err == nil {
+		err = d.quarantine.set(quarantine.on)
+	}
+	if err != nil {
+		wrong[quarantineKey] = err.Error()
+	}
 	debug, err := parseSwitch(state, debugKey)
 	if err != nil {
 		wrong[debugKey] = err.Error()
@@ -131,7 +140,8 @@ func (d *deviceShadows) device(ctx context.Context, desired map[string]any) shad
 	reported := keys.Afar()
 	keys.As(reported, state)
 	reported[debugKey] = debug.as(c.Log.Level == "debug")
-	return d.outcome("", desired, reported, rejected, debugKey)
+	reported[quarantineKey] = quarantine.as(d.quarantine.on())
+	return d.outcome("", desired, reported, rejected, debugKey, quarantineKey)
 }
 
 // thing applies what is desired in the shadow of a thing.

@@ -3,6 +3,7 @@ package mqttlink
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"pithings/mqttlink/endpoint"
 	"pithings/pulse"
@@ -15,6 +16,7 @@ type base struct {
 	endpoint endpoint.Endpoint
 	quiet    *quietlog.Repeats
 	counts   counts
+	holding  atomic.Bool // see Link.Hold
 }
 
 // loop adds a loop of the link to its pulse; what is "" for that of Run.

@@ -23,6 +23,8 @@ var (
 	// ErrUnqueued says that a message is not to be queued, and that the network did not
 	// take it at once: it was not taken.
 	ErrUnqueued = errors.New("the network did not take it at once")
+	// ErrHeld says that nothing is sent from the outbox, because of Link.Hold.
+	ErrHeld = errors.New("the connection is held")
 	// ErrEnded says that Run has returned.
 	ErrEnded = errors.New("the link has ended")
 )

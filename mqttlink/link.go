@@ -28,6 +28,9 @@ type Link struct {
 	local   atomic.Pointer[netip.Addr] // our address in the last connection
 	current atomic.Pointer[sender]     // of the session that runs
 
+	beginning sync.Mutex
+	began     chan struct{} // closed, and made anew, when a session has a sender
+
 	publishing sync.RWMutex // held to write when Run ends: no Publish slips in after the last look
 	closed     bool
 }
@@ -42,7 +45,7 @@ func New(o Options) (*Link, error) {
 	}
 	b := &base{o: o, endpoint: e, quiet: quietlog.NewRepeats(o.Log)}
 	b.counts.s.Since = time.Now()
-	l := &Link{}
+	l := &Link{began: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	q := newQueue(b)
 	l.parts = parts{base: b, queue: q, subs: newSubscriptions(l.ctx, b), suspects: newSuspects(b), carry: &carry{
@@ -65,17 +68,17 @@ func (l *Link) Presence() (p Presence, ok bool) { return l.o.presence() }
 
 // Subscribe implements Client.
 func (l *Link) Subscribe(filter string, qos byte, h Handler) (cancel func(), err error) {
-	return l.subs.subscribe([]string{filter}, qos, h, false)
+	return l.subs.subscribe([]string{filter}, qos, l.unlessHeld(h), false)
 }
 
 // SubscribeAll implements Client.
 func (l *Link) SubscribeAll(filters []string, qos byte, h Handler) (cancel func(), err error) {
-	return l.subs.subscribe(filters, qos, h, false)
+	return l.subs.subscribe(filters, qos, l.unlessHeld(h), false)
 }
 
 // SubscribeInline implements Inline.
 func (l *Link) SubscribeInline(filter string, qos byte, h Handler) (cancel func(), err error) {
-	return l.subs.subscribe([]string{filter}, qos, h, true)
+	return l.subs.subscribe([]string{filter}, qos, l.unlessHeld(h), true)
 }
 
 // Connected reports whether a session with the broker is established.
@@ -99,6 +102,7 @@ func (l *Link) Stats() Stats {
 	if l.queue.waiting.Load() {
 		s.Waiting = b.Messages
 	}
+	s.Held = l.holding.Load()
 	s.Missed, s.Refusals = l.subs.missed.Load(), l.subs.refusals()
 	return s
 }

@@ -166,6 +166,7 @@ type Stats struct {
 	Refusals    []string // filters that the broker refuses
 	Excluded    []string // topics whose messages become dead letters without being sent
 	TakenOver   bool     // another client uses the client id
+	Held        bool     // see Link.Hold
 }
 
 // counts are a link's Stats as far as they are counted.

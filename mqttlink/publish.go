@@ -116,7 +116,7 @@ func (l *Link) offer(r *outbox.Record, delivered func()) (err error, done bool) 
 }
 
 // open reports whether messages may be put into the outbox now.
-func (l *Link) open() bool { return l.o.MaxQueued != 0 || l.Connected() }
+func (l *Link) open() bool { return l.o.MaxQueued != 0 || l.Connected() && !l.holding.Load() }
 
 // record returns m as the outbox keeps it, undated.
 func record(m Message) outbox.Record {

@@ -136,6 +136,9 @@ func (q *queue) flush(ctx context.Context, ended <-chan struct{}) error {
 		if n == 0 {
 			return nil
 		}
+		if q.holding.Load() {
+			return fmt.Errorf("%d messages are not delivered: %w", n, ErrHeld)
+		}
 		select {
 		case <-emptied:
 		case <-ctx.Done():

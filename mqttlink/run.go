@@ -109,7 +109,13 @@ func (l *Link) awaitPlausible(ctx context.Context) bool {
 }
 
 // online implements owner.
-func (l *Link) online(s *sender) { l.current.Store(s) }
+func (l *Link) online(s *sender) {
+	l.current.Store(s)
+	l.beginning.Lock()
+	defer l.beginning.Unlock()
+	close(l.began)
+	l.began = make(chan struct{})
+}
 
 // held implements owner.
 func (l *Link) held() {

@@ -186,6 +186,14 @@ func (s *sender) prove(f *outgoing) bool {
 func (s *sender) next() (t turn, ok bool) {
 	for {
 		s.turns.Work()
+		if s.holding.Load() {
+			s.turns.Wait()
+			s.drain.Rest()
+			if !s.rest() {
+				return t, false
+			}
+			continue
+		}
 		t, ok, err := s.order.next()
 		s.turns.Wait()
 		switch {
@@ -302,7 +310,7 @@ func (s *sender) noteFilledIn(r *outbox.Record) {
 // be done now.
 func (s *sender) offer(r *outbox.Record, delivered func()) (err error, ok bool) {
 	box := s.queue.box
-	if box.Safety() == outbox.InMemory || undated(r) || !s.conn.Light(len(r.Topic)+len(r.Payload)) || !s.mu.TryLock() {
+	if s.holding.Load() || box.Safety() == outbox.InMemory || undated(r) || !s.conn.Light(len(r.Topic)+len(r.Payload)) || !s.mu.TryLock() {
 		return nil, false
 	}
 	if free := s.free(r); !free || r.QoS == 0 {

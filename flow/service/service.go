@@ -41,6 +41,8 @@ type Options struct {
 	Timeout time.Duration
 	// RootCAs are the certificate authorities for https. Default: the system's.
 	RootCAs *x509.CertPool
+	// Closed, if not nil, returns why no service may be called at this moment, or nil.
+	Closed func() error
 }
 
 // ErrRefused: the rules forbid the request.
@@ -131,6 +133,11 @@ func (e StatusError) ErrorName() string { return fmt.Sprintf("HTTP%d", e.Status)
 // Call implements engine.Services. The answer is the JSON value of the response,
 // the text of one that is no JSON, or null if it has no body.
 func (s *Services) Call(ctx context.Context, service, action string, input flow.Values) (any, error) {
+	if s.o.Closed != nil {
+		if err := s.o.Closed(); err != nil {
+			return nil, err
+		}
+	}
 	m, ok := s.model(service)
 	if !ok {
 		return nil, fmt.Errorf("there is no web service %q%s", service, suggest.From(service, slices.Sorted(maps.Keys(s.models))))

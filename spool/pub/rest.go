@@ -28,6 +28,9 @@ func Why(l *mqttlink.Link, c *clock.Clock) string {
 	if trouble := troubleOf(l, c); trouble != "" {
 		return trouble
 	}
+	if l.Stats().Held {
+		return "this device is in quarantine, where its queues are held"
+	}
 	if l.Connected() {
 		return l.Endpoint().String() + " has not acknowledged it yet"
 	}

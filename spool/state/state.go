@@ -17,6 +17,7 @@
 //	things/NAME/   what a thing keeps over restarts; package things
 //	single/NAME/   the state folders of commands that run one thing
 //	config/        the settings that were accepted from afar; package spool/accepted
+//	quarantine     since when this device is in quarantine, if it is
 //	commands/      which commands have run; package awsiot/command
 //	defender/      the id of the last report; package awsiot/defender
 //	identity/      key, certificate and name at the broker; package awsiot/provision
