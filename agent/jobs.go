@@ -125,7 +125,8 @@ func (s *jobService) diagnose(ctx context.Context, j *jobs.Job) jobs.Result {
 			Result *Findings `json:"result"`
 		}{j.ID, found})
 		if err == nil {
-			err = s.links.of("").Publish(ctx, mqttlink.Message{Topic: to, Payload: payload, QoS: 1})
+			link, _ := s.links.managing()
+			err = link.Publish(ctx, mqttlink.Message{Topic: to, Payload: payload, QoS: 1})
 		}
 		if err != nil {
 			return jobs.Fail("the diagnosis could not be published: " + err.Error())

@@ -128,7 +128,9 @@ func TestShadowThroughMosquitto(t *testing.T) {
 	binary.Need(t, "mosquitto")
 	s := newShadowed(t)
 	agent := s.run()
-	s.reported("", func(r map[string]any) bool { return r["connected"] == true && r["debug"] == "off" && r["version"] != nil })
+	s.reported("", func(r map[string]any) bool {
+		return r["connected"] == true && r["debug"] == "off" && r["version"] != nil
+	})
 	s.set("bme680", `{"interval": "200ms", "bus": "9"}`)
 	s.reported("bme680", func(r map[string]any) bool {
 		rejected, _ := r["rejected"].(map[string]any)
