@@ -301,43 +301,80 @@ func TestReadablePassword(t *testing.T) {
 	}
 }
 
-// A private key that every user can read is no secret. It is warned of once, however
+// A private key that every user can read is no secret. It is refused once, however
 // many things use it; a file that a group was given, and systemd's credentials, are not.
-func TestExposedKeyIsWarnedOf(t *testing.T) {
+func TestExposedKeyIsRefused(t *testing.T) {
 	dir := openFolder(t)
 	write(t, filepath.Join(dir, "c.pem"), "", 0o644)
 	key := write(t, filepath.Join(dir, "c.key"), "", 0o644)
 	pass := write(t, filepath.Join(dir, "pass"), "hush\n", 0o604)
 	text := "mqtt: {endpoint: mqtts://h, cert: c.pem, key: c.key, username: u, password_file: pass}\nthings: [{name: x, type: camera, mqtt: {client_id: y}}, {name: z, type: camera, device: /dev/video9}]\n"
 	path := write(t, filepath.Join(dir, "c.yaml"), text, 0o644)
-	_, warnings, err := Load(path, nil)
-	want := []string{
-		path + ":1:47: every user of this system can read the private key " + key + "; chmod o= " + key,
-		path + ":1:82: every user of this system can read the password in " + pass + "; chmod o= " + pass,
-	}
-	if err != nil || len(warnings) != 2 || warnings[0].String() != want[0] || warnings[1].String() != want[1] {
-		t.Errorf("%v\n%v\nwant %v", err, warnings, want)
+	_, _, err := Load(path, nil)
+	want := path + ":1:47: every user of this system can read the private key " + key + "; if none of them has taken it: chmod o= " + key + "\n" +
+		path + ":1:82: every user of this system can read the password in " + pass + "; if none of them has taken it: chmod o= " + pass
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %v", err, want)
 	}
 	write(t, key, "", 0o640)
 	write(t, pass, "hush\n", 0o600)
-	if _, warnings, err = Load(path, nil); err != nil || len(warnings) > 0 {
+	if _, warnings, err := Load(path, nil); err != nil || len(warnings) > 0 {
 		t.Errorf("%v %v", err, warnings)
+	}
+	write(t, key, "", 0o642) // who can write it can make it another's
+	if _, _, err := Load(path, nil); err == nil || !strings.Contains(err.Error(), "chmod o= "+key) {
+		t.Error(err)
 	}
 	credentials := filepath.Join(dir, "credentials")
 	if err := os.Mkdir(credentials, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(credentials, "c.key"), "", 0o444)
-	if _, warnings, err = Load(path, []string{"CREDENTIALS_DIRECTORY=" + credentials}); err != nil || len(warnings) > 0 {
+	if _, warnings, err := Load(path, []string{"CREDENTIALS_DIRECTORY=" + credentials}); err != nil || len(warnings) > 0 {
 		t.Errorf("%v %v", err, warnings)
 	}
-	if _, warnings, err = ParseConnection("command line", []byte(`{"mqtt":{"endpoint":"mqtts://h","cert":"a","key":"`+write(t, key, "", 0o644)+`"}}`)); err != nil || len(warnings) != 1 {
-		t.Errorf("%v %v", err, warnings)
+	if _, _, err := ParseConnection("command line", []byte(`{"mqtt":{"endpoint":"mqtts://h","cert":"a","key":"`+write(t, key, "", 0o644)+`"}}`)); err == nil || !strings.Contains(err.Error(), "chmod o= "+key) {
+		t.Error(err)
 	}
 }
 
-// So are the embedded broker's.
-func TestExposedSecretsOfTheBrokerAreWarnedOf(t *testing.T) {
+// Each key of the configuration that names a file with a secret is looked at, in whatever list it is.
+func TestEveryFileWithASecretIsRefused(t *testing.T) {
+	dir := openFolder(t)
+	if err := os.Mkdir(filepath.Join(dir, "secrets"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := func(name string) string { return write(t, filepath.Join(dir, name), "hush\n", 0o604) }
+	token := file("secrets/api token")
+	text := "mqtt: {endpoint: mqtts://h, cert: /c, key: " + file("a") + ", username: u, password_file: " + file("b") + "}\n" +
+		"broker: {listen: \"127.0.0.1:1883\", tls: {cert: /c, key: " + file("c") + "}, users: [{name: u, password_file: " + file("d") + "}]}\n" +
+		"http: {token_file: " + file("e") + ", listen: \"0.0.0.0:8080\"}\nservices: {secrets: " + filepath.Join(dir, "secrets") + "}\n" +
+		"things: [{name: x, type: camera, mqtt: {client_id: y, cert: /c, key: " + file("f") + ", username: u, password_file: " + file("g") + "}}]\n"
+	_, _, err := Load(write(t, filepath.Join(dir, "c.yaml"), text, 0o600), nil)
+	if err == nil {
+		t.Fatal("nothing is refused")
+	}
+	for name := range strings.SplitSeq("abcdefg", "") {
+		if want := "chmod o= " + filepath.Join(dir, name); strings.Count(err.Error(), want+"\n")+strings.Count(err.Error()+"$", want+"$") != 1 {
+			t.Errorf("%s is not refused once:\n%v", name, err)
+		}
+	}
+	if !strings.Contains(err.Error(), "chmod o= '"+token+"'") {
+		t.Errorf("the secrets of services are not looked at:\n%v", err)
+	}
+	secrets := 0
+	for _, f := range conf.Leaves(new(Config)) {
+		if base := f.Path[strings.LastIndexByte(f.Path, '.')+1:]; f.Tag.Get("file") == "credential" && (base == "key" || strings.HasSuffix(base, "_file")) {
+			secrets++
+		}
+	}
+	if secrets != 7 { // a to g
+		t.Errorf("there are %d keys with the file of a secret: look at the new one, too", secrets)
+	}
+}
+
+// So are the embedded broker's. The configuration, which holds more than hashes, is warned of.
+func TestExposedSecretsOfTheBrokerAreRefused(t *testing.T) {
 	dir := openFolder(t)
 	for _, name := range []string{"b.key", "hashes"} {
 		write(t, filepath.Join(dir, name), "", 0o644)
@@ -347,20 +384,27 @@ func TestExposedSecretsOfTheBrokerAreWarnedOf(t *testing.T) {
 		"things: [{name: x, type: camera}]\n"
 	path := write(t, filepath.Join(dir, "c.yaml"), text, 0o644)
 	_, warnings, err := Load(path, nil)
-	if err != nil {
-		t.Fatal(err)
+	if err == nil {
+		t.Fatal("nothing is refused")
+	}
+	var got []string
+	for line := range strings.Lines(err.Error()) {
+		got = append(got, line)
+	}
+	for _, w := range warnings {
+		got = append(got, w.String())
 	}
 	want := []string{
-		":3:27: every user of this system can read the private key " + filepath.Join(dir, "b.key") + "; chmod o= ",
-		":5:32: every user of this system can read the password hashes in " + filepath.Join(dir, "hashes") + "; chmod o= ",
+		":3:27: every user of this system can read the private key " + filepath.Join(dir, "b.key") + "; if none of them has taken it: chmod o= ",
+		":5:32: every user of this system can read the password hashes in " + filepath.Join(dir, "hashes") + "; if none of them has taken it: chmod o= ",
 		":7:32: every user of this system can read the password hash in this file; chmod o-r " + path,
 	}
-	if len(warnings) != len(want) {
-		t.Fatalf("%v", warnings)
+	if len(got) != len(want) {
+		t.Fatalf("%q", got)
 	}
 	for i, w := range want {
-		if got := warnings[i].String(); !strings.HasPrefix(got, path+w) {
-			t.Errorf("%s\nwant %s%s", got, path, w)
+		if !strings.HasPrefix(got[i], path+w) {
+			t.Errorf("%s\nwant %s%s", got[i], path, w)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 const envPrefix = "PITHINGS_"
 
 // envOther are variables of ours that are no keys of the configuration:
-// PITHINGS_CONFIG names the file, for the command line.
-var envOther = []string{"PITHINGS_CONFIG"}
+// PITHINGS_CONFIG names the file, for the command line; PITHINGS_DUMPABLE allows debuggers.
+var envOther = []string{"PITHINGS_CONFIG", "PITHINGS_DUMPABLE"}
 
 // envField is a key outside the lists, as a variable.
 type envField struct {

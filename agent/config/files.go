@@ -2,8 +2,11 @@ package config
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
+	"pithings/awsiot/provision"
 	"pithings/conf"
 	"pithings/mqttlink/certs"
 	"pithings/mqttlink/durable"
@@ -108,16 +111,23 @@ func (c *Config) secrets(f func(place, file, what string)) {
 	for i, u := range c.Broker.Users {
 		f(fmt.Sprintf("broker.users[%d].password_file", i), u.PasswordFile, "password hashes in")
 	}
+	if c.Services.Secrets == "" {
+		return
+	}
+	entries, _ := os.ReadDir(c.Services.Secrets) // what is wrong with the folder agent.Check reports
+	for _, e := range entries {
+		f("services.secrets", filepath.Join(c.Services.Secrets, e.Name()), "secret in")
+	}
 }
 
-// warnExposed warns of secrets in files that every user of this system can read: in
-// files of their own, each named once however many connections use it, and in the
-// configuration.
-func warnExposed(r *conf.Report, c *Config) {
+// refuseExposed refuses secrets that every user of this system can read in files of their own, each
+// named once however many connections use it, and warns of those in the configuration, which holds
+// other things, too.
+func refuseExposed(r *conf.Report, c *Config) {
 	named := map[string]bool{"": true}
 	c.secrets(func(place, file, what string) {
 		if !named[file] && certs.Exposed(file) {
-			r.Warn(place, "every user of this system can read the %s %s; chmod o= %s", what, file, file)
+			r.Bad(place, "every user of this system can read the %s %s; if none of them has taken it: chmod o= %s", what, file, provision.Quote(file))
 		}
 		named[file] = true
 	})

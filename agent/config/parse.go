@@ -65,7 +65,7 @@ func ParseConnection(source string, data []byte) (*Config, []conf.Warning, error
 func (d *decoder) connectionOf(data []byte, env []string) (*Config, []conf.Warning, error) {
 	c := d.config(data, env, false, false)
 	readPasswords(d.Report, c)
-	warnExposed(d.Report, c)
+	refuseExposed(d.Report, c)
 	return d.result(c)
 }
 
@@ -91,7 +91,7 @@ func (d *decoder) load(path string, env []string, mock bool) (*Config, []conf.Wa
 	c := d.config(data, env, path == "", mock)
 	locate(d.Report, c, env)
 	readPasswords(d.Report, c)
-	warnExposed(d.Report, c)
+	refuseExposed(d.Report, c)
 	return d.result(c)
 }
 

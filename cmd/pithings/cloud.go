@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pithings/awsiot/cloud"
+	"pithings/awsiot/provision"
 	"pithings/mqttlink"
 	"pithings/mqttlink/durable"
 	"pithings/spool/control"
@@ -87,6 +88,9 @@ func (o *cloudOptions) options() (cloud.Options, error) {
 	var err error
 	if all.CACert, err = durable.ReadFile(o.caCert, 1<<20); err != nil {
 		return all, fmt.Errorf("--issuer-cert: %w", err)
+	}
+	if err := provision.CheckGiven(o.caKey); err != nil {
+		return all, fmt.Errorf("--issuer-key: %w", err)
 	}
 	if all.CAKey, err = durable.ReadFile(o.caKey, 1<<20); err != nil {
 		return all, fmt.Errorf("--issuer-key: %w", err)

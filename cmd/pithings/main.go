@@ -16,7 +16,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	keepPrivate()
+	os.Exit(run(os.Args[1:]))
+}
 
 // run executes one command line in this process and returns its exit code.
 func run(args []string) int {

@@ -196,7 +196,8 @@ func TestAlone(t *testing.T) {
 func TestMemory(t *testing.T) {
 	const limit = 10_000_000 / 1024 // KiB
 	port := mosquitto(t)
-	p := start(t, binary.Path, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
+	open := func(c *exec.Cmd) { c.Env = append(environment(t), "PITHINGS_DUMPABLE=1") } // for users other than root
+	p := startAs(t, open, binary.Path, "run", "--mock", "--endpoint", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--listen", "127.0.0.1:0")
 	for i := range 3 {
 		p.line("Received message on topic TG_Screen/display:")
 		p.log("EXECUTION_SUCCEEDED")
