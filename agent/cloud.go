@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func newCloud(b *broker.Broker, f *folder, log *slog.Logger) (*simulatedCloud, e
 	log = log.With("service", cloudName)
 	s := &simulatedCloud{subscribed: make(chan struct{}), log: log}
 	o := mqttlink.DefaultOptions()
-	o.Endpoint, o.ClientID, o.Log = b.Endpoint(), "pithings-cloud", log
+	o.Endpoint, o.ClientID, o.Log = strings.Replace(b.Endpoint(), "mqtts:", "mqtt:", 1), "pithings-cloud", log // as links.open has it
 	o.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return b.Dial(ctx) }
 	first := sync.OnceFunc(func() { close(s.subscribed) })
 	answered := 0
