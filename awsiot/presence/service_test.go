@@ -26,7 +26,7 @@ func TestService(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx) }()
 		synctest.Wait()
-		send := func(kind string, version, at int, principal, more string) {
+		send := func(kind string, version int, at int64, principal, more string) {
 			t.Helper()
 			payload := fmt.Sprintf(`{"clientId":"pi","timestamp":%d,"eventType":%q,"sessionIdentifier":"s%d","principalIdentifier":%q,"versionNumber":%d%s}`, at, kind, version, principal, version, more)
 			if err := link.Inject(mqttlink.Message{Topic: "$aws/events/presence/" + kind + "/pi", Payload: []byte(payload)}); err != nil {
