@@ -34,6 +34,7 @@ const maxTries = 32
 // Why values are rejected that may be right.
 var (
 	errTooMany  = errors.New("one of the new values is wrong, and there are too many to find it: desire fewer at a time")
+	errNoFile   = errors.New("this agent runs without a configuration file, over which settings could stand")
 	errFile     = errors.New("the configuration file on the machine is wrong at the moment")
 	errNoShadow = errors.New("there is no thing of this name")
 )
@@ -66,7 +67,7 @@ func (d *desire) lay(a *Agent) (rejected map[string]string, r *accepted.Revision
 		return nil, nil, nil
 	}
 	if a.o.Load == nil {
-		return d.all(ErrNoReload), nil, nil
+		return d.all(errNoFile), nil, nil
 	}
 	if err := a.folder.own(); err != nil {
 		return nil, nil, err

@@ -65,7 +65,7 @@ func (q *quarantine) set(on bool) error {
 	}
 	since := time.Time{}
 	if on {
-		since = time.Now()
+		since = time.Now().Truncate(time.Second)
 	}
 	if err := q.folder.own(); err != nil {
 		return err

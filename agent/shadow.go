@@ -125,14 +125,16 @@ func (d *deviceShadows) device(ctx context.Context, desired map[string]any) shad
 		wrong[debugKey] = err.Error()
 	}
 	logs, isObject := state["log"].(map[string]any)
-	_, both := logs["level"]
+	_, own := logs["level"]
 	if debug.on && (isObject || state["log"] == nil) {
 		state["log"] = put(logs, []string{"level"}, "debug")
 	}
 	rejected := d.lay(ctx, &desire{state: state})
-	if why, no := rejected["log.level"]; no && debug.on && !both {
-		delete(rejected, "log.level")
-		wrong[debugKey] = why
+	for _, key := range []string{"log.level", "log"} { // "log" if all is rejected
+		if why, no := rejected[key]; no && debug.on && !own {
+			delete(rejected, key)
+			wrong[debugKey] = why
+		}
 	}
 	maps.Copy(rejected, wrong)
 	c := d.agent.current()

@@ -322,6 +322,27 @@ func TestShadowRollsBack(t *testing.T) {
 	s.reported("", "another", both(reports("mqtt.queue.max", 78.0), func(r map[string]any) bool { return r["rejected"] == nil }))
 }
 
+// An agent without a configuration file has shadows, and rejects what needs one; a thing whose
+// name no shadow can have is shown.
+func TestShadowWithoutFile(t *testing.T) {
+	s := underSky(t, twoThings+"  - {name: a.b, type: motion, pin: GPIO18}\n")
+	s.reported("", "the device", reports("debug", "off"))
+	if health := s.get("http://" + s.agent.WebAddr() + "/healthz"); !strings.Contains(string(health), `"a.b": {`) || !strings.Contains(string(health), "the shadow name") {
+		t.Errorf("/healthz does not show it: %s", health)
+	}
+	if n := strings.Count(s.log.String(), "thing has no shadow"); n != 1 {
+		t.Errorf("the log says so %d times", n)
+	}
+	s.stop()
+	s.load = nil
+	s.start(s.text)
+	s.desire("", `{"debug": true, "mqtt": {"window": 5}}`)
+	r := s.reported("", "why", rejects("debug", "without a configuration file"))
+	if !rejects("mqtt", "without a configuration file")(r) || !has(r, "debug", false) {
+		t.Errorf("it reports %v", r["rejected"])
+	}
+}
+
 // Nothing of the configuration that is to stay here comes into a shadow.
 func TestNoSecretInAShadow(t *testing.T) {
 	s := underSky(t, twoThings)
