@@ -40,7 +40,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"a switch alone", func(o *Options) { o.Types = []string{"switch"} }, "needs a device"},
 		{"a switch and a bulb", func(o *Options) { o.Types, o.Devices = []string{"switch", "bulb"}, 2 }, ""},
 		{"a switch before the first bulb", func(o *Options) { o.Types, o.Devices = []string{"switch", "bulb"}, 1 }, "needs a device"},
-		{"a short interval", func(o *Options) { o.Interval = time.Millisecond }, "interval"},
+		{"a short interval", func(o *Options) { o.Interval = time.Microsecond }, "interval"},
 		{"too many messages", func(o *Options) { o.Devices, o.Interval = 20000, 100*time.Millisecond }, "messages a second"},
 		{"QoS 2", func(o *Options) { o.QoS = 2 }, "QoS 0 and 1"},
 		{"no ramp", func(o *Options) { o.Ramp = 0 }, "ramp"},

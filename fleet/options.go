@@ -46,7 +46,7 @@ const (
 	MaxFarRamp   = 500     // elsewhere
 	MaxFarRate   = 5000    // elsewhere
 	Unguarded    = 100     // devices that need no TargetIsMine anywhere
-	MinInterval  = 10 * time.Millisecond
+	MinInterval  = time.Millisecond
 	MinDefender  = 300 * time.Second // more often is refused by AWS
 	defaultAlive = 30 * time.Second
 )

@@ -55,6 +55,10 @@ func (t *traffic) note(topic string, payload []byte) {
 	t.packets++
 }
 
+// burst is how many values are published at once, where the interval is shorter than the time between
+// two ticks. What is left is published at the next.
+const burst = 20
+
 // firstTemp is what the playground's devices report for ever. Ours begin there.
 const firstTemp = 30
 
@@ -125,7 +129,10 @@ func (d *Device) Wake() time.Duration {
 
 // Tick implements engine.Client.
 func (d *Device) Tick(now time.Duration, out engine.Out) {
-	if now >= d.next {
+	for range burst {
+		if now < d.next {
+			break
+		}
 		d.telemetry(now, out)
 	}
 	if d.guard >= 0 && now >= d.guard {
@@ -146,7 +153,7 @@ func (d *Device) telemetry(now time.Duration, out engine.Out) {
 	case !d.phased:
 		d.phased = true
 		d.next = now + time.Duration(float64(d.set.Interval)*d.unit())
-	case now >= d.next+d.set.Interval: // it was offline
+	case now >= d.next+max(d.set.Interval, missed): // it was offline
 		d.next = now + d.set.Interval
 	default:
 		d.next += d.set.Interval
@@ -155,6 +162,9 @@ func (d *Device) telemetry(now time.Duration, out engine.Out) {
 		d.press(out)
 	}
 }
+
+// missed is how far behind telemetry may be to be made up for.
+const missed = time.Second
 
 // pressEvery is how many values of telemetry a switch publishes for a press.
 const pressEvery = 4

@@ -204,6 +204,34 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
+// A device whose interval is shorter than the time between two ticks publishes several values at
+// each, and makes up for what it missed only if that is little.
+func TestShortIntervals(t *testing.T) {
+	set := settings()
+	set.Interval = time.Millisecond
+	d := New(set, Device{Name: "d", Kind: Telemetry})
+	c := &checker{t: t}
+	d.Online(0, c)
+	for now := 10 * time.Millisecond; now <= time.Second; now += 10 * time.Millisecond {
+		d.Tick(now, c)
+	}
+	if c.n < 1000 || c.n > 1003 { // the event, and the phase
+		t.Errorf("%d messages in a second", c.n)
+	}
+	d.Offline(time.Second)
+	c.n = 0
+	d.Online(time.Hour, c)
+	d.Tick(time.Hour+10*time.Millisecond, c)
+	if c.n != 1+10 {
+		t.Errorf("%d messages after an hour offline", c.n)
+	}
+	c.n = 0
+	d.Tick(time.Hour+time.Second, c) // a tick that came late
+	if c.n != burst {
+		t.Errorf("%d messages at once", c.n)
+	}
+}
+
 func TestKinds(t *testing.T) {
 	for i, name := range Kinds() {
 		if k, err := ParseKind(name); err != nil || k != Kind(i) || k.String() != name {
