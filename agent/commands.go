@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 
 	"pithings/agent/config"
 	"pithings/awsiot/command"
@@ -29,19 +30,39 @@ func (commands) settings(c *config.Config) (any, bool) {
 
 func (s commands) open(c *config.Config, log *slog.Logger) (opened, error) {
 	link, id := s.links.managing()
-	all := s.things.targets()
+	one := &commandService{things: s.things}
+	one.Reconfigured()
 	var diagnose func(context.Context) (device.Values, error)
 	if s.doctor.examine != nil {
 		diagnose = s.doctor.values
 	}
-	return command.New(command.Options{Settings: c.AWSIoT.Command, Device: id, Link: link,
+	one.Service = command.New(command.Options{Settings: c.AWSIoT.Command, Device: id, Link: link,
 		Dir:         filepath.Join(s.links.folder.Dir, "commands"),
-		Things:      func() []command.Thing { return all },
+		Things:      func() []command.Thing { return *one.targets.Load() },
 		Reconfigure: s.reconfigure, Restart: s.restart, Diagnose: diagnose, Quarantined: s.quarantine.on,
-		Clock: s.links.clock, Log: log}), nil
+		Clock: s.links.clock, Log: log})
+	return one, nil
 }
 
-// targets are the things that there are. A reload that changes them makes the service anew.
+// selective: a reload that changes things does not make the service anew, so that its subscription
+// stays and no command is lost.
+func (commands) selective() {}
+
+// commandService has the things of the configuration that runs: those before it until a reload is
+// through.
+type commandService struct {
+	*command.Service
+	things  *thingService
+	targets atomic.Pointer[[]command.Thing]
+}
+
+// Reconfigured implements reconfigured.
+func (s *commandService) Reconfigured() {
+	all := s.things.targets()
+	s.targets.Store(&all)
+}
+
+// targets are the things that there are.
 func (s *thingService) targets() (all []command.Thing) {
 	for _, p := range s.parts {
 		all = append(all, command.Thing{Name: p.Name(), Actor: p.Thing, Model: things.KindOf(p.made.Type).Describe(p.made.Settings, p.made.Topics).Model})

@@ -99,3 +99,53 @@ func TestCommands(t *testing.T) {
 		}
 	}
 }
+
+// A reload that changes things keeps the subscription to commands: none that comes meanwhile is lost,
+// and what comes after it meets the new things.
+func TestNoCommandIsLostInAReload(t *testing.T) {
+	l, file := accepting(t, withCommands)
+	l.until("commands", func() bool { // one that is sent before it has subscribed is lost
+		l.send("first", "read", `{"thing": "bme680"}`)
+		select {
+		case <-time.After(time.Second):
+			return false
+		case <-l.more:
+			return l.heardOn("cmd/app/first")
+		}
+	})
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const reloads = 20
+	ended := make(chan error, 1)
+	go func() {
+		for n := range reloads {
+			changed := strings.Replace(string(text), "name: bme680,", fmt.Sprintf("name: bme680, topics: {temperature: room/%d},", n), 1)
+			if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+				ended <- err
+				return
+			}
+			if did, err := l.agent.Reload(t.Context()); err != nil || len(did.Things) != 1 || len(did.Connections) > 0 {
+				ended <- fmt.Errorf("%+v: %w", did, err)
+				return
+			}
+		}
+		ended <- nil
+	}()
+	for n, reloading := 0, true; reloading; n++ {
+		if a := l.asks(fmt.Sprintf("r%d", n), "read", `{"thing": "TG_MS"}`); a.Status != "OK" { // which keeps working
+			t.Errorf("%+v", a)
+		}
+		select {
+		case err := <-ended:
+			if reloading = false; err != nil || n < reloads {
+				t.Errorf("%d commands, %v", n, err)
+			}
+		default:
+		}
+	}
+	if a := l.asks("last", "read", `{"thing": "bme680"}`); a.Status != "OK" || len(a.Result["events"].([]any)) == 0 {
+		t.Errorf("the new thing: %+v", a)
+	}
+}

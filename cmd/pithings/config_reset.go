@@ -31,7 +31,7 @@ settings are kept in the folder config of the state folder.`,
 				return err
 			}
 			if t.agent == nil {
-				return resetFolder(c, t.dir)
+				return t.resetFolder(c)
 			}
 			client := control.NewClient(t.agent.Socket)
 			defer client.Close()
@@ -49,9 +49,13 @@ settings are kept in the folder config of the state folder.`,
 }
 
 // resetFolder removes the settings in the state folder of an agent that does not run.
-func resetFolder(c *cobra.Command, dir string) error {
+func (t *target) resetFolder(c *cobra.Command) error {
+	dir := t.dir
 	r, err := accepted.Newest(dir)
 	if err == nil && (r == nil || len(r.Settings) == 0) {
+		if why := t.unreached(); why != "" { // whose settings are meant, most likely
+			return fmt.Errorf("no settings from afar are in %s; %s", dir, why)
+		}
 		_, err := fmt.Fprintf(c.OutOrStdout(), "no settings from afar are in %s\n", dir)
 		return err
 	}
