@@ -4,12 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"pithings/agent/config"
+	"pithings/conf"
+	"pithings/hw/mock"
 	"pithings/mqttlink"
+	"pithings/spool/accepted"
 )
 
 const withCommands = twoThings + "mqtt: {client_id: hall}\nawsiot: {command: {enabled: true}}\n"
@@ -147,5 +152,54 @@ func TestNoCommandIsLostInAReload(t *testing.T) {
 	}
 	if a := l.asks("last", "read", `{"thing": "bme680"}`); a.Status != "OK" || len(a.Result["events"].([]any)) == 0 {
 		t.Errorf("the new thing: %+v", a)
+	}
+}
+
+// For every key of the schema that may be changed on the machine only: a command that tries is refused
+// with the key's name, or that of the list or section that it is in, and nothing is kept.
+func TestCommandsChangeNoLocalKey(t *testing.T) {
+	l := newLab(t, mock.Options{}, withCommands)
+	l.agent.o.Load = everyKind(t)
+	l.until("commands", func() bool { // one that is sent before it has subscribed is lost
+		l.send("first", "read", `{"thing": "bme680"}`)
+		select {
+		case <-time.After(time.Second):
+			return false
+		case <-l.more:
+			return l.heardOn("cmd/app/first")
+		}
+	})
+	indices, tried := regexp.MustCompile(`\[\d*\]`), 0
+	try := func(path, change string) {
+		t.Helper()
+		tried++
+		a := l.asks(fmt.Sprintf("k%d", tried), "reconfigure", `{"config": `+change+`}`)
+		before, _, _ := strings.Cut(a.Error, " can be changed on the machine only")
+		named := before[strings.LastIndexByte(before, ' ')+1:]
+		if a.Status != "ERROR" || before == a.Error || named == "" || !strings.HasPrefix(indices.ReplaceAllString(path, "")+".", indices.ReplaceAllString(named, "")+".") {
+			t.Errorf("%s: %s is answered %+v", path, change, a)
+		}
+	}
+	c, _, err := l.agent.o.Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leaf := range conf.Leaves(new(config.Config)) {
+		if leaf.Change() == conf.Local && !strings.HasPrefix(leaf.Path, "things[]") {
+			try(leaf.Path, nested(leaf.Path, "x"))
+		}
+	}
+	for i := range c.Things {
+		for _, leaf := range conf.Leaves(&c.Things[i]) {
+			if leaf.Change() == conf.Local {
+				try("things."+leaf.Path, fmt.Sprintf(`{"things": {%q: %s}}`, c.Things[i].Name, nested(leaf.Path, "x")))
+			}
+		}
+	}
+	if tried < 100 {
+		t.Errorf("only %d keys were tried", tried)
+	}
+	if r, err := accepted.Newest(l.folder); err != nil || r != nil {
+		t.Errorf("kept: %+v, %v", r, err)
 	}
 }
