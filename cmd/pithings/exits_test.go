@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -94,5 +95,39 @@ func TestExitCodes(t *testing.T) {
 				t.Error("it does not say why")
 			}
 		})
+	}
+}
+
+// A secret that every user can read ends run with the code of a wrong configuration, and the line that
+// closes it; config check has its place.
+func TestExposedSecretEndsRun(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files have other rights there")
+	}
+	ownHome(t)
+	dir := t.TempDir()
+	for d := dir; d != filepath.Dir(os.TempDir()) && d != os.TempDir(); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pass, file := filepath.Join(dir, "pass"), filepath.Join(dir, "pithings.yaml")
+	for path, text := range map[string]string{pass: "hush\n", file: "mqtt: {endpoint: mqtts://127.0.0.1:1, username: u, password_file: pass}\nthings: [{name: x, type: camera}]\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(pass, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want := file + ":1:67: every user of this system can read the password in " + pass + "; if none of them has taken it: chmod o= " + pass
+	for command, code := range map[string]int{"run": exitConfig, "config check": exitFailure} {
+		out, errs, got := cli(t, "", append(strings.Fields(command), file)...)
+		if got != code || !strings.Contains(errs, want) || strings.Contains(out+errs, "hush") {
+			t.Errorf("%s: exit code %d, want %d and %s:\n%s%s", command, got, code, want, out, errs)
+		}
+	}
+	if _, errs, code := cli(t, "", "pub", "-e", "mqtts://127.0.0.1:1", "--username", "u", "--password-file", pass, "-t", "a", "-m", "b", "--state", t.TempDir()); code == exitOK || !strings.Contains(errs, "chmod o= "+pass) {
+		t.Errorf("pub: exit code %d: %s", code, errs)
 	}
 }

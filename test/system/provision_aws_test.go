@@ -186,7 +186,13 @@ func runsAs(t *testing.T, state, endpoint string) {
 // a device that registers there.
 func TestCloudOfTheSimulation(t *testing.T) {
 	state := t.TempDir()
-	mock := start(t, binary.Path, "run", "--mock", "--state", state, "--listen", "127.0.0.1:0")
+	file := filepath.Join(t.TempDir(), "pi.yaml")
+	const thing = "hall-pi"
+	if err := os.WriteFile(file, []byte("mqtt: {client_id: "+thing+"}\nbroker: {listen: \"127.0.0.1:0\"}\nhttp: {listen: \"127.0.0.1:0\"}\n"+
+		"awsiot: {jobs: {enabled: true}, shadow: {enabled: true}}\nthings: [{name: room, type: environment, interval: 10s}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mock := start(t, binary.Path, "run", "--mock", "--state", state, "--config", file)
 	mock.log("this is a simulation")
 	said := mock.logged()
 	field := func(name string) string {
@@ -197,19 +203,35 @@ func TestCloudOfTheSimulation(t *testing.T) {
 		}
 		return strings.Fields(rest)[0]
 	}
-	broker, thing := field("broker"), field("client_id")
-	if out, errs, code := finish(t, "cloud", "shadow", "set", thing, `{"debug": "on"}`, "-e", broker); code != 0 {
+	broker := field("broker")
+	if got := field("client_id"); got != thing {
+		t.Errorf("its client id is %s", got)
+	}
+	if out, errs, code := finish(t, "cloud", "shadow", "set", thing, `{"log": {"level": "debug"}}`, "-e", broker); code != 0 {
 		t.Fatalf("shadow set: %d %s%s", code, out, errs)
 	}
-	if out, errs, code := finish(t, "cloud", "shadow", "get", thing, "-e", broker); code != 0 || !strings.Contains(out, "debug") {
-		t.Errorf("shadow get: %d %s%s", code, out, errs)
+	eventually(t, "what is desired is reported", func() bool {
+		out, _, code := finish(t, "cloud", "shadow", "get", thing, "-e", broker)
+		var document struct {
+			State struct {
+				Reported struct {
+					Connected bool
+					Log       struct{ Level string }
+				}
+			}
+		}
+		return code == 0 && json.Unmarshal([]byte(out), &document) == nil && document.State.Reported.Connected && document.State.Reported.Log.Level == "debug"
+	})
+	for _, document := range []string{`{"action": "diagnose"}`, `{"action": "update-config", "config": {"things": {"room": {"interval": "5s"}}}}`,
+		`{"action": "update-config", "config": {"mqtt": {"endpoint": "mqtt://elsewhere"}}}`} {
+		if out, errs, code := finish(t, "cloud", "job", "create", thing, document, "--state", state); code != 0 {
+			t.Errorf("job create: %d %s%s", code, out, errs)
+		}
 	}
-	if out, errs, code := finish(t, "cloud", "job", "create", thing, `{"operation": "restart"}`, "--state", state); code != 0 {
-		t.Errorf("job create: %d %s%s", code, out, errs)
-	}
-	if out, errs, code := finish(t, "cloud", "job", "list", "--state", state); code != 0 || !strings.Contains(out, thing) {
-		t.Errorf("job list: %d %s%s", code, out, errs)
-	}
+	eventually(t, "the jobs are done", func() bool {
+		out, _, _ := finish(t, "cloud", "job", "list", "--state", state)
+		return strings.Count(out, "SUCCEEDED") == 2 && strings.Count(out, "REJECTED") == 1
+	})
 	dir, own := filepath.Join(t.TempDir(), "pki"), t.TempDir()
 	provision(t, "local", "--dir", dir, "--name", "claim")
 	claim := filepath.Join(dir, "devices", "claim")
