@@ -21,7 +21,7 @@ func (presences) settings(c *config.Config) (any, bool) {
 
 func (s presences) open(c *config.Config, log *slog.Logger) (opened, error) {
 	link, id := s.links.managing()
-	return lifecycle.New(lifecycle.Options{Settings: c.AWSIoT.Presence, Client: id, Principal: principal(&c.MQTT), Link: link, Log: log}), nil
+	return lifecycle.New(lifecycle.Options{Settings: c.AWSIoT.Presence, Client: id, Principal: func() string { return principal(&c.MQTT) }, Link: link, Log: log}), nil
 }
 
 // principal is AWS's name for a connection's certificate; "" without a certificate, or with one

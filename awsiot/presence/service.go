@@ -24,9 +24,9 @@ type Settings struct {
 type Options struct {
 	Settings Settings
 	Client   string // the client id
-	// Principal is what this device logs in with: the SHA-256 of its certificate, in hexadecimal;
-	// "" if it is not known.
-	Principal string
+	// Principal returns what this device logs in with now: the SHA-256 of its certificate, in
+	// hexadecimal; "" if it is not known. Nil: it never is.
+	Principal func() string
 	Link      mqttlink.Client
 	Log       *slog.Logger
 }
@@ -38,14 +38,34 @@ type Service struct {
 	quiet *quietlog.Repeats
 
 	mu     sync.Mutex
-	last   Event // the newest end; the zero value: there was none
+	own    []string // principals of this device, the newest last
+	last   Event    // the newest end; the zero value: there was none
 	ends   map[string]int
 	rivals int
 }
 
 // New returns a service; Run runs it.
 func New(o Options) *Service {
-	return &Service{o: o, quiet: quietlog.NewRepeats(o.Log), ends: map[string]int{}}
+	s := &Service{o: o, quiet: quietlog.NewRepeats(o.Log), ends: map[string]int{}}
+	s.login()
+	return s
+}
+
+// maxOwn is how many certificates of its own a device remembers.
+const maxOwn = 4
+
+// login notes with which certificate this device logs in: events of a session arrive after the
+// certificate has been renewed, too.
+func (s *Service) login() {
+	if s.o.Principal == nil {
+		return
+	}
+	now := strings.ToLower(s.o.Principal())
+	if now == "" || slices.Contains(s.own, now) {
+		return
+	}
+	s.own = append(s.own, now)
+	s.own = s.own[max(0, len(s.own)-maxOwn):]
 }
 
 // reasons are AWS's words for why a session has ended, and what they say to a reader of the log.
@@ -87,12 +107,13 @@ func (s *Service) Run(ctx context.Context) error {
 
 // see takes an event of this client id.
 func (s *Service) see(e Event) {
-	rival := e.Principal != "" && s.o.Principal != "" && !strings.EqualFold(e.Principal, s.o.Principal)
 	reason := e.Reason
 	if _, known := reasons[reason]; !known {
 		reason = other
 	}
 	s.mu.Lock()
+	s.login()
+	rival := e.Principal != "" && len(s.own) > 0 && !slices.Contains(s.own, strings.ToLower(e.Principal))
 	repeated := !e.Connected && e.Version == s.last.Version && e.At.Equal(s.last.At) && e.Session == s.last.Session
 	if rival && !repeated {
 		s.rivals++

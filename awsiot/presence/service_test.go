@@ -21,7 +21,8 @@ func TestService(t *testing.T) {
 		link := linktest.New()
 		defer link.Close()
 		var log bytes.Buffer
-		s := New(Options{Settings: Settings{Enabled: true}, Client: "pi", Principal: "OWN", Link: link, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		certificate := "OWN"
+		s := New(Options{Settings: Settings{Enabled: true}, Client: "pi", Principal: func() string { return certificate }, Link: link, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx) }()
@@ -35,8 +36,10 @@ func TestService(t *testing.T) {
 			synctest.Wait()
 		}
 		send("connected", 2, 1573002230000, "own", `,"ipAddress":"192.0.2.1"`)
+		certificate = "RENEWED"
+		send("connected", 2, 1573002230100, "renewed", "")
 		if log.Len() > 0 {
-			t.Errorf("an ordinary connection is logged: %s", log.String())
+			t.Errorf("ordinary connections are logged: %s", log.String())
 		}
 		const forbidden = `,"clientInitiatedDisconnect":false,"disconnectReason":"FORBIDDEN_ACCESS"`
 		send("disconnected", 1, 1573002229000, "own", forbidden)

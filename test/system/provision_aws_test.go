@@ -166,6 +166,25 @@ func runsAs(t *testing.T, state, endpoint string) {
 		t.Errorf("pub after the agent: %d %s%s", code, out, errs)
 	}
 
+	// An agent that runs without an identity takes one that has come meanwhile.
+	late := t.TempDir()
+	if err := os.WriteFile(file, []byte("mqtt: {endpoint: \""+endpoint+"\"}\nhttp: {listen: \"127.0.0.1:0\"}\nthings: [{name: pi-7, type: host}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	agent = startAs(t, func(c *exec.Cmd) { c.Env = append(environment(t), "STATE_DIRECTORY="+late) }, binary.Path, "run", file)
+	agent.log("no connection")
+	if err := os.CopyFS(filepath.Join(late, "identity"), os.DirFS(identity)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(late, "identity", "device.key"), 0o600); err != nil { // which CopyFS does not keep
+		t.Fatal(err)
+	}
+	if out, errs, code := with("reload", "--state", late); code != 0 {
+		t.Errorf("reload: %d %s%s", code, out, errs)
+	}
+	agent.log("client_id=pi-7")
+	agent.interrupt()
+
 	// A key that others can read is refused, and nothing else takes its place.
 	key := filepath.Join(identity, "device.key")
 	if err := os.Chmod(key, 0o644); err != nil {
