@@ -151,5 +151,14 @@ func (o *statusOptions) find(c *cobra.Command) (*provision.Device, *config.Confi
 	if errors.Is(err, os.ErrPermission) {
 		err = fmt.Errorf("%w, or name its folder with --state", err)
 	}
-	return d, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	// A configuration may give another client id or endpoint beside it.
+	q := o.queueConn
+	q.identity, q.conn.extra.quiet = func(*config.Config) string { return dir }, true
+	if used, err := q.load(c); err == nil && used.MQTT.Cert == d.Cert() {
+		d.Thing, d.Endpoint = used.MQTT.ClientID, used.MQTT.Endpoint
+	}
+	return d, nil, nil
 }

@@ -82,6 +82,11 @@ func TestProvisionStatus(t *testing.T) {
 			t.Errorf("%v: %+v", where, s)
 		}
 	}
+	t.Setenv("PITHINGS_MQTT_CLIENT_ID", "hall-2")
+	if code, out, errs := provisioning(t, "", "provision", "status", "--state", state); code != exitOK || !strings.Contains(out, "client id    hall-2\n") || !strings.Contains(out, "endpoint     mqtts://broker.example") {
+		t.Errorf("with another client id: %d %s%s", code, out, errs)
+	}
+	os.Unsetenv("PITHINGS_MQTT_CLIENT_ID")
 	if code, out, errs := provisioning(t, "", "provision", "status", "--state", state, "--within", "90"); code != exitSoon || !strings.Contains(out, "ends soon") {
 		t.Errorf("%d %s%s", code, out, errs)
 	}
