@@ -21,6 +21,7 @@ type Report struct {
 	Connected        int     `json:"connected"`        // at the end of the time, or now
 	ConnectedSeconds float64 `json:"connectedSeconds"` // until all were connected for the first time; 0: they never were
 	Attempts         uint64  `json:"attempts"`         // connections begun
+	Resumed          uint64  `json:"resumed"`          // TLS sessions resumed
 	Sessions         uint64  `json:"sessions"`         // logins accepted
 	Lost             uint64  `json:"lost"`             // sessions that ended by themselves
 	Refused          uint64  `json:"refusedSubscriptions"`
@@ -74,7 +75,7 @@ func (f *Fleet) Report() Report {
 	}
 	return Report{
 		Endpoint: f.endpoint.String(), Devices: f.Devices, Types: f.Types, Seed: f.Seed, Seconds: seconds,
-		Connected: s.Connected, ConnectedSeconds: s.Everyone.Seconds(), Attempts: s.Attempts, Sessions: s.Sessions, Lost: s.Lost, Refused: s.Refused,
+		Connected: s.Connected, ConnectedSeconds: s.Everyone.Seconds(), Attempts: s.Attempts, Resumed: s.Resumed, Sessions: s.Sessions, Lost: s.Lost, Refused: s.Refused,
 		Published: s.Published, Acked: s.Acked, Unacked: s.Unacked, Dropped: s.Dropped, Received: s.Received, TooLarge: s.TooLarge,
 		BytesOut: s.BytesOut, BytesIn: s.BytesIn, Rate: float64(s.Published) / max(seconds, 0.001),
 		Puback: latencies(&s.Latency), Errors: errs,

@@ -118,6 +118,9 @@ func TestIdentities(t *testing.T) {
 			t.Fatalf("resumed: %v; %+v", resumed, f.Report())
 		}
 	}
+	if r := f.Report(); r.Resumed < n {
+		t.Errorf("%d resumed", r.Resumed)
+	}
 }
 
 // One certificate for all is one that all sessions may be resumed with.

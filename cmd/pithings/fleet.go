@@ -55,10 +55,10 @@ all were, or it failed.`,
 	f.IntVarP(&o.Devices, "devices", "n", 10, "how many devices, a `NUMBER`")
 	f.StringSliceVar(&o.Types, "types", []string{"generic"}, "`TYPES` of devices, dealt out in turn: "+strings.Join(fleet.Types(), ", "))
 	f.DurationVar(&o.Interval, "interval", 10*time.Second, "time between two values of a device's telemetry")
-	f.Uint8Var(&o.QoS, "qos", 1, "quality of service of telemetry, 0 or 1; the playground's devices have 0, and 1 shows how long a PUBACK takes")
+	f.Uint8Var(&o.QoS, "qos", 1, "quality of service of telemetry, `0 or 1`; the playground's devices have 0, and 1 shows how long a PUBACK takes")
 	f.Var((*rate)(&o.Ramp), "ramp", "connections begun in a second, at most, such as 100 or 100/s")
 	f.DurationVar(&o.Defender, "defender", 300*time.Second, "time between two reports of Device Defender; 0 for none")
-	f.StringVar(&o.Prefix, "prefix", fleet.DefaultPrefix, "what names of devices begin with, before 0001")
+	f.StringVar(&o.Prefix, "prefix", fleet.DefaultPrefix, "what names of devices begin with, before 0001: a `TEXT`")
 	f.StringVar(&o.Identities, "identities", "", "a certificate for each device: the `FOLDER` of provision local --count")
 	f.Uint64Var(&o.Seed, "seed", 0, "`NUMBER` from which all random numbers follow (default a random one)")
 	f.DurationVar(&o.duration, "duration", 0, "end after this time; 0 is until Ctrl-C")
@@ -108,7 +108,13 @@ func (o *fleetOptions) run(c *cobra.Command) error {
 	if err != nil {
 		return o.explain(err)
 	}
-	collectAt(100) // as Go does: devices make garbage, and there is no other program to leave memory for
+	// In the clear most memory is for garbage anyway; under TLS it is for connections, which there is
+	// no need to have twice.
+	if strings.HasPrefix(o.Broker.Endpoint, "mqtts:") {
+		collectAt(50)
+	} else {
+		collectAt(100)
+	}
 	errs := newProgress(c.ErrOrStderr())
 	defer errs.end()
 	fmt.Fprint(errs, f.Plan())

@@ -15,6 +15,7 @@ type Stats struct {
 	Everyone  time.Duration // since the start, when all devices were connected for the first time; 0: not yet
 
 	Attempts uint64 // connections that were begun
+	Resumed  uint64 // TLS handshakes that resumed a session
 	Sessions uint64 // logins that the broker accepted
 	Lost     uint64 // sessions that ended by themselves
 	Refused  uint64 // filters that the broker refused
@@ -56,6 +57,7 @@ func (s *Stats) add(o *Stats) {
 	s.Devices += o.Devices
 	s.Connected += o.Connected + o.atEnd
 	s.Attempts += o.Attempts
+	s.Resumed += o.Resumed
 	s.Sessions += o.Sessions
 	s.Lost += o.Lost
 	s.Refused += o.Refused

@@ -81,11 +81,12 @@ func (c *streams) open(i int32) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.s.e.o.Connect)
 	st.cancel = cancel
 	c.all[i] = st
-	c.wg.Go(func() { c.serve(ctx, i, st) })
+	c.wg.Go(func() { c.connect(ctx, i, st) })
 }
 
-// serve opens a connection and reads it until its end.
-func (c *streams) serve(ctx context.Context, i int32, st *stream) {
+// connect opens a connection. A goroutine of its own reads it: the stack that a handshake takes, some
+// 16 KB, would stay with this one.
+func (c *streams) connect(ctx context.Context, i int32, st *stream) {
 	conn, err := c.dial(ctx, c.s.first+int(i))
 	st.cancel()
 	if !c.locked(i, st, func() {
@@ -94,15 +95,19 @@ func (c *streams) serve(ctx context.Context, i int32, st *stream) {
 			return
 		}
 		st.conn = conn
+		if t, ok := conn.(*tls.Conn); ok && t.ConnectionState().DidResume {
+			c.s.stats.Resumed++
+		}
 		c.s.opened(i)
+		c.wg.Go(func() { c.read(i, st, conn) })
 	}) && conn != nil {
 		conn.Close()
-		return
 	}
-	if err != nil {
-		return
-	}
-	b := make([]byte, 1024)
+}
+
+// read reads a connection until its end.
+func (c *streams) read(i int32, st *stream, conn net.Conn) {
+	b := make([]byte, 512)
 	for {
 		n, err := conn.Read(b)
 		if !c.locked(i, st, func() {
@@ -158,7 +163,7 @@ func (c *streams) close(i int32) {
 	st.cancel()
 	st.closed = true
 	switch {
-	case st.conn == nil: // serve sees that it is not the device's any more
+	case st.conn == nil: // connect sees that it is not the device's any more
 	case st.writing:
 		_ = st.conn.SetWriteDeadline(time.Now().Add(closeTime))
 	default:

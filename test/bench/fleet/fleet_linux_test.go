@@ -14,27 +14,34 @@ import (
 	"time"
 
 	"pithings/test/binary"
+	"pithings/test/pki"
 )
 
 // The targets, at so many devices that they mean something.
 const (
-	targetDevices  = 10000
-	targetMemory   = 60.0 // MB resident
-	targetTime     = 0.5  // of the peer's processor time for a message
-	targetConnects = 2.0  // times the peer's connections in a second
-	targetDense    = 1.5  // times the peer's messages for a second of processor time
+	targetDevices   = 10000
+	targetMemory    = 60.0 // MB resident
+	targetTime      = 0.5  // of the peer's processor time for a message
+	targetConnects  = 2.0  // times the peer's connections in a second
+	targetTLS       = 5000
+	targetTLSMemory = 130.0
+	targetTLSTime   = 0.8 // of the peer's processor time for a message, and for a connection
+	targetDense     = 1.5 // times the peer's messages for a second of processor time
 )
 
 // bench is a broker and the two programs.
 type bench struct {
 	*testing.B
-	addr           string
+	addr, tls      string // of the broker, in the clear and under mutual TLS
+	certs          *pki.Authority
+	secure         bool // which of them is measured
 	pithings, peer string
 }
 
 // result is how one program did.
 type result struct {
 	connects float64 // in a second
+	connect  float64 // µs of processor time for a device, until its second message
 	memory   float64 // MB resident
 	anon     float64 // MB of that which are not the program's file
 	message  float64 // µs of processor time for each
@@ -53,14 +60,24 @@ func newBench(b *testing.B) *bench {
 			b.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	n.addr = l.Addr().String()
-	l.Close()
+	n.certs = pki.New(b)
+	n.certs.Server("127.0.0.1", time.Now().Add(time.Hour))
+	n.certs.Client("client", time.Now().Add(time.Hour))
+	n.addr, n.tls = freeAddr(b), freeAddr(b)
+	port := func(addr string) string { _, p, _ := net.SplitHostPort(addr); return p }
 	conf := filepath.Join(dir, "mosquitto.conf")
-	text := fmt.Sprintf("persistence false\nallow_anonymous true\nmax_inflight_messages 0\nset_tcp_nodelay true\nuser root\nlistener %d 127.0.0.1\n", l.Addr().(*net.TCPAddr).Port)
+	text := fmt.Sprintf(`persistence false
+allow_anonymous true
+max_inflight_messages 0
+set_tcp_nodelay true
+user root
+listener %s 127.0.0.1
+listener %s 127.0.0.1
+cafile %s
+certfile %s
+keyfile %s
+require_certificate true
+`, port(n.addr), port(n.tls), n.certs.File("ca.pem"), n.certs.File("server.pem"), n.certs.File("server.key"))
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -70,13 +87,22 @@ func newBench(b *testing.B) *bench {
 	}
 	b.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	for deadline := time.Now().Add(binary.Patience); ; time.Sleep(10 * time.Millisecond) {
-		if c, err := net.Dial("tcp", n.addr); err == nil {
+		if c, err := net.Dial("tcp", n.tls); err == nil {
 			c.Close()
 			return n
 		} else if time.Now().After(deadline) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func freeAddr(b *testing.B) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // devices is how many there are.
@@ -94,13 +120,19 @@ func devices(b *testing.B) int {
 
 // fleet measures pithings fleet. Its report says how long connecting took.
 func (n *bench) fleet(devices int, interval, window time.Duration) result {
-	cmd := exec.Command(n.pithings, "fleet", "-n", fmt.Sprint(devices), "-e", "mqtt://"+n.addr, "--types", "telemetry", "--ramp", "10000", "--interval", interval.String(), "--json")
+	args := []string{"fleet", "-n", fmt.Sprint(devices), "-e", "mqtt://" + n.addr, "--types", "telemetry", "--ramp", "10000", "--interval", interval.String(), "--json"}
+	patience := 200 * time.Microsecond
+	if n.secure {
+		args[4], patience = "mqtts://"+n.tls, 4*time.Millisecond
+		args = append(args, "--ca", n.certs.File("ca.pem"), "--cert", n.certs.File("client.pem"), "--key", n.certs.File("client.key"))
+	}
+	cmd := exec.Command(n.pithings, args...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		n.Fatal(err)
 	}
 	// What is about to be sent is known by time: connecting, then an interval for the phases.
-	return n.measure(cmd, devices, interval, window, func() { time.Sleep(time.Duration(devices)*200*time.Microsecond + time.Second) }, func(r *result) {
+	return n.measure(cmd, devices, interval, window, func() { time.Sleep(time.Duration(devices)*patience + time.Second) }, func(r *result) {
 		var report struct {
 			ConnectedSeconds float64           `json:"connectedSeconds"`
 			Errors           map[string]uint64 `json:"errors"`
@@ -117,7 +149,12 @@ func (n *bench) fleet(devices int, interval, window time.Duration) result {
 
 // paho measures the peer.
 func (n *bench) paho(devices int, interval, window time.Duration) result {
-	cmd := exec.Command(n.peer, "-n", fmt.Sprint(devices), "-addr", n.addr, "-interval", interval.String())
+	args := []string{"-n", fmt.Sprint(devices), "-addr", n.addr, "-interval", interval.String()}
+	if n.secure {
+		args[3] = n.tls
+		args = append(args, "-ca", n.certs.File("ca.pem"), "-cert", n.certs.File("client.pem"), "-key", n.certs.File("client.key"))
+	}
+	cmd := exec.Command(n.peer, args...)
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		n.Fatal(err)
@@ -150,7 +187,7 @@ func (n *bench) measure(cmd *exec.Cmd, devices int, interval, window time.Durati
 	time.Sleep(2 * interval)
 	before := n.busy(cmd.Process.Pid)
 	time.Sleep(window)
-	r := result{memory: n.status(cmd.Process.Pid, "VmRSS"), anon: n.status(cmd.Process.Pid, "RssAnon")}
+	r := result{connect: float64(before.Microseconds()) / float64(devices), memory: n.status(cmd.Process.Pid, "VmRSS"), anon: n.status(cmd.Process.Pid, "RssAnon")}
 	messages := float64(devices) * float64(window) / float64(interval)
 	r.message = float64((n.busy(cmd.Process.Pid) - before).Microseconds()) / messages
 	r.whole = float64(n.busy(cmd.Process.Pid).Microseconds())
@@ -202,29 +239,42 @@ func (n *bench) status(pid int, key string) float64 {
 	return 0
 }
 
-// BenchmarkFleet is the fleet beside the peer.
+// BenchmarkFleet is the fleet beside the peer, in the clear.
 func BenchmarkFleet(b *testing.B) {
-	n, count := newBench(b), devices(b)
+	ours, theirs, count := newBench(b).both(devices(b))
+	if count >= targetDevices && (ours.memory > targetMemory || ours.message > targetTime*theirs.message || ours.connects < targetConnects*theirs.connects) {
+		b.Errorf("a target is missed: %+v, the peer %+v", ours, theirs)
+	}
+}
+
+// BenchmarkMutualTLS is half as many devices with one certificate.
+func BenchmarkMutualTLS(b *testing.B) {
+	n := newBench(b)
+	n.secure = true
+	ours, theirs, count := n.both(devices(b) / 2)
+	if count >= targetTLS && (ours.memory > targetTLSMemory || ours.message > targetTLSTime*theirs.message || ours.connect > targetTLSTime*theirs.connect) {
+		b.Errorf("a target is missed: %+v, the peer %+v", ours, theirs)
+	}
+}
+
+// both measures both programs and reports what they do.
+func (n *bench) both(count int) (ours, theirs result, _ int) {
 	const interval, window = 10 * time.Second, 20 * time.Second
-	var ours, theirs result
-	for b.Loop() {
+	for n.Loop() {
 		ours, theirs = n.fleet(count, interval, window), n.paho(count, interval, window)
 	}
 	for name, r := range map[string]result{"fleet": ours, "paho": theirs} {
-		b.ReportMetric(r.memory, name+"-MB")
-		b.ReportMetric(r.anon*1000/float64(count), name+"-KB/device")
-		b.ReportMetric(r.message, name+"-µs/msg")
-		b.ReportMetric(r.connects, name+"-connects/s")
+		n.ReportMetric(r.memory, name+"-MB")
+		n.ReportMetric(r.anon*1000/float64(count), name+"-KB/device")
+		n.ReportMetric(r.message, name+"-µs/msg")
+		n.ReportMetric(r.connect, name+"-µs/connect")
+		n.ReportMetric(r.connects, name+"-connects/s")
 	}
-	b.ReportMetric(ours.message/theirs.message, "time/paho")
-	b.ReportMetric(ours.connects/theirs.connects, "connects/paho")
-	b.ReportMetric(0, "ns/op")
-	if count < targetDevices {
-		return
-	}
-	if ours.memory > targetMemory || ours.message > targetTime*theirs.message || ours.connects < targetConnects*theirs.connects {
-		b.Errorf("a target is missed: %+v, the peer %+v", ours, theirs)
-	}
+	n.ReportMetric(ours.message/theirs.message, "msg/paho")
+	n.ReportMetric(ours.connect/theirs.connect, "connect/paho")
+	n.ReportMetric(ours.connects/theirs.connects, "connects/paho")
+	n.ReportMetric(0, "ns/op")
+	return ours, theirs, count
 }
 
 // BenchmarkDense is 20 devices with 1,000 messages a second each: time and messages are those of

@@ -2,6 +2,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"flag"
 	"fmt"
 	"os"
@@ -17,7 +19,13 @@ func main() {
 	n := flag.Int("n", 1000, "devices")
 	addr := flag.String("addr", "127.0.0.1:1883", "the broker")
 	interval := flag.Duration("interval", 10*time.Second, "between two messages of a device")
+	ca, cert, key := flag.String("ca", "", "mutual TLS: the authority"), flag.String("cert", "", "the certificate of all devices"), flag.String("key", "", "its key")
 	flag.Parse()
+	var config *tls.Config
+	scheme := "tcp://"
+	if *ca != "" {
+		scheme, config = "ssl://", mutual(*ca, *cert, *key)
+	}
 	var acked atomic.Uint64
 	var connecting sync.WaitGroup
 	began := time.Now()
@@ -27,7 +35,7 @@ func main() {
 		connecting.Go(func() {
 			defer func() { <-turn }()
 			name := fmt.Sprintf("dev-%04d", i+1)
-			o := mqtt.NewClientOptions().AddBroker("tcp://" + *addr).SetClientID(name).SetOrderMatters(false)
+			o := mqtt.NewClientOptions().AddBroker(scheme + *addr).SetClientID(name).SetOrderMatters(false).SetTLSConfig(config)
 			c := mqtt.NewClient(o)
 			wait(c.Connect())
 			wait(c.Subscribe("cmd/ac/"+name+"/req", 0, func(mqtt.Client, mqtt.Message) {}))
@@ -59,4 +67,20 @@ func wait(t mqtt.Token) {
 		fmt.Fprintln(os.Stderr, t.Error())
 		os.Exit(1)
 	}
+}
+
+// mutual is one configuration for all devices. Like those of the library's examples, it keeps no
+// sessions to resume.
+func mutual(ca, cert, key string) *tls.Config {
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		panic(err)
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		panic(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}
 }
