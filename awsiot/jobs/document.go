@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"pithings/awsiot/internal/jsonvalue"
+	"pithings/awsiot/refuse"
 )
 
 // A document says what is to be done, in one of three forms:
@@ -59,6 +60,9 @@ func parseDocument(b []byte) (action string, err error) {
 	case len(d.Steps) == 1:
 		return "", errors.New("the document's step does not run a handler (type runHandler), and commands are not run")
 	default:
+		if why := refuse.Job(b); why != "" {
+			return "", errors.New(why)
+		}
 		return "", errors.New(`the document has no action: {"action": "diagnose"}`)
 	}
 	return action, nil

@@ -17,7 +17,7 @@ import (
 // A package whose name ends in "test" is above the one that it tests.
 var orders = map[string][]string{
 	"agent":  {"config", "discover doctor web", "."},
-	"awsiot": {"internal/cbor internal/jsonvalue provision", "provision/authority provision/document cloud defender jobs shadow"},
+	"awsiot": {"internal/cbor internal/jsonvalue provision refuse", "provision/authority provision/document cloud defender jobs shadow"},
 	"camera": {"mjpeg", ".", "store"},
 	"cmd":    {"pithings"},
 	"fleet":  {"internal/engine", "internal/playground", "."},
