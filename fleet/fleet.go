@@ -75,9 +75,13 @@ func (f *Fleet) lookUp(ctx context.Context) ([]netip.AddrPort, error) {
 	return all, f.guard(all)
 }
 
+// seedStep keeps the devices of one seed apart from those of another: it is odd, so that every bit of a
+// seed counts.
+const seedStep = 0xd1342543de82ef95
+
 // client makes a device.
 func (f *Fleet) client(i int) engine.Client {
-	d := playground.Device{Name: f.name(i), Kind: f.kind(i), Seed: f.Seed<<32 + uint64(i)}
+	d := playground.Device{Name: f.name(i), Kind: f.kind(i), Seed: f.Seed*seedStep + uint64(i)}
 	if d.Kind == playground.Switch {
 		d.Target = f.target(i)
 	}

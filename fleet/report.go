@@ -88,7 +88,7 @@ func (r *Report) String() string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-14s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("time", "%v", time.Duration(r.Seconds*float64(time.Second)).Round(100*time.Millisecond))
+	line("time", "%v, seed %d", time.Duration(r.Seconds*float64(time.Second)).Round(100*time.Millisecond), r.Seed)
 	if r.ConnectedSeconds > 0 {
 		line("connected", "all %d after %.1f s", r.Devices, r.ConnectedSeconds)
 	} else {
