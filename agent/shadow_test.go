@@ -194,8 +194,7 @@ func both(a, b func(map[string]any) bool) func(map[string]any) bool {
 // keep the rest from it; null returns to the file.
 func TestShadow(t *testing.T) {
 	s := underSky(t, twoThings)
-	r := s.reported("", "the device", reports("connected", true))
-	r = s.reported("", "its settings", reports("debug", "off"))
+	r := s.reported("", "the device", both(reports("connected", true), reports("debug", "off")))
 	if !has(r, "log.level", "info") || !has(r, "mqtt.queue.max", -1.0) || at(r, []string{"mqtt", "endpoint"}) != nil || at(r, []string{"things"}) != nil {
 		t.Errorf("it reports %v", r)
 	}
