@@ -5,10 +5,13 @@ package system
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,15 +32,22 @@ type shadowed struct {
 
 func newShadowed(t *testing.T) *shadowed {
 	t.Helper()
-	s := &shadowed{t: t, b: broker.Start(t), state: t.TempDir(), shadows: make(chan mqtt.Message, 1000)}
+	b := broker.Start(t)
+	return shadowedBehind(t, b, b.Port, "")
+}
+
+// shadowedBehind is one whose agent finds the broker at another port, with more of awsiot.
+func shadowedBehind(t *testing.T, b *broker.Broker, port int, more string) *shadowed {
+	t.Helper()
+	s := &shadowed{t: t, b: b, state: t.TempDir(), shadows: make(chan mqtt.Message, 1000)}
 	s.file = filepath.Join(t.TempDir(), "pithings.yaml")
 	text := fmt.Sprintf(`mqtt: {endpoint: "mqtt://127.0.0.1:%d", client_id: hall, reconnect: {min: 100ms, max: 200ms}}
 http: {listen: "127.0.0.1:0"}
 clock: trust
-awsiot: {shadow: {enabled: true}}
+awsiot: {shadow: {enabled: true}%s}
 things:
   - {name: bme680, type: environment, bus: mock, interval: 100ms}
-`, s.b.Port)
+`, port, more)
 	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -171,4 +181,88 @@ func TestShadowThroughMosquitto(t *testing.T) {
 		t.Errorf("the agent has logged errors:\n%s", agent.logged())
 	}
 	s.reported("", func(r map[string]any) bool { return r["connected"] == false })
+}
+
+// door is a way to a broker that can be closed for those who come.
+type door struct {
+	net.Listener
+	closed atomic.Bool
+	tried  chan struct{} // has a token when a connection was refused
+}
+
+func newDoor(t *testing.T, to int) *door {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &door{Listener: l, tried: make(chan struct{}, 1)}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			switch {
+			case err != nil:
+				return
+			case d.closed.Load():
+				c.Close()
+				select {
+				case d.tried <- struct{}{}:
+				default:
+				}
+			default:
+				go carry(c, to)
+			}
+		}
+	}()
+	return d
+}
+
+// carry carries bytes both ways until one end closes.
+func carry(c net.Conn, to int) {
+	defer c.Close()
+	other, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", to))
+	if err != nil {
+		return
+	}
+	defer other.Close()
+	go func() {
+		_, _ = io.Copy(other, c)
+		other.Close()
+	}()
+	_, _ = io.Copy(c, other)
+}
+
+// A setting with which the agent does not connect any more is taken back by itself; the shadow
+// says why, and has it no more set, also after a kill.
+func TestShadowRollsBackAtMosquitto(t *testing.T) {
+	binary.Need(t, "mosquitto")
+	b := broker.Start(t)
+	d := newDoor(t, b.Port)
+	s := shadowedBehind(t, b, d.Addr().(*net.TCPAddr).Port, ", trial: 5s")
+	agent := s.run()
+	s.reported("", func(r map[string]any) bool { return r["connected"] == true && r["debug"] == "off" })
+	d.closed.Store(true) // the connection stays, and the one with the new settings is refused
+	s.set(`{"mqtt": {"queue": {"max": 77}}, "services": {"timeout": "70s"}}`)
+	select {
+	case <-d.tried:
+	case <-time.After(binary.Patience):
+		t.Fatal("the agent does not connect anew")
+	}
+	agent.log("settings from afar are taken back")
+	d.closed.Store(false)
+	refused := func(r map[string]any) bool {
+		rejected, _ := r["rejected"].(map[string]any)
+		why, _ := rejected["mqtt.queue.max"].(string)
+		queue, _ := r["mqtt"].(map[string]any)["queue"].(map[string]any)
+		return strings.Contains(why, "no connection with revision 1") && queue["max"] == -1.0
+	}
+	s.reported("", refused)
+	s.kill(agent)
+	s.run()
+	s.set(`{"log": {"level": "warn"}}`)
+	s.reported("", func(r map[string]any) bool {
+		logs, _ := r["log"].(map[string]any)
+		return logs["level"] == "warn" && refused(r)
+	})
 }
