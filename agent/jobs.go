@@ -36,6 +36,9 @@ func (*jobService) settings(c *config.Config) (any, bool) {
 	return c.AWSIoT.Jobs, c.AWSIoT.Jobs.Enabled
 }
 
+// selective: its handlers look for things and flows when they need them.
+func (*jobService) selective() {}
+
 func (s *jobService) open(c *config.Config, log *slog.Logger) (opened, error) {
 	link, id := s.links.managing()
 	return jobs.New(jobs.Options{Link: link, Thing: id, Now: s.run(), Log: log,
