@@ -80,7 +80,7 @@ func TestCompletionsInTheirShells(t *testing.T) {
 				return words
 			}
 			for line, want := range map[string][]string{
-				"pithings fl":                 {"flow"},
+				"pithings flo":                {"flow"},
 				"pithings flow un":            {"undeploy"},
 				"pithings run --transc":       {"--transcript"},
 				"pithings completion ":        {"bash", "fish", "powershell", "zsh"},
