@@ -207,6 +207,7 @@ func (c *epoll) wait(until time.Duration) {
 			c.ready(e.Fd, e.Events)
 		}
 	}
+	c.s.connect(c.s.e.now()) // in the place of those that have their answers
 }
 
 // patience is a time in milliseconds, at least 1: a wait of 0 would be a poll.

@@ -119,7 +119,8 @@ func (s *shard) step() int64 {
 // share is this shard's part of a number that all share.
 func (s *shard) share(n int) int { return max(n/len(s.e.shards), 1) }
 
-// connect opens the connections whose turn it is.
+// connect opens the connections whose turn it is. It is called at each step, and when others have
+// been answered: 64 in a step would be 6,400 in a second.
 func (s *shard) connect(now int64) {
 	gap := int64(float64(time.Second) * float64(len(s.e.shards)) / s.e.o.Ramp)
 	s.turn = max(s.turn, now-2*int64(step)) // what was not used is not made up for

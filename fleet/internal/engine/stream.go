@@ -133,6 +133,7 @@ func (c *streams) locked(i int32, st *stream, f func()) bool {
 	}
 	before := c.s.step()
 	f()
+	c.s.connect(c.s.e.now()) // in the place of one that has its answer
 	if c.s.step() < before {
 		c.wake()
 	}
