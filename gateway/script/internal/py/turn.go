@@ -16,9 +16,9 @@ import (
 var turns = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))
 
 const (
-	quick = 500 * time.Microsecond // what a call computes before its first rest
-	piece = 200 * time.Microsecond // what it computes between the later ones
-	pause = 200 * time.Microsecond // how long it rests
+	quick = 300 * time.Microsecond // what a call computes before its first rest
+	piece = 100 * time.Microsecond // what it computes between the later ones
+	pause = 100 * time.Microsecond // how long it rests
 )
 
 // turn is that of one script.
