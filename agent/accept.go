@@ -10,6 +10,7 @@ import (
 
 	"pithings/agent/config"
 	"pithings/api"
+	"pithings/conf"
 	"pithings/device"
 	"pithings/quietlog"
 	"pithings/spool/accepted"
@@ -90,24 +91,62 @@ func (a *Agent) keep(from string, changes map[string]any) (r accepted.Revision, 
 
 // apply makes what is kept the configuration that runs, and takes it back if that fails.
 func (a *Agent) apply(r accepted.Revision) (Reloaded, error) {
-	var before []string
-	if a.trial.runs() {
-		before = slices.Clone(a.waited)
+	if over, err := accepted.Outcome(a.folder.Dir, r.Number); over {
+		return Reloaded{}, err // before its turn: by another reload, or with those before it
 	}
-	a.trial.end() // the new trial holds for what was on trial, too
 	did, err := a.reload()
-	if err != nil {
-		_, back := accepted.Back(a.folder.Dir, &r, fmt.Sprintf("revision %d could not be applied: %s", r.Number, quietlog.OneLine(err.Error())))
-		a.tried.note()
-		for _, s := range a.services {
-			if o, ok := s.Service.(*optional); ok {
-				o.reconfigured() // what was kept does not count
-			}
-		}
-		return did, errors.Join(err, back)
+	if err == nil {
+		a.prove(did.Connections)
+		return did, nil
 	}
-	a.try(r, append(before, did.Connections...))
-	return did, nil
+	tried := a.trial.runs()
+	a.trial.end()
+	why := fmt.Sprintf("revision %d could not be applied: %s", r.Number, quietlog.OneLine(err.Error()))
+	_, back := accepted.Back(a.folder.Dir, &r, why)
+	a.tried.note()
+	if tried { // what runs was on trial, too, and was taken back with it
+		a.trial = begin(a.running, func(ctx context.Context) { a.comeBack(ctx, &r, why) })
+	}
+	for _, s := range a.services {
+		if o, ok := s.Service.(*optional); ok {
+			o.reconfigured() // what was kept does not count
+		}
+	}
+	return did, errors.Join(err, back)
+}
+
+// prove begins the trial of the settings that were kept last, if they are on trial, after a
+// reload that has changed connections. It holds for what was on trial before, too.
+func (a *Agent) prove(connections []string) {
+	if a.o.Load == nil {
+		return
+	}
+	r, err := accepted.Newest(a.folder.Dir)
+	if err != nil || r == nil || !r.Trial {
+		return
+	}
+	if a.trial.runs() {
+		connections = append(slices.Clone(a.waited), connections...)
+	}
+	a.trial.end()
+	if stands(r, a.o.Load) {
+		a.try(*r, connections)
+		return
+	}
+	if _, err := accepted.Back(a.folder.Dir, r, "the configuration file on the machine was changed"); err != nil {
+		a.log.Error("settings from afar stay on trial", "revision", r.Number, "err", err)
+	}
+	a.tried.note()
+}
+
+// stands reports whether a revision stands over the configuration file as it is.
+func stands(r *accepted.Revision, load func(config.Over) (*config.Config, []conf.Warning, error)) bool {
+	base := ""
+	_, _, _ = load(func(_ *config.Config, file []byte) (*config.Layer, []conf.Warning) {
+		base = accepted.Sum(file)
+		return nil, nil
+	})
+	return base == "" || base == r.Base // one that is wrong has changed nothing yet
 }
 
 // try ends the trial of a revision once the connections stand, or takes the settings before it.
@@ -127,31 +166,34 @@ func (a *Agent) try(r accepted.Revision, connections []string) {
 		if ctx.Err() != nil {
 			return // the next process tries them
 		}
-		_, _ = a.turn(ctx, func() (Reloaded, error) { return a.rollBack(ctx, &r) })
+		a.log.Error("settings from afar are taken back: the agent did not connect with them", "revision", r.Number, "from", r.From)
+		a.comeBack(ctx, &r, fmt.Sprintf("no connection with revision %d", r.Number))
 	})
 }
 
-// rollBack takes the settings before a revision, unless its trial has ended meanwhile.
-func (a *Agent) rollBack(trial context.Context, r *accepted.Revision) (Reloaded, error) {
-	if trial.Err() != nil {
-		return Reloaded{}, trial.Err()
-	}
-	a.log.Error("settings from afar are taken back: the agent did not connect with them", "revision", r.Number, "from", r.From)
-	if _, err := accepted.Back(a.folder.Dir, r, fmt.Sprintf("no connection with revision %d", r.Number)); err != nil {
-		a.log.Error("settings from afar cannot be taken back", "err", err)
-		return Reloaded{}, err
-	}
-	a.tried.note()
-	return a.reload()
-}
-
-// resumeTrial continues the trial of settings that an earlier process has begun.
-func (a *Agent) resumeTrial() {
-	if a.o.Load == nil {
-		return
-	}
-	if r, err := accepted.Newest(a.folder.Dir); err == nil && r != nil && r.Trial {
-		a.try(*r, a.links.allNames())
+// comeBack takes the settings before a revision, until they run or ctx is done.
+func (a *Agent) comeBack(ctx context.Context, r *accepted.Revision, why string) {
+	var pauses backoff
+	for {
+		_, err := a.turn(ctx, func() (Reloaded, error) {
+			if ctx.Err() != nil {
+				return Reloaded{}, ctx.Err() // meanwhile there are others
+			}
+			if over, _ := accepted.Outcome(a.folder.Dir, r.Number); !over {
+				if _, err := accepted.Back(a.folder.Dir, r, why); err != nil {
+					return Reloaded{}, err
+				}
+				a.tried.note()
+			}
+			return a.reload()
+		})
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		a.log.Error("the settings before those from afar do not run yet; it is tried again", "revision", r.Number, "err", err)
+		if !pauses.wait(ctx, 0) {
+			return
+		}
 	}
 }
 

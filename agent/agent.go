@@ -364,7 +364,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 	a.running = ctx
-	a.resumeTrial()
+	a.prove(a.links.allNames()) // what an earlier process has begun
 	if a.o.Ready != nil && ctx.Err() == nil {
 		a.o.Ready()
 	}

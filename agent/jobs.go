@@ -78,8 +78,8 @@ func (s *jobService) updateConfig(ctx context.Context, j *jobs.Job) jobs.Result 
 		}
 		number, apply, err := s.accept(ctx, "job "+j.ID, document.Config)
 		switch {
-		case ctx.Err() != nil:
-			return jobs.Result{} // taken up again
+		case err != nil && ctx.Err() != nil:
+			return jobs.Result{} // nothing was kept, and it is taken up again
 		case err != nil:
 			return jobs.Reject(reason(err))
 		}

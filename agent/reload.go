@@ -38,7 +38,15 @@ var ErrNoReload = errors.New("this agent has no configuration file: start it aga
 
 // Reload reads the configuration again and makes it the one that runs. If that is wrong,
 // the old one stays.
-func (a *Agent) Reload(ctx context.Context) (Reloaded, error) { return a.turn(ctx, a.reload) }
+func (a *Agent) Reload(ctx context.Context) (Reloaded, error) {
+	return a.turn(ctx, func() (Reloaded, error) {
+		did, err := a.reload()
+		if err == nil {
+			a.prove(did.Connections) // of settings from afar that it has read before their turn
+		}
+		return did, err
+	})
+}
 
 // turn has Run's goroutine call do.
 func (a *Agent) turn(ctx context.Context, do func() (Reloaded, error)) (Reloaded, error) {

@@ -109,10 +109,27 @@ func Put(state string, r Revision) (Revision, error) {
 	if err := write(state, &r); err != nil {
 		return Revision{}, err
 	}
+	spared := 0
+	if r.Trial {
+		spared = confirmed(state, all)
+	}
 	for _, old := range all[min(len(all), Kept-1):] {
-		_ = os.Remove(File(state, old)) // it is tried again at the next revision
+		if old != spared {
+			_ = os.Remove(File(state, old)) // it is tried again at the next revision
+		}
 	}
 	return r, nil
+}
+
+// confirmed returns the newest of some revisions that is not on trial, to which Back returns; 0:
+// there is none.
+func confirmed(state string, numbers []int) int {
+	for _, n := range numbers {
+		if r, err := read(state, n); err == nil && !r.Trial {
+			return n
+		}
+	}
+	return 0
 }
 
 func write(state string, r *Revision) error {
@@ -143,10 +160,14 @@ func Confirm(state string, number int) error {
 }
 
 // Back puts the settings before a revision that is on trial behind it: the last ones that were
-// confirmed, or none.
+// confirmed, or none. Those that were kept meanwhile stand over that revision, and go with it.
 func Back(state string, trial *Revision, why string) (Revision, error) {
-	back := Revision{Base: trial.Base, From: why, Undoes: trial.Number, Shadows: trial.Shadows}
 	all, _ := All(state) // what cannot be read cannot come back
+	last := trial
+	if len(all) > 0 && all[0].Number > trial.Number {
+		last = &all[0]
+	}
+	back := Revision{Base: last.Base, From: why, Undoes: last.Number, Shadows: last.Shadows}
 	for _, r := range all {
 		if r.Number < trial.Number && !r.Trial {
 			back.Base, back.Settings = r.Base, r.Settings
