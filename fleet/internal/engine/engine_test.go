@@ -25,6 +25,7 @@ type meter struct {
 	name     string
 	interval time.Duration
 	payload  []byte
+	qos0     bool // its values have QoS 0
 	next     time.Duration
 }
 
@@ -43,7 +44,11 @@ func (m *meter) Receive(_ time.Duration, got *packet.Message, out Out) {
 
 func (m *meter) Tick(now time.Duration, out Out) {
 	m.next = now + m.interval
-	out.Publish(packet.Message{Topic: m.name + "/value", Payload: m.payload, QoS: 1})
+	value := packet.Message{Topic: m.name + "/value", Payload: m.payload, QoS: 1}
+	if m.qos0 {
+		value.QoS = 0
+	}
+	out.Publish(value)
 }
 
 func (m *meter) Wake() time.Duration   { return m.next }

@@ -27,7 +27,7 @@ const (
 type session struct {
 	client Client
 
-	sent     int64 // the last packet
+	asked    int64 // the last packet that is to be answered
 	deadline int64 // for the answers of the states before online, and the end of a pause
 	began    int64 // when it was online
 	pinged   int64 // when the PINGREQ was sent that has no answer; 0: there is none
@@ -83,6 +83,7 @@ func (s *shard) opened(i int32) {
 	session := s.e.o.Session(s.first + int(i))
 	d.state, d.keepalive, d.codes = greeting, session.Login.KeepAlive, uint8(len(session.Filters))
 	s.out = packet.AppendConnect(s.out, &session.Login)
+	d.asked = s.e.now()
 	s.flush(i)
 }
 
@@ -93,7 +94,7 @@ func (s *shard) subscribe(i int32) {
 		s.begin(i)
 		return
 	}
-	d.state = subscribing
+	d.state, d.asked = subscribing, s.e.now()
 	d.id = 1
 	s.out = packet.AppendSubscribe(s.out, d.id, s.e.o.Session(s.first+int(i)).Filters)
 }
@@ -283,7 +284,8 @@ func (o *out) Publish(m packet.Message) {
 			d.id = max(d.id+1, 2) // 1 is the SUBSCRIBE's
 			free = !slices.ContainsFunc(d.flights, func(f flight) bool { return f.id == d.id })
 		}
-		d.flights = append(d.flights, flight{s.e.now(), d.id})
+		d.asked = s.e.now()
+		d.flights = append(d.flights, flight{d.asked, d.id})
 	}
 	s.out = packet.AppendPublish(s.out, &m, d.id)
 }

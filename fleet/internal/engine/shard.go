@@ -171,19 +171,20 @@ func (s *shard) due(i int32, now int64) {
 	if w := d.client.Wake(); w >= 0 && now >= int64(w) && !s.ending {
 		d.client.Tick(time.Duration(now), s.of(i))
 	}
-	if now >= d.silence() && d.pinged == 0 && len(s.out) == 0 {
+	if now >= d.silence() && d.pinged == 0 {
 		s.out = packet.AppendPingreq(s.out)
-		d.pinged = now
+		d.pinged, d.asked = now, now
 	}
 	s.flush(i)
 }
 
-// silence is when a device has to have sent something.
+// silence is when a device has to have sent something that is answered. Messages with QoS 0 are not: a
+// connection that is dead takes them for minutes (tcp_retries2 in ip-sysctl).
 func (d *session) silence() int64 {
 	if d.keepalive == 0 {
 		return never
 	}
-	return d.sent + int64(d.keepalive)*int64(time.Second)
+	return d.asked + int64(d.keepalive)*int64(time.Second)
 }
 
 // flush sends what a call has made for a device, and sets its next moment.
@@ -200,7 +201,6 @@ func (s *shard) flush(i int32) {
 			return
 		}
 		s.stats.BytesOut += uint64(len(b))
-		d.sent = s.e.now()
 	}
 	if d.again {
 		s.restart(i)

@@ -68,8 +68,9 @@ func (n *network) send(i int32, b []byte) error {
 		case packet.Subscribe:
 			answer = []byte{packet.Suback << 4, 3, body[0], body[1], 0}
 		case packet.Publish:
-			m, _ := packet.ParsePublish(first, body)
-			answer = packet.AppendPuback(nil, m.ID)
+			if m, _ := packet.ParsePublish(first, body); m.QoS > 0 {
+				answer = packet.AppendPuback(nil, m.ID)
+			}
 		case packet.Pingreq:
 			n.pings++
 			answer = []byte{packet.Pingresp << 4, 0}
@@ -206,27 +207,32 @@ func TestSilence(t *testing.T) {
 		name     string
 		mute     byte
 		interval time.Duration
+		qos0     bool
 		want     string
 		lost     bool
+		pings    int
 	}{
-		{"no CONNACK", packet.Connect, time.Hour, "no CONNACK in time", false},
-		{"no SUBACK", packet.Subscribe, time.Hour, "no SUBACK in time", false},
-		{"no PUBACK", packet.Publish, time.Hour, "no PUBACK in time", true},
-		{"no PINGRESP", packet.Pingreq, time.Hour, "no PINGRESP in time", true},
-		{"a PINGREQ after each 30 s", 0, time.Hour, "", false},
-		{"no PINGREQ while there are messages", 0, 29 * time.Second, "", false},
+		{name: "no CONNACK", mute: packet.Connect, interval: time.Hour, want: "no CONNACK in time"},
+		{name: "no SUBACK", mute: packet.Subscribe, interval: time.Hour, want: "no SUBACK in time"},
+		{name: "no PUBACK", mute: packet.Publish, interval: time.Hour, want: "no PUBACK in time", lost: true},
+		{name: "no PINGRESP", mute: packet.Pingreq, interval: time.Hour, want: "no PINGRESP in time", lost: true},
+		{name: "no PINGRESP, among messages with QoS 0", mute: packet.Pingreq, interval: 10 * time.Second, qos0: true, want: "no PINGRESP in time", lost: true},
+		{name: "a PINGREQ after each 30 s", interval: time.Hour, pings: 2},
+		{name: "a PINGREQ after each 30 s, among messages with QoS 0", interval: 10 * time.Second, qos0: true, pings: 2},
+		{name: "no PINGREQ while there are messages with QoS 1", interval: 29 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{delay: time.Millisecond, mute: tc.mute}
-				e := simulate(t, meters(1, netip.AddrPort{}, tc.interval), n, 65*time.Second)
+				o := meters(1, netip.AddrPort{}, tc.interval)
+				o.Client = func(int) Client { return &meter{name: nameOf(0), interval: tc.interval, qos0: tc.qos0} }
+				e := simulate(t, o, n, 65*time.Second)
 				s := e.Stats()
 				if tc.want != "" && s.Errors[tc.want] == 0 || tc.want == "" && len(s.Errors) > 0 || (s.Lost > 0) != tc.lost {
 					t.Errorf("%+v, want %q", s, tc.want)
 				}
-				pings := map[time.Duration]int{time.Hour: 2, 29 * time.Second: 0}[tc.interval]
-				if tc.want == "" && n.pings != pings {
-					t.Errorf("%d PINGREQs, want %d", n.pings, pings)
+				if tc.want == "" && n.pings != tc.pings {
+					t.Errorf("%d PINGREQs, want %d", n.pings, tc.pings)
 				}
 			})
 		})
