@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -44,9 +45,14 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"too many messages", func(o *Options) { o.Devices, o.Interval = 20000, 100*time.Millisecond }, "messages a second"},
 		{"QoS 2", func(o *Options) { o.QoS = 2 }, "QoS 0 and 1"},
 		{"no ramp", func(o *Options) { o.Ramp = 0 }, "ramp"},
+		{"a slow ramp", func(o *Options) { o.Ramp = MinRamp }, ""},
+		{"a tiny ramp", func(o *Options) { o.Ramp = 1e-10 }, "from 0.001 to 10000"},
+		{"no number as a ramp", func(o *Options) { o.Ramp = math.NaN() }, "ramp"},
 		{"a steep ramp", func(o *Options) { o.Ramp = MaxRamp + 1 }, "ramp"},
 		{"Defender too often", func(o *Options) { o.Defender = time.Minute }, "Defender"},
 		{"a prefix for topics", func(o *Options) { o.Prefix = "a/#" }, "names that begin"},
+		{"the longest prefix", func(o *Options) { o.Prefix = strings.Repeat("a", 124) }, ""},
+		{"a prefix that is too long for the last device", func(o *Options) { o.Prefix, o.Devices = strings.Repeat("a", 124), 10000 }, "names that begin"},
 		{"a long keepalive", func(o *Options) { o.Broker.KeepAlive = 24 * time.Hour }, "keepalive"},
 	} {
 		o := small("mqtt://127.0.0.1:1")

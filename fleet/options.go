@@ -20,7 +20,7 @@ type Options struct {
 	// as its id, will and outbox, is not used.
 	Broker mqttlink.Options
 	// TargetIsMine repeats the broker's host. It is needed where a mistake would hit others: see
-	// Guarded.
+	// [Unguarded].
 	TargetIsMine string
 	// Identities is the folder of an authority (provision local --count) or its folder devices:
 	// each device has a certificate and a name of its own. Else they share those of Broker.
@@ -41,7 +41,8 @@ type Options struct {
 // (https://docs.aws.amazon.com/general/latest/gr/iot-core.html).
 const (
 	MaxDevices   = engine.MaxDevices
-	MaxRamp      = 10_000  // connections a second, on loopback and private addresses
+	MinRamp      = 0.001   // connections a second
+	MaxRamp      = 10_000  // on loopback and private addresses
 	MaxRate      = 100_000 // messages a second, there
 	MaxFarRamp   = 500     // elsewhere
 	MaxFarRate   = 5000    // elsewhere
@@ -100,14 +101,14 @@ func (o Options) check() (*plan, error) {
 		return nil, fmt.Errorf("reports of Device Defender every %v: AWS takes one every %v; give 0 for none", o.Defender, MinDefender)
 	case o.QoS > 1:
 		return nil, mqttlink.ErrQoS
-	case !(o.Ramp > 0) || o.Ramp > MaxRamp:
-		return nil, fmt.Errorf("a ramp of %v connections a second: give a number above 0 and up to %d", o.Ramp, MaxRamp)
+	case !(o.Ramp >= MinRamp) || o.Ramp > MaxRamp:
+		return nil, fmt.Errorf("a ramp of %v connections a second: give a number from %v to %d", o.Ramp, MinRamp, MaxRamp)
 	case p.rate() > MaxRate:
 		return nil, fmt.Errorf("%.0f messages a second: at most %d are sent; take a longer interval", p.rate(), MaxRate)
 	case p.Broker.KeepAlive < time.Second || p.Broker.KeepAlive > math.MaxUint16*time.Second:
 		return nil, fmt.Errorf("a keepalive of %v: give 1s to %v", p.Broker.KeepAlive, math.MaxUint16*time.Second)
 	}
-	if err := provision.CheckName(p.Prefix + "0001"); err != nil {
+	if err := provision.CheckName(fmt.Sprintf("%s%04d", p.Prefix, o.Devices)); err != nil { // the longest
 		return nil, fmt.Errorf("names that begin with %q: %w", p.Prefix, err)
 	}
 	lit, pressed := false, false

@@ -201,6 +201,19 @@ func TestListenQueueIsNotOverrun(t *testing.T) {
 	})
 }
 
+// A ramp whose pauses are longer than there are nanoseconds to count is slow, and not fast.
+func TestTinyRamp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := meters(10, netip.AddrPort{}, time.Hour)
+		o.Ramp = 1e-12
+		n := &network{delay: time.Millisecond}
+		simulate(t, o, n, time.Minute)
+		if len(n.opens) != 1 {
+			t.Errorf("%d connections were begun, want 1", len(n.opens))
+		}
+	})
+}
+
 // A session is kept alive when there is nothing to say, and ended when there is no answer.
 func TestSilence(t *testing.T) {
 	for _, tc := range []struct {
