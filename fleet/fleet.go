@@ -25,7 +25,7 @@ type Fleet struct {
 	ended     time.Time
 }
 
-// New makes a fleet. It looks the broker up and reads certificates, and connects nothing. The error
+// New makes a fleet. It reads certificates and looks the broker up, and connects nothing. The error
 // is a *GuardError where a broker is not known to be the caller's.
 func New(ctx context.Context, o Options) (*Fleet, error) {
 	p, err := o.check()
@@ -37,11 +37,11 @@ func New(ctx context.Context, o Options) (*Fleet, error) {
 
 func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 	f = &Fleet{plan: p}
-	if f.addresses, err = f.lookUp(ctx); err != nil {
-		return nil, err
-	}
 	certificates, err := p.readTLS()
 	if err != nil {
+		return nil, err
+	}
+	if f.addresses, err = f.lookUp(ctx); err != nil {
 		return nil, err
 	}
 	if err := checkDescriptors(p.Devices); err != nil {

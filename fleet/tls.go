@@ -9,6 +9,7 @@ import (
 	"sort"
 	"sync"
 
+	"pithings/awsiot"
 	"pithings/awsiot/provision"
 	"pithings/awsiot/provision/authority"
 	"pithings/mqttlink/certs"
@@ -65,6 +66,9 @@ func (p *plan) readTLS() (*identities, error) {
 			one := c.Clone()
 			one.GetClientCertificate = certificate(&d.Pair)
 			one.ClientSessionCache = new(ticket)
+			if one.NextProtos == nil { // Broker shows no certificate that it could follow from
+				one.NextProtos = awsiot.ALPN(p.Broker.Endpoint, true, false)
+			}
 			all.own = append(all.own, one)
 			p.names = append(p.names, d.Thing)
 		}

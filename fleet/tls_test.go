@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -178,5 +179,32 @@ func TestIdentitiesAreChecked(t *testing.T) {
 	}
 	if url, err := IdentityEndpoint(dir); err != nil || url != "mqtts://127.0.0.1:8883" {
 		t.Errorf("%s, %v", url, err)
+	}
+}
+
+// AWS IoT Core takes certificates on port 443 under a protocol name of its own.
+func TestIdentitiesOnPort443(t *testing.T) {
+	dir := identitiesFor(t, 1)
+	for _, tc := range []struct {
+		endpoint    string
+		given, want []string
+	}{
+		{"mqtts://127.0.0.1:443", nil, []string{"x-amzn-mqtt-ca"}},
+		{"mqtts://127.0.0.1:443", []string{"mine"}, []string{"mine"}},
+		{"mqtts://127.0.0.1", nil, nil},
+	} {
+		o := small(tc.endpoint)
+		o.Identities, o.Broker.ALPN = dir, tc.given
+		p, err := o.check()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := p.readTLS()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := all.of(0).NextProtos; !slices.Equal(got, tc.want) {
+			t.Errorf("%s, %q given: %q, want %q", tc.endpoint, tc.given, got, tc.want)
+		}
 	}
 }

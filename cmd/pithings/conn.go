@@ -32,6 +32,7 @@ type connection struct {
 	id                        string
 	keepalive                 seconds
 	extra                     mosquitto // of pub and watch
+	certified                 bool      // certificates come from elsewhere
 }
 
 func (f *connection) add(fs *pflag.FlagSet, l letters) {
@@ -256,7 +257,7 @@ func (f *connection) section(c *cobra.Command) (map[string]any, error) {
 	case (f.cert == "") != (f.key == ""):
 		return nil, usagef("-c and -k belong together: a certificate and its private key")
 	// A bare HOST means what it means to the scripts: mutual TLS.
-	case f.cert == "" && m["username"] == nil && f.endpoint != "" && !strings.Contains(f.endpoint, "://"):
+	case !f.certified && f.cert == "" && m["username"] == nil && f.endpoint != "" && !strings.Contains(f.endpoint, "://"):
 		return nil, usagef("Missing credentials for authentication. Give -c CERTIFICATE and -k KEY, or --username, or a URL such as mqtt://%s", withoutUser(f.endpoint))
 	}
 	return m, nil
@@ -301,7 +302,10 @@ func (f *connection) options(c *cobra.Command) (o mqttlink.Options, err error) {
 	if err != nil {
 		return o, err
 	}
-	return agent.LinkOptions(&cfg.MQTT), checkAWS(&cfg.MQTT)
+	if !f.certified {
+		err = checkAWS(&cfg.MQTT)
+	}
+	return agent.LinkOptions(&cfg.MQTT), err
 }
 
 // withoutUser is a broker's name for a message: what stands before an @ may hold a

@@ -154,9 +154,7 @@ func (o *fleetOptions) read(c *cobra.Command) error {
 			o.conn.endpoint = url
 		}
 	}
-	if o.Identities != "" { // then a bare HOST lacks no certificate
-		o.conn.endpoint = withScheme(o.conn.endpoint)
-	}
+	o.conn.certified = o.Identities != ""
 	var err error
 	if o.Broker, err = o.conn.options(c); err != nil {
 		return err
