@@ -14,8 +14,20 @@ import (
 	"pithings/test/binary"
 )
 
-// fleetSize is what a fleet has to stand.
-const fleetSize = 10000
+// sizeOfFleet is what a fleet has to stand: 10,000 devices, or fewer where the broker may not have so many
+// open files.
+func sizeOfFleet(t *testing.T) int {
+	t.Helper()
+	const whole, spare, least = 10000, 200, 500
+	n := binary.AllowFiles(t, whole+spare) - spare
+	if n < least {
+		t.Fatalf("the limit of open files lets in %d devices, and %d are too few: raise it (ulimit -Hn)", n, least)
+	}
+	if n < whole {
+		t.Logf("%d devices instead of %d: the limit of open files", n, whole)
+	}
+	return n
+}
 
 // fleetReport is what fleet --json prints, as far as it is looked at.
 type fleetReport struct {
@@ -56,7 +68,7 @@ func arrivals(log string) (all int, most int) {
 // Ctrl-C ends them all within 5 s and without a will.
 func TestFleetOutlivesItsBroker(t *testing.T) {
 	const ramp = 1000
-	port := freePort(t)
+	devices, port := sizeOfFleet(t), freePort(t)
 	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
 	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nconnection_messages true\nlog_type notice\nlog_dest stderr\nlog_timestamp_format %%s\n", port)
 	if os.Geteuid() == 0 {
@@ -71,21 +83,21 @@ func TestFleetOutlivesItsBroker(t *testing.T) {
 		return p
 	}
 	// Twice what the ramp and the longest pause of the devices amount to.
-	const limit = 2 * (fleetSize/ramp*time.Second + 32*time.Second)
+	limit := 2 * (time.Duration(devices)*time.Second/ramp + 32*time.Second)
 	full := func(p *process) (most int) {
 		t.Helper()
 		for deadline := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
 			all, most := arrivals(p.logged())
-			if all >= fleetSize {
+			if all >= devices {
 				return most
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("%d of %d devices are connected", all, fleetSize)
+				t.Fatalf("%d of %d devices are connected", all, devices)
 			}
 		}
 	}
 	first := broker()
-	fleet := start(t, binary.Path, "fleet", "-n", fmt.Sprint(fleetSize), "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--types", "telemetry", "--ramp", fmt.Sprint(ramp), "--json")
+	fleet := start(t, binary.Path, "fleet", "-n", fmt.Sprint(devices), "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--types", "telemetry", "--ramp", fmt.Sprint(ramp), "--json")
 	full(first)
 	first.cmd.Process.Kill()
 	<-first.ended
@@ -106,7 +118,10 @@ func TestFleetOutlivesItsBroker(t *testing.T) {
 		}
 		return l == "done 1"
 	})
-	if r := fleet.fleetReport(); r.Connected != fleetSize || r.Lost != fleetSize || r.Sessions < 2*fleetSize || r.Acked == 0 {
+	// Those that the kill came upon between CONNECT and its answer had no session to lose.
+	const opening = 64
+	n := uint64(devices)
+	if r := fleet.fleetReport(); r.Connected != devices || r.Lost > n || r.Lost < n-opening || r.Sessions < 2*n-opening || r.Acked == 0 {
 		t.Errorf("%+v", r)
 	}
 }
