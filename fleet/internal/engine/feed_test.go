@@ -82,6 +82,18 @@ func TestPieces(t *testing.T) {
 	}
 }
 
+// A device may publish before the SUBACK, which is that of the SUBSCRIBE all the same.
+func TestPublishBeforeSuback(t *testing.T) {
+	s, _, _ := greeted(t, 1000)
+	s.feed(0, []byte(accepted[:4]))
+	s.of(0).Publish(packet.Message{Topic: "a", QoS: 1})
+	s.feed(0, []byte(accepted[4:]))
+	d := &s.sessions[0]
+	if d.state != online || len(d.flights) != 2 || d.flights[0].id == d.flights[1].id || d.flights[0].id == subscribeID || len(s.stats.Errors) > 0 {
+		t.Errorf("state %d, %v in flight, %v", d.state, d.flights, s.stats.Errors)
+	}
+}
+
 // A broker that begins packets and does not end them is cut off, before memory is.
 func TestUnfinishedPackets(t *testing.T) {
 	s, _, _ := greeted(t, 200<<20)

@@ -36,12 +36,16 @@ type session struct {
 	skip     int    // bytes to read over, of a message that is too large
 
 	keepalive uint16 // seconds
-	id        uint16 // the last packet identifier
+	id        uint16 // the last message's packet identifier
 	codes     uint8  // return codes that the SUBACK must have
 	fails     uint8
 	state     state
 	again     bool // the device wants another session
 }
+
+// subscribeID is the packet identifier of each SUBSCRIBE. Messages have others, because a device may
+// publish before the SUBACK.
+const subscribeID = 1
 
 // flight is a message with QoS 1 that has no PUBACK.
 type flight struct {
@@ -95,8 +99,7 @@ func (s *shard) subscribe(i int32) {
 		return
 	}
 	d.state, d.asked = subscribing, s.e.now()
-	d.id = 1
-	s.out = packet.AppendSubscribe(s.out, d.id, s.e.o.Session(s.first+int(i)).Filters)
+	s.out = packet.AppendSubscribe(s.out, subscribeID, s.e.o.Session(s.first+int(i)).Filters)
 }
 
 // begin makes a session of an answered connection.
@@ -210,7 +213,7 @@ func (s *shard) handle(i int32, first byte, body []byte) error {
 		s.subscribe(i)
 	case kind == packet.Suback && d.state == subscribing:
 		id, codes, err := packet.ParseSuback(body)
-		if err != nil || id != d.id || len(codes) != int(d.codes) {
+		if err != nil || id != subscribeID || len(codes) != int(d.codes) {
 			return broken("a SUBACK that does not fit the SUBSCRIBE")
 		}
 		for _, c := range codes {
@@ -281,7 +284,7 @@ func (o *out) Publish(m packet.Message) {
 	s.stats.Published++
 	if m.QoS > 0 {
 		for free := false; !free; {
-			d.id = max(d.id+1, 2) // 1 is the SUBSCRIBE's
+			d.id = max(d.id+1, subscribeID+1)
 			free = !slices.ContainsFunc(d.flights, func(f flight) bool { return f.id == d.id })
 		}
 		d.asked = s.e.now()
