@@ -19,6 +19,8 @@ type Engine struct {
 
 	addresses atomic.Pointer[[]netip.AddrPort]
 	doubted   chan struct{} // has a token when connections fail
+	online    atomic.Int64  // devices
+	full      atomic.Int64  // when all of them were for the first time; 0: not yet
 }
 
 // New makes the devices. They connect when Run is called.
@@ -119,16 +121,11 @@ func (e *Engine) refresh(ctx context.Context) {
 
 // Stats returns what has been done so far.
 func (e *Engine) Stats() Stats {
-	var all Stats
-	everyone, connected := int64(0), true
+	all := Stats{Everyone: time.Duration(e.full.Load())}
 	for _, s := range e.shards {
 		s.mu.Lock()
 		all.add(&s.stats)
-		everyone, connected = max(everyone, s.full), connected && s.full > 0
 		s.mu.Unlock()
-	}
-	if connected {
-		all.Everyone = time.Duration(everyone)
 	}
 	return all
 }

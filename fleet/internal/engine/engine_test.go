@@ -317,3 +317,30 @@ func TestOptions(t *testing.T) {
 		t.Errorf("%v, want %v", err, wrong)
 	}
 }
+
+// All are connected when they are at the same time, whatever shards they belong to.
+func TestEveryoneIsAtOneTime(t *testing.T) {
+	o := meters(2, netip.AddrPort{}, time.Hour)
+	o.Shards = 2
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect := func(s *shard) {
+		s.carrier = &sink{}
+		s.connect(e.now() + int64(time.Second))
+		s.opened(0)
+		s.feed(0, []byte(accepted))
+	}
+	connect(e.shards[0])
+	e.shards[0].lost(0, errors.New("gone"))
+	connect(e.shards[1])
+	if s := e.Stats(); s.Connected != 1 || s.Everyone != 0 {
+		t.Errorf("one after the other: %d are connected, all after %v", s.Connected, s.Everyone)
+	}
+	e.shards[0].due(0, e.now()) // its pause is over
+	connect(e.shards[0])
+	if s := e.Stats(); s.Connected != 2 || s.Everyone <= 0 {
+		t.Errorf("together: %d are connected, all after %v", s.Connected, s.Everyone)
+	}
+}

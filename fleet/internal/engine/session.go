@@ -109,8 +109,8 @@ func (s *shard) begin(i int32) {
 	d.state, d.began = online, now
 	s.opening--
 	s.stats.Connected++
-	if s.stats.Connected == len(s.sessions) && s.full == 0 {
-		s.full = now
+	if s.e.online.Add(1) == int64(s.e.o.Devices) {
+		s.e.full.CompareAndSwap(0, now)
 	}
 	d.client.Online(time.Duration(now), s.of(i))
 }

@@ -43,7 +43,6 @@ type shard struct {
 	timers   timers
 	carrier  carrier
 	stats    Stats
-	full     int64 // when all its devices were connected for the first time
 	random   *rand.Rand
 	api      out
 	out      []byte // packets that the call under way has made
@@ -291,6 +290,7 @@ func (s *shard) drop(i int32) {
 		s.opening--
 	case online:
 		s.stats.Connected--
+		s.e.online.Add(-1)
 		d.client.Offline(time.Duration(s.e.now()))
 	}
 	s.stats.Unacked += uint64(len(d.flights))
