@@ -86,10 +86,11 @@ func newCarrier(s *shard) (carrier, error) {
 	return newStreams(s), nil
 }
 
-// address is where a device connects to. Devices are dealt out over all addresses.
-func (e *Engine) address(device int) netip.AddrPort {
-	all := *e.addresses.Load()
-	return all[device%len(all)]
+// address is where a device connects to. Devices are dealt out over all addresses, and each takes the
+// next one when it has failed at one.
+func (s *shard) address(i int32) netip.AddrPort {
+	all := *s.e.addresses.Load()
+	return all[(s.first+int(i)+int(s.sessions[i].passed))%len(all)]
 }
 
 // doubt notes that a connection has failed: the broker may have moved.

@@ -47,6 +47,9 @@ func newEpoll(s *shard) (carrier, error) {
 		err = unix.EpollCtl(c.ep, unix.EPOLL_CTL_ADD, c.alarm, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: alarmed})
 	}
 	if err != nil {
+		if c.alarm >= 0 {
+			unix.Close(c.alarm)
+		}
 		unix.Close(c.ep)
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
@@ -69,7 +72,7 @@ func (c *epoll) end() {
 
 // open implements carrier.
 func (c *epoll) open(i int32) {
-	fd, err := c.socket(c.s.e.address(c.s.first+int(i)), c.s.first+int(i))
+	fd, err := c.socket(c.s.address(i), c.s.first+int(i))
 	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		c.s.lost(i, err)
 		return

@@ -39,6 +39,7 @@ type session struct {
 	id        uint16 // the last message's packet identifier
 	codes     uint8  // return codes that the SUBACK must have
 	fails     uint8
+	passed    uint8 // addresses at which it has failed
 	state     state
 	again     bool // the device wants another session
 }

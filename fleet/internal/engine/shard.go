@@ -14,8 +14,8 @@ import (
 	"pithings/mqttlink/packet"
 )
 
-// carrier moves the bytes of a shard's devices. All methods but run and wake are called with
-// the shard's lock held.
+// carrier moves the bytes of a shard's devices. Open, send and close are called with the shard's lock
+// held, the others without it.
 type carrier interface {
 	// open begins to open a device's connection; the shard's opened or lost follow, maybe
 	// before it returns.
@@ -122,7 +122,7 @@ func (s *shard) share(n int) int { return max(n/len(s.e.shards), 1) }
 // been answered: 64 in a step would be 6,400 in a second.
 func (s *shard) connect(now int64) {
 	gap := int64(min(float64(time.Second)*float64(len(s.e.shards))/s.e.o.Ramp, float64(never/4))) // which a tiny ramp would overflow
-	s.turn = max(s.turn, now-2*int64(step)) // what was not used is not made up for
+	s.turn = max(s.turn, now-2*int64(step))                                                       // what was not used is not made up for
 	for s.queue.n > 0 && s.opening < s.share(maxOpening) && s.turn <= now && !s.ending {
 		i := s.queue.pop()
 		s.turn += gap
@@ -243,13 +243,22 @@ func (s *shard) lost(i int32, err error) {
 	s.e.doubt()
 	s.drop(i)
 	now := s.e.now()
-	if d.began > 0 && now-d.began >= int64(s.e.o.Backoff.Stable) {
-		d.fails = 0
+	if !s.held(d, now) {
+		d.passed++
 	}
 	d.deadline = now + int64(s.random.Float64()*float64(bound(s.e.o.Backoff, d.fails)))
 	d.fails = min(d.fails+1, 64)
-	d.began = 0
 	s.time(i)
+}
+
+// held ends the count of a session's time. One that was long clears the count of failures.
+func (s *shard) held(d *session, now int64) bool {
+	long := d.began > 0 && now-d.began >= int64(s.e.o.Backoff.Stable)
+	if long {
+		d.fails = 0
+	}
+	d.began = 0
+	return long
 }
 
 // bound is the longest pause after so many failures.
@@ -269,7 +278,9 @@ func (s *shard) restart(i int32) {
 	d := &s.sessions[i]
 	s.goodbye(i)
 	s.drop(i)
-	d.deadline = s.e.now() + int64(takeover)
+	now := s.e.now()
+	s.held(d, now)
+	d.deadline = now + int64(takeover)
 	s.time(i)
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -81,13 +82,14 @@ func (c *streams) open(i int32) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.s.e.o.Connect)
 	st.cancel = cancel
 	c.all[i] = st
-	c.wg.Go(func() { c.connect(ctx, i, st) })
+	to := c.s.address(i)
+	c.wg.Go(func() { c.connect(ctx, i, st, to) })
 }
 
 // connect opens a connection. A goroutine of its own reads it: the stack that a handshake takes, some
 // 16 KB, would stay with this one.
-func (c *streams) connect(ctx context.Context, i int32, st *stream) {
-	conn, err := c.dial(ctx, c.s.first+int(i))
+func (c *streams) connect(ctx context.Context, i int32, st *stream, to netip.AddrPort) {
+	conn, err := c.dial(ctx, c.s.first+int(i), to)
 	st.cancel()
 	if !c.locked(i, st, func() {
 		if err != nil {
@@ -140,9 +142,9 @@ func (c *streams) locked(i int32, st *stream, f func()) bool {
 	return true
 }
 
-func (c *streams) dial(ctx context.Context, device int) (net.Conn, error) {
+func (c *streams) dial(ctx context.Context, device int, to netip.AddrPort) (net.Conn, error) {
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", c.s.e.address(device).String())
+	conn, err := d.DialContext(ctx, "tcp", to.String())
 	if err != nil || c.s.e.o.TLS == nil {
 		return conn, err
 	}

@@ -214,6 +214,51 @@ func TestTinyRamp(t *testing.T) {
 	})
 }
 
+// While connections fail the broker is looked up again; an answer that cannot be used changes nothing.
+func TestRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, moved := netip.MustParseAddrPort("192.0.2.1:1883"), netip.MustParseAddrPort("192.0.2.2:1883")
+		var all []netip.AddrPort
+		var wrong error
+		asked := 0
+		o := meters(1, old, time.Hour)
+		o.Addresses = func(context.Context) ([]netip.AddrPort, error) { asked++; return all, wrong }
+		e, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.addresses.Store(&[]netip.AddrPort{old})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go e.refresh(ctx)
+		for i, tc := range []struct {
+			name  string
+			doubt bool
+			all   []netip.AddrPort
+			err   error
+			asked int
+			want  netip.AddrPort
+		}{
+			{"no connection has failed", false, []netip.AddrPort{moved}, nil, 0, old},
+			{"refused", true, []netip.AddrPort{moved}, errors.New("not yours"), 1, old},
+			{"no address", true, nil, nil, 2, old},
+			{"moved", true, []netip.AddrPort{moved}, nil, 3, moved},
+		} {
+			all, wrong = tc.all, tc.err
+			if tc.doubt {
+				e.doubt()
+			}
+			time.Sleep(2 * refreshTime)
+			synctest.Wait()
+			if got := e.shards[0].address(0); got != tc.want || asked != tc.asked {
+				t.Errorf("%d, %s: %v after %d look-ups, want %v after %d", i, tc.name, got, asked, tc.want, tc.asked)
+			}
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
 // A session is kept alive when there is nothing to say, and ended when there is no answer.
 func TestSilence(t *testing.T) {
 	for _, tc := range []struct {
