@@ -12,6 +12,7 @@ import (
 	"pithings/awsiot"
 	"pithings/fleet/internal/engine"
 	"pithings/fleet/internal/playground"
+	"pithings/mqttlink/dial"
 )
 
 // Fleet is devices that are made and not running yet.
@@ -68,7 +69,7 @@ func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 // lookUp returns the broker's addresses if the guard lets the devices there. It is called again
 // while they run: a name must not lead them elsewhere.
 func (f *Fleet) lookUp(ctx context.Context) ([]netip.AddrPort, error) {
-	all, err := lookUp(ctx, f.endpoint)
+	all, err := lookUp(ctx, f.endpoint, &dial.Dialer{})
 	if err != nil {
 		return nil, err
 	}

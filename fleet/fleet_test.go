@@ -1,12 +1,16 @@
 package fleet
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"math"
+	"net"
 	"net/netip"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,6 +20,8 @@ import (
 	"pithings/fleet/internal/playground"
 	"pithings/mqttlink"
 	"pithings/mqttlink/broker"
+	"pithings/mqttlink/dial"
+	"pithings/mqttlink/endpoint"
 )
 
 // small are options for a few devices.
@@ -117,6 +123,68 @@ func TestGuardHoldsWhileTheyRun(t *testing.T) {
 	if all, err := f.lookUp(t.Context()); !errors.As(err, new(*GuardError)) {
 		t.Errorf("looked up again: %v, %v", all, err)
 	}
+}
+
+// A name of the local network is looked up without a connection, so that the guard comes before one.
+func TestLocalNames(t *testing.T) {
+	var answers map[string]string
+	d := &dial.Dialer{
+		Avahi: avahi(t, func(request string) string { return answers[request] }),
+		Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("no name server")
+		}},
+	}
+	e, err := endpoint.Parse("mqtt://broker.local:1884")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const four, six = "RESOLVE-HOSTNAME-IPV4 broker.local", "RESOLVE-HOSTNAME-IPV6 broker.local"
+	for _, tc := range []struct {
+		name    string
+		answers map[string]string
+		want    string // "" is an error
+	}{
+		{"both", map[string]string{four: "+ 2 0 broker.local 192.0.2.5\n", six: "+ 2 1 broker.local 2001:db8::5\n"}, "192.0.2.5:1884"},
+		{"IPv6 alone", map[string]string{four: "-15 Timeout reached\n", six: "+ 2 1 broker.local 2001:db8::5\n"}, "[2001:db8::5]:1884"},
+		{"neither", map[string]string{four: "-15 Timeout reached\n", six: "-15 Timeout reached\n"}, ""},
+	} {
+		answers = tc.answers
+		all, err := lookUp(t.Context(), e, d)
+		if tc.want == "" {
+			if err == nil {
+				t.Errorf("%s: %v", tc.name, all)
+			}
+			continue
+		}
+		if err != nil || len(all) != 1 || all[0].String() != tc.want {
+			t.Errorf("%s: %v, %v; want %s", tc.name, all, err, tc.want)
+		}
+	}
+}
+
+// avahi answers as the avahi daemon does.
+func avahi(t *testing.T, answer func(request string) string) (socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "socket")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			line, err := bufio.NewReader(c).ReadString('\n')
+			if err == nil {
+				_, _ = io.WriteString(c, answer(strings.TrimSuffix(line, "\n")))
+			}
+			c.Close()
+		}
+	}()
+	return socket
 }
 
 func TestPlan(t *testing.T) {

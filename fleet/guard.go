@@ -2,10 +2,15 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
+	"time"
 
 	"pithings/mqttlink/dial"
 	"pithings/mqttlink/endpoint"
@@ -62,33 +67,67 @@ func (p *plan) guard(all []netip.AddrPort) error {
 	return nil
 }
 
-// lookUp returns the broker's addresses.
-func lookUp(ctx context.Context, e endpoint.Endpoint) ([]netip.AddrPort, error) {
+// lookUpTime bounds a look-up.
+const lookUpTime = 10 * time.Second
+
+// lookUp returns the broker's addresses. Nothing is connected: the guard sees them first.
+func lookUp(ctx context.Context, e endpoint.Endpoint, local *dial.Dialer) ([]netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(e.Host); err == nil {
 		return []netip.AddrPort{netip.AddrPortFrom(a, e.Port)}, nil
 	}
-	if dial.IsLocal(e.Host) { // its look-up is part of connecting
-		c, err := new(dial.Dialer).DialContext(ctx, "tcp", e.Addr())
-		if err != nil {
-			return nil, err
-		}
-		defer c.Close()
-		return []netip.AddrPort{c.RemoteAddr().(*net.TCPAddr).AddrPort()}, nil
+	ctx, cancel := context.WithTimeout(ctx, lookUpTime)
+	defer cancel()
+	if dial.IsLocal(e.Host) {
+		all, err := lookUpLocal(ctx, e, *local)
+		return fourFirst(all), err
 	}
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", e.Host)
 	if err != nil {
 		return nil, err
 	}
-	// A broker that listens on 0.0.0.0 has no ::1: with both, half of the devices would fail.
-	var all, four []netip.AddrPort
+	var all []netip.AddrPort
 	for _, a := range found {
-		to := netip.AddrPortFrom(a.Unmap(), e.Port)
-		if all = append(all, to); to.Addr().Is4() {
-			four = append(four, to)
+		all = append(all, netip.AddrPortFrom(a.Unmap(), e.Port))
+	}
+	return fourFirst(all), nil
+}
+
+// errNoted ends an attempt to connect that was made for its address.
+var errNoted = errors.New("the address is noted")
+
+// lookUpLocal looks up NAME.local as a part of connecting, which ends before each connection.
+func lookUpLocal(ctx context.Context, e endpoint.Endpoint, d dial.Dialer) (all []netip.AddrPort, err error) {
+	var mu sync.Mutex // addresses are tried side by side
+	d.Control = func(_, address string, _ syscall.RawConn) error {
+		mu.Lock()
+		defer mu.Unlock()
+		a, err := netip.ParseAddrPort(address)
+		if err == nil && !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+		return errNoted
+	}
+	c, err := d.DialContext(ctx, "tcp", e.Addr())
+	if err == nil { // no address passes Control
+		c.Close()
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	return nil, err
+}
+
+// fourFirst leaves addresses of IPv6 out if there are others. A broker that listens on 0.0.0.0 has no
+// ::1: with both, half of the devices would fail at first.
+func fourFirst(all []netip.AddrPort) []netip.AddrPort {
+	var four []netip.AddrPort
+	for _, a := range all {
+		if a.Addr().Is4() {
+			four = append(four, a)
 		}
 	}
 	if len(four) > 0 {
-		return four, nil
+		return four
 	}
-	return all, nil
+	return all
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -139,6 +140,8 @@ func sockaddr(address netip.Addr, port uint16) unix.Sockaddr {
 	if zone := address.Zone(); zone != "" {
 		if dev, err := net.InterfaceByName(zone); err == nil {
 			to.ZoneId = uint32(dev.Index)
+		} else if index, err := strconv.ParseUint(zone, 10, 32); err == nil { // as avahi names it
+			to.ZoneId = uint32(index)
 		}
 	}
 	return to

@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // On loopback, devices beyond the ports of one address connect from the next.
@@ -21,8 +23,13 @@ func TestSources(t *testing.T) {
 		if err != nil && fd < 0 {
 			t.Fatal(err)
 		}
-		if got := <-from; got != tc.want {
-			t.Errorf("device %d connects from %s, want %s", tc.device, got, tc.want)
+		select {
+		case got := <-from:
+			if got != tc.want {
+				t.Errorf("device %d connects from %s, want %s", tc.device, got, tc.want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("device %d does not connect", tc.device)
 		}
 		os.NewFile(uintptr(fd), "").Close()
 	}
@@ -46,6 +53,20 @@ func TestIPv6(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
+}
+
+// The zone of a link-local address is an interface's name or its index.
+func TestZones(t *testing.T) {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for zone, want := range map[string]uint32{"lo": uint32(lo.Index), "23": 23, "": 0} {
+		to, ok := sockaddr(netip.MustParseAddr("fe80::1").WithZone(zone), 1883).(*unix.SockaddrInet6)
+		if !ok || to.ZoneId != want || to.Port != 1883 {
+			t.Errorf("zone %q: %+v, want %d", zone, to, want)
+		}
+	}
 }
 
 // A shard that has nothing due is asleep until it is woken, and not a poll.
