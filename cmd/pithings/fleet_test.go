@@ -25,7 +25,7 @@ func TestFleet(t *testing.T) {
 	defer b.Close()
 	file := filepath.Join(t.TempDir(), "report.json")
 	code, out, errs := command("fleet", "-n", "6", "-e", b.Endpoint(), "--types", "generic,bulb,switch", "--interval", "50ms", "--ramp", "200/s", "--seed", "7",
-		"--duration", "500ms", "--json", "--report", file)
+		"--duration", "2s", "--json", "--report", file)
 	if code != exitOK || !strings.Contains(errs, "6 devices (generic, bulb, switch) connect to "+b.Endpoint()) {
 		t.Fatalf("%d: %s%s", code, out, errs)
 	}
@@ -33,13 +33,13 @@ func TestFleet(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("%s: %v", out, err)
 	}
-	if r.Connected != 6 || r.Acked == 0 || r.Seed != 7 || r.Lost != 0 || r.ConnectedSeconds <= 0 || r.Seconds < 0.4 || len(r.Types) != 3 {
+	if r.Connected != 6 || r.Acked == 0 || r.Seed != 7 || r.Lost != 0 || r.ConnectedSeconds <= 0 || r.Seconds < 1.9 || len(r.Types) != 3 {
 		t.Errorf("%s", out)
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != out {
 		t.Errorf("%s: %v", text, err)
 	}
-	if code, out, errs = command("fleet", "-n", "2", "-e", b.Endpoint(), "--duration", "300ms"); code != exitOK || !strings.Contains(out, "all 2 after ") {
+	if code, out, errs = command("fleet", "-n", "2", "-e", b.Endpoint(), "--duration", "2s"); code != exitOK || !strings.Contains(out, "all 2 after ") {
 		t.Errorf("%d: %s%s", code, out, errs)
 	}
 }
