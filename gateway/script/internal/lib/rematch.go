@@ -18,6 +18,9 @@ import (
 // 2020.
 const longMatch = 8 << 10
 
+// breath is the product of characters and instructions between two breaths: some 0.1 ms.
+const breath = 2 << 10
+
 func (p *pattern) long(s string) bool { return len(s)*p.size > longMatch }
 
 func (p *pattern) charge(m *py.Machine, s string) {
@@ -43,7 +46,7 @@ func (p *pattern) first(m *py.Machine, re *regexp.Regexp, s string) []int {
 	if prefix, _ := re.LiteralPrefix(); !strings.Contains(s, prefix) {
 		return nil
 	}
-	return re.FindReaderSubmatchIndex(&characters{m: m, text: s})
+	return re.FindReaderSubmatchIndex(p.reader(m, s))
 }
 
 // from returns where the expression matches first from a place on.
@@ -122,15 +125,22 @@ func (p *pattern) slowly(m *py.Machine, s string, most int) (out []*match) {
 
 // characters is a text that an expression reads.
 type characters struct {
-	m    *py.Machine
-	text string
-	n    int
+	m     *py.Machine
+	text  string
+	every int // characters from one breath to the next
+	left  int // until then
+}
+
+func (p *pattern) reader(m *py.Machine, s string) *characters {
+	every := max(1, breath/p.size)
+	return &characters{m: m, text: s, every: every, left: every}
 }
 
 // ReadRune implements io.RuneReader.
 func (c *characters) ReadRune() (r rune, width int, err error) {
-	if c.n++; c.n&63 == 0 {
+	if c.left--; c.left == 0 {
 		c.m.Breathe()
+		c.left = c.every
 	}
 	if c.text == "" {
 		return 0, 0, io.EOF

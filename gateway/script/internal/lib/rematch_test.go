@@ -55,14 +55,38 @@ func TestLongTextsMatchAsShortOnes(t *testing.T) {
 
 // The text of a match that takes long is read by parts, each of which may be the last.
 func TestLongMatchEndsAtTheLimitOfTime(t *testing.T) {
-	m := newMachine(t, 2*time.Millisecond)
+	text := strings.Repeat("a", 10<<20) + "b" // takes longer than the limit on any machine of these years
+	m := newMachine(t, 100*time.Millisecond)
 	p := compile(m, py.Str(`(?:a|aa)+$`), 0)
-	text := strings.Repeat("a", 10<<20) + "b"
 	began := time.Now()
-	stop := stopped(func() { p.find(m, p.search, text) })
+	stop := stopped(func() { p.first(m, p.search, text) }) // not find, which asks for the time before
 	var s *py.Stop
 	if !errors.As(stop, &s) || s.Reason != py.StopTime {
 		t.Errorf("%v after %v, want the limit of time", stop, time.Since(began))
+	}
+}
+
+// However large an expression is, others have a go after the same amount of work.
+func TestBreathsAreOfTheSameSize(t *testing.T) {
+	m := newMachine(t, time.Hour)
+	for _, tc := range []struct {
+		source string
+		most   int // characters between two breaths
+	}{{`a`, breath}, {`(?:a|b){40}`, breath / 40}, {`(?:[ab]{30}){30}`, breath / 900}} {
+		p := compile(m, py.Str(tc.source), 0)
+		c := p.reader(m, "")
+		if c.every < 1 || c.every > max(1, tc.most) || c.every*p.size > max(breath, p.size) {
+			t.Errorf("%s, %d instructions: a breath every %d characters, want at most %d", tc.source, p.size, c.every, tc.most)
+		}
+	}
+	p := compile(m, py.Str(`(?:a|b){400}x`), 0)
+	c := p.reader(m, strings.Repeat("a", 5*breath))
+	before := c.left
+	for range c.every {
+		_, _, _ = c.ReadRune()
+	}
+	if c.left != before {
+		t.Errorf("%d characters are left before a breath after %d, want %d", c.left, c.every, before)
 	}
 }
 
