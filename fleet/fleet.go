@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"pithings/awsiot"
@@ -22,8 +23,10 @@ type Fleet struct {
 	settings  playground.Settings
 	devices   []*playground.Device
 	engine    *engine.Engine
-	began     time.Time
-	ended     time.Time
+
+	mu    sync.Mutex
+	began time.Time
+	ended time.Time
 }
 
 // New makes a fleet. It reads certificates and looks the broker up, and connects nothing. The error
@@ -146,8 +149,27 @@ func count(n int, what string) string {
 // Run connects the devices and keeps them at work until ctx is done. It ends their sessions
 // cleanly.
 func (f *Fleet) Run(ctx context.Context) error {
-	f.began = time.Now()
-	err := f.engine.Run(ctx)
-	f.ended = time.Now()
-	return err
+	f.note(&f.began)
+	defer f.note(&f.ended)
+	return f.engine.Run(ctx)
+}
+
+// note notes the time.
+func (f *Fleet) note(at *time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	*at = time.Now()
+}
+
+// ran is how long it has run.
+func (f *Fleet) ran() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.began.IsZero():
+		return 0
+	case f.ended.IsZero():
+		return time.Since(f.began)
+	}
+	return f.ended.Sub(f.began)
 }

@@ -199,6 +199,9 @@ func TestPlan(t *testing.T) {
 	if got := f.Plan(); got != want {
 		t.Errorf("%s", got)
 	}
+	if r := f.Report(); r.Seconds != 0 {
+		t.Errorf("%v s before it runs", r.Seconds)
+	}
 	f.Broker.Endpoint = "mqtts://a1b2c3-ats.iot.eu-west-1.amazonaws.com"
 	if got := f.Plan(); !strings.Contains(got, "that is 878400 messages and 144000 minutes of connection a day") {
 		t.Errorf("%s", got)
@@ -357,7 +360,7 @@ func TestTargets(t *testing.T) {
 // The summary has what was asked of it, for people and for programs.
 func TestReport(t *testing.T) {
 	r := Report{Endpoint: "mqtt://127.0.0.1:1883", Devices: 3, Types: []string{"generic"}, Seed: 42, Seconds: 61.23, ConnectedSeconds: 2, Connected: 3, Attempts: 5, Sessions: 4, Lost: 1,
-		Refused: 2, Published: 100, Acked: 90, Unacked: 4, Dropped: 6, Received: 7, Rate: 1.6333, Puback: Latencies{0.25, 1.5, 12.34, 50, 60}, Errors: map[string]uint64{"time-out": 2, "connection refused": 5}}
+		Refused: 2, Published: 100, Acked: 90, Unacked: 4, Dropped: 6, Received: 7, Rate: 1.6333, Puback: Latencies{0.25, 1.5, 12.34, 50, 60}, Errors: map[string]uint64{"time-out": 2, "connection refused": 5, "a web server answers": 2, "many": 1 << 40}}
 	const want = `time           1m1.2s, seed 42
 connected      all 3 after 2.0 s
 sessions       4 accepted of 5 attempts, 1 lost
@@ -365,7 +368,9 @@ published      100 (1.6333/s), 90 acknowledged, 4 not, 6 dropped
 received       7
 PUBACK after   p50 0.25 ms, p90 1.5 ms, p99 12.3 ms, at most 60 ms
 refused        2 subscriptions
+error          1099511627776 × many
 error          5 × connection refused
+error          2 × a web server answers
 error          2 × time-out
 `
 	if got := r.String(); got != want {

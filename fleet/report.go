@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -61,14 +62,7 @@ func latencies(l *engine.Latency) Latencies {
 // Report returns what has been done so far.
 func (f *Fleet) Report() Report {
 	s := f.engine.Stats()
-	end := f.ended
-	if end.IsZero() {
-		end = time.Now()
-	}
-	seconds := 0.0
-	if !f.began.IsZero() {
-		seconds = end.Sub(f.began).Seconds()
-	}
+	seconds := f.ran().Seconds()
 	errs := s.Errors
 	if errs == nil {
 		errs = map[string]uint64{}
@@ -103,7 +97,9 @@ func (r *Report) String() string {
 	if r.Refused > 0 {
 		line("refused", "%d subscriptions", r.Refused)
 	}
-	for _, why := range slices.SortedFunc(maps.Keys(r.Errors), func(a, b string) int { return int(r.Errors[b]) - int(r.Errors[a]) }) {
+	for _, why := range slices.SortedFunc(maps.Keys(r.Errors), func(a, b string) int {
+		return cmp.Or(cmp.Compare(r.Errors[b], r.Errors[a]), strings.Compare(a, b))
+	}) {
 		line("error", "%d × %s", r.Errors[why], why)
 	}
 	return b.String()

@@ -47,8 +47,6 @@ type Backoff struct {
 const (
 	// MaxDevices is how many devices an engine takes.
 	MaxDevices = 100_000
-	// MaxFilters is how many filters a session may have.
-	MaxFilters = 8
 
 	window      = 20        // messages with QoS 1 that a device has unacknowledged, at most
 	maxOpening  = 64        // connections that wait for an answer, of all shards

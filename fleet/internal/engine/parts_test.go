@@ -51,6 +51,15 @@ func TestPercentile(t *testing.T) {
 	if d := l.Since(&before); d.Count() != 1 || l.Max() != time.Hour {
 		t.Errorf("since: %d", d.Count())
 	}
+	if top := latencyTop(latencySteps - 1); top < 17*time.Minute || top > 18*time.Minute {
+		t.Errorf("the last step ends at %v", top)
+	}
+	// A fleet of 100,000 messages a second has more than 2^32 in one step within a day.
+	var two Latency
+	two.counts[3], two.counts[5], two.n, two.most = 1<<33, 1<<33, 1<<34, time.Second
+	if low, high := two.Percentile(49), two.Percentile(51); low != latencyTop(3) || high != latencyTop(5) {
+		t.Errorf("of 2^34: %v and %v", low, high)
+	}
 	for i := range latencySteps - 1 {
 		if top := latencyTop(i); latencyStep(top-1) != i || latencyStep(top) != i+1 {
 			t.Fatalf("step %d ends at %v, which is in %d and %d", i, top, latencyStep(top-1), latencyStep(top))

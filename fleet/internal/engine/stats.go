@@ -86,14 +86,14 @@ func (s *Stats) add(o *Stats) {
 // Latency is a histogram of times. Its steps are an eighth of a power of two of microseconds,
 // so a percentile is at most 12.5 % above what it was.
 type Latency struct {
-	counts [latencySteps]uint32
+	counts [latencySteps]uint64
 	n      uint64
 	most   time.Duration
 }
 
 const (
 	latencyBits  = 3
-	latencySteps = 28 << latencyBits // up to 2^28 µs: four minutes
+	latencySteps = 28 << latencyBits // up to 2^30 µs: 18 minutes
 )
 
 // note adds a time.
@@ -125,10 +125,10 @@ func latencyTop(i int) time.Duration {
 func (l *Latency) Percentile(p float64) time.Duration {
 	left := uint64(p / 100 * float64(l.n))
 	for i, n := range l.counts {
-		if uint64(n) > left {
+		if n > left {
 			return min(latencyTop(i), l.most)
 		}
-		left -= uint64(n)
+		left -= n
 	}
 	return l.most
 }

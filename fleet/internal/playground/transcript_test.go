@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"pithings/fleet/internal/engine"
+	"pithings/awsiot"
 	"pithings/mqttlink/packet"
 )
 
@@ -49,7 +49,7 @@ func play(t *testing.T, d *Device, script string, end time.Duration) string {
 	for _, f := range session.Filters {
 		fmt.Fprintf(&r.text, "subscribes %s\n", f.Topic)
 	}
-	if len(session.Filters) > engine.MaxFilters {
+	if len(session.Filters) > awsiot.MaxFilters {
 		t.Errorf("%d filters", len(session.Filters))
 	}
 	online := false
