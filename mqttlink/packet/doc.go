@@ -1,6 +1,7 @@
 // Package packet writes and reads MQTT 3.1.1 packets as bytes: no connection, no time, no
-// goroutine. Package wire stands on it for one connection of a Pi, and the fleet for
-// thousands.
+// goroutine. The fleet connects thousands of devices with it. Package wire, which has one
+// connection of a Pi, takes from it how a PUBLISH is written and read and a PUBACK is written: its
+// login is paho's, and it reads headers from a connection as their bytes come.
 //
 //	b = packet.AppendPublish(b, &packet.Message{Topic: "lamp/state", Payload: on, QoS: 1}, id)
 //

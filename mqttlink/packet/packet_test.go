@@ -31,6 +31,14 @@ func TestWrittenPacketsAreRead(t *testing.T) {
 	if c.Validate() != packets.Accepted || c.WillFlag || c.UsernameFlag || c.PasswordFlag || c.Keepalive != 0 {
 		t.Errorf("CONNECT of little: %+v", c)
 	}
+	c = read(AppendConnect(nil, &Login{ClientID: "a", Username: "u"})).(*packets.ConnectPacket)
+	if c.Validate() != packets.Accepted || !c.UsernameFlag || c.Username != "u" || c.PasswordFlag {
+		t.Errorf("CONNECT without a password: %+v", c)
+	}
+	c = read(AppendConnect(nil, &Login{ClientID: "a", Password: "p"})).(*packets.ConnectPacket)
+	if c.Validate() != packets.Accepted || c.UsernameFlag || c.PasswordFlag {
+		t.Errorf("CONNECT with a password alone: %+v", c)
+	}
 	for _, n := range []int{0, 1, 120, 127, 128, 16383, 16384, 2097152} {
 		m := &Message{Topic: "t", Payload: make([]byte, n), QoS: 1}
 		p := read(AppendPublish(nil, m, 7)).(*packets.PublishPacket)

@@ -16,7 +16,7 @@ type Message struct {
 type Login struct {
 	ClientID  string
 	Username  string // none if empty
-	Password  string // only with a user name
+	Password  string // only with a user name; none if empty
 	KeepAlive uint16 // seconds; 0: the broker expects nothing
 	Will      *Message
 }
@@ -46,8 +46,12 @@ func AppendConnect(b []byte, l *Login) []byte {
 		n += 2 + len(w.Topic) + 2 + len(w.Payload)
 	}
 	if l.Username != "" {
-		flags |= username | password
-		n += 2 + len(l.Username) + 2 + len(l.Password)
+		flags |= username
+		n += 2 + len(l.Username)
+	}
+	if l.Username != "" && l.Password != "" {
+		flags |= password
+		n += 2 + len(l.Password)
 	}
 	b = appendLength(append(b, Connect<<4), n)
 	b = append(b, 0, 4, 'M', 'Q', 'T', 'T', 4, flags)
@@ -56,8 +60,11 @@ func AppendConnect(b []byte, l *Login) []byte {
 	if w := l.Will; w != nil {
 		b = appendText(appendText(b, w.Topic), w.Payload)
 	}
-	if l.Username != "" {
-		b = appendText(appendText(b, l.Username), l.Password)
+	if flags&username != 0 {
+		b = appendText(b, l.Username)
+	}
+	if flags&password != 0 {
+		b = appendText(b, l.Password)
 	}
 	return b
 }
