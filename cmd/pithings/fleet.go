@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -74,6 +75,8 @@ type fleetOptions struct {
 	duration time.Duration
 	json     bool
 	report   string
+
+	madeReport bool // its file was not there
 }
 
 // rate is a number in a second: 100 or 100/s.
@@ -106,6 +109,9 @@ func (o *fleetOptions) run(c *cobra.Command) error {
 	}
 	f, err := fleet.New(c.Context(), o.Options)
 	if err != nil {
+		if o.madeReport { // empty as it is, it would be taken for one
+			err = errors.Join(err, os.Remove(o.report))
+		}
 		return o.explain(err)
 	}
 	// In the clear most memory is for garbage anyway; under TLS it is for connections, which there is
@@ -165,7 +171,16 @@ func (o *fleetOptions) read(c *cobra.Command) error {
 	if o.report == "" {
 		return nil
 	}
-	file, err := os.OpenFile(o.report, os.O_CREATE|os.O_WRONLY, 0o644) // to fail before the run and not after it
+	return o.touchReport()
+}
+
+// touchReport opens the file of the report, to fail before the run and not after it.
+func (o *fleetOptions) touchReport() error {
+	file, err := os.OpenFile(o.report, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	o.madeReport = err == nil
+	if errors.Is(err, fs.ErrExist) {
+		file, err = os.OpenFile(o.report, os.O_CREATE|os.O_WRONLY, 0o644)
+	}
 	if err != nil {
 		return fmt.Errorf("--report: %w", err)
 	}

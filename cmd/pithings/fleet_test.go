@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -92,5 +94,28 @@ func TestFleetMistakes(t *testing.T) {
 		if code != tc.code || !strings.Contains(errs, tc.says) {
 			t.Errorf("%q: %d, want %d and %q: %s%s", tc.args, code, tc.code, tc.says, out, errs)
 		}
+	}
+}
+
+// A fleet that does not begin leaves no report, and one that was there before as it is.
+func TestFleetLeavesNoEmptyReport(t *testing.T) {
+	apart(t)
+	file := filepath.Join(t.TempDir(), "report.json")
+	fails := func() {
+		t.Helper()
+		if code, out, errs := command("fleet", "-n", "101", "-e", "mqtt://203.0.113.1", "--report", file); code != exitUsage || !strings.Contains(errs, "--target-is-mine") {
+			t.Fatalf("%d: %s%s", code, out, errs)
+		}
+	}
+	fails()
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is there: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("of an earlier run"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fails()
+	if text, err := os.ReadFile(file); err != nil || string(text) != "of an earlier run" {
+		t.Errorf("%q, %v", text, err)
 	}
 }

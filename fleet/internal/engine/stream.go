@@ -174,9 +174,11 @@ func (c *streams) close(i int32) {
 	}
 }
 
-// shut closes a connection, with TLS's farewell.
+// shut closes a connection, with TLS's farewell, for which tls.Conn would wait 5 s.
 func (c *streams) shut(conn net.Conn) {
-	_ = conn.SetWriteDeadline(time.Now().Add(closeTime))
+	if t, ok := conn.(*tls.Conn); ok {
+		defer time.AfterFunc(closeTime, func() { _ = t.NetConn().Close() }).Stop()
+	}
 	_ = conn.Close()
 }
 

@@ -2,7 +2,14 @@ package engine
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	cryptorand "crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"math/big"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
@@ -295,6 +302,42 @@ func TestSilence(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A broker that takes no more bytes does not hold up the end of its connections, under TLS either.
+func TestEndOfDeafConnection(t *testing.T) {
+	certificate := selfSigned(t)
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		client := tls.Client(ours, &tls.Config{InsecureSkipVerify: true})
+		server := tls.Server(theirs, &tls.Config{Certificates: []tls.Certificate{certificate}, SessionTicketsDisabled: true})
+		greeted := make(chan error, 1)
+		go func() { greeted <- server.Handshake() }()
+		if err := errors.Join(client.Handshake(), <-greeted); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		new(streams).shut(client)
+		if took := time.Since(began); took > closeTime {
+			t.Errorf("closed after %v, want %v at most", took, closeTime)
+		}
+	})
+}
+
+// selfSigned is a server's certificate.
+func selfSigned(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(cryptorand.Reader, about, about, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // Devices whose times lie close together are served at one wake-up, and without any there is
