@@ -192,7 +192,7 @@ func TestCommandsChangeNoLocalKey(t *testing.T) {
 	for i := range c.Things {
 		for _, leaf := range conf.Leaves(&c.Things[i]) {
 			if leaf.Change() == conf.Local {
-				try("things."+leaf.Path, fmt.Sprintf(`{"things": {%q: %s}}`, c.Things[i].Name, nested(leaf.Path, "x")))
+				try("things."+c.Things[i].Name+"."+leaf.Path, fmt.Sprintf(`{"things": {%q: %s}}`, c.Things[i].Name, nested(leaf.Path, "x")))
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -78,7 +77,7 @@ func TestJobsAndCommandsChangeNoLocalKey(t *testing.T) {
 	for i := range c.Things {
 		of := &c.Things[i]
 		for _, leaf := range conf.Leaves(of) {
-			try(leaf, []string{"things", of.Name}, fmt.Sprintf("things[%d].", i))
+			try(leaf, []string{"things", of.Name}, "things."+of.Name+".")
 		}
 	}
 	if tried < 100 {

@@ -18,6 +18,8 @@ type Decoder struct {
 	vars   Variables
 	over   *Places // see Over
 	strict bool
+
+	path, name string // see Call
 }
 
 // NewDecoder returns a decoder of the file source, whose values may refer to vars.

@@ -105,6 +105,7 @@ func (l *layerDecoder) things(c *Config) {
 		list, _ := l.Entries(e.Value, "thing "+conf.Quote(e.Key))
 		t := &c.Things[i]
 		path := fmt.Sprintf("things[%d]", i)
+		l.Call(path, "things."+t.Name)
 		l.Fields(list, conf.Fields(t), path, "thing "+conf.Quote(e.Key), func(key string) string { return elsewhere(t.Type, key) })
 		l.topicRoles(t, path, "thing "+conf.Quote(e.Key))
 	}

@@ -65,8 +65,8 @@ func TestLayer(t *testing.T) {
 func TestLayerIsRefused(t *testing.T) {
 	for _, x := range []struct{ settings, want string }{
 		{`{"mqtt": {"endpoint": "mqtt://elsewhere:1883"}}`, "7.json:1:37: mqtt.endpoint can be changed on the machine only, in its configuration file"},
-		{`{"things": {"TG_MS": {"pin": "GPIO4"}}}`, "things[0].pin can be changed on the machine only"},
-		{`{"things": {"door": {"mqtt": {"queue": {"max": 1}}}}}`, "things[2].mqtt can be changed on the machine only"},
+		{`{"things": {"TG_MS": {"pin": "GPIO4"}}}`, "things.TG_MS.pin can be changed on the machine only"},
+		{`{"things": {"door": {"mqtt": {"queue": {"max": 1}}}}}`, "things.door.mqtt can be changed on the machine only"},
 		{`{"things": {"TG_CAM": {"interval": "10s"}}}`, `there is no thing "TG_CAM"`},
 		{`{"things": {"TG_MS": {"interval": "10s"}}}`, `key "interval" belongs to types`},
 		{`{"flows": [{"file": "/etc/shadow"}]}`, "flows can be changed on the machine only"},
