@@ -357,6 +357,38 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+// A report is asked for while a fleet begins and ends, too.
+func TestReportWhileItEnds(t *testing.T) {
+	f, err := New(t.Context(), small("mqtt://127.0.0.1:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	last := -1.0
+	for running := true; running; {
+		select {
+		case err := <-ended:
+			if running = false; err != nil {
+				t.Error(err)
+			}
+		default:
+		}
+		r := f.Report()
+		if r.Seconds < last {
+			t.Errorf("%v s after %v s", r.Seconds, last)
+		}
+		if last = r.Seconds; r.Attempts > 0 {
+			cancel()
+		}
+	}
+	cancel()
+	if again := f.Report().Seconds; last <= 0 || again != last {
+		t.Errorf("%v s at the end, and %v s later", last, again)
+	}
+}
+
 // The summary has what was asked of it, for people and for programs.
 func TestReport(t *testing.T) {
 	r := Report{Endpoint: "mqtt://127.0.0.1:1883", Devices: 3, Types: []string{"generic"}, Seed: 42, Seconds: 61.23, ConnectedSeconds: 2, Connected: 3, Attempts: 5, Sessions: 4, Lost: 1,
