@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -134,7 +135,13 @@ func TestLocalNames(t *testing.T) {
 			return nil, errors.New("no name server")
 		}},
 	}
-	e, err := endpoint.Parse("mqtt://broker.local:1884")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	e, err := endpoint.Parse(fmt.Sprintf("mqtt://broker.local:%d", port))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,8 +151,8 @@ func TestLocalNames(t *testing.T) {
 		answers map[string]string
 		want    string // "" is an error
 	}{
-		{"both", map[string]string{four: "+ 2 0 broker.local 192.0.2.5\n", six: "+ 2 1 broker.local 2001:db8::5\n"}, "192.0.2.5:1884"},
-		{"IPv6 alone", map[string]string{four: "-15 Timeout reached\n", six: "+ 2 1 broker.local 2001:db8::5\n"}, "[2001:db8::5]:1884"},
+		{"both", map[string]string{four: "+ 2 0 broker.local 127.0.0.1\n", six: "+ 2 1 broker.local 2001:db8::5\n"}, "127.0.0.1"},
+		{"IPv6 alone", map[string]string{four: "-15 Timeout reached\n", six: "+ 2 1 broker.local 2001:db8::5\n"}, "2001:db8::5"},
 		{"neither", map[string]string{four: "-15 Timeout reached\n", six: "-15 Timeout reached\n"}, ""},
 	} {
 		answers = tc.answers
@@ -156,9 +163,14 @@ func TestLocalNames(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || len(all) != 1 || all[0].String() != tc.want {
+		if err != nil || len(all) != 1 || all[0].Addr().String() != tc.want || all[0].Port() != uint16(port) {
 			t.Errorf("%s: %v, %v; want %s", tc.name, all, err, tc.want)
 		}
+	}
+	_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(100 * time.Millisecond)) // a connection would be there already
+	if c, err := l.Accept(); err == nil {
+		t.Error("the broker was connected to")
+		c.Close()
 	}
 }
 
