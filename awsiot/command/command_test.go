@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -313,21 +314,71 @@ func TestRestart(t *testing.T) {
 // In quarantine no command runs. What has run before is still answered.
 func TestQuarantine(t *testing.T) {
 	b := newBench(t)
-	quarantined := false
-	b.o.Quarantined = func() bool { return quarantined }
+	var quarantined atomic.Bool
+	b.o.Quarantined = quarantined.Load
 	b.run()
 	defer b.stop()
 	before := b.ask("before", "TG_Camera/capture", "")
-	quarantined = true
+	quarantined.Store(true)
 	for i, kind := range []string{"TG_Camera/capture", "read", "diagnose", "nothing"} {
 		session := fmt.Sprint(i)
 		want(t, kind, b.ask(session, kind, ""), `{"session-id":"`+session+`","status":"ERROR","code":"Quarantined",…`)
 	}
 	b.send(asked("before", "TG_Camera/capture", ""))
 	want(t, "repeat", b.answer("before", 2), before)
-	quarantined = false
+	quarantined.Store(false)
 	b.send(asked("0", "TG_Camera/capture", ""))
 	want(t, "afterwards", b.answer("0", 2), `{"session-id":"0","status":"OK"}`)
+}
+
+// A command that waits for its turn when the quarantine begins is refused, to all who wait for
+// it; the one that runs finishes.
+func TestQuarantineBeginsWhileOneWaits(t *testing.T) {
+	b := newBench(t)
+	var quarantined atomic.Bool
+	b.o.Quarantined = quarantined.Load
+	going, gate := make(chan struct{}), make(chan struct{})
+	b.camera.do = func(context.Context) (device.Values, error) {
+		going <- struct{}{}
+		<-gate
+		return nil, nil
+	}
+	b.run()
+	defer b.stop()
+	b.send(asked("runs", "TG_Camera/capture", ""))
+	<-going
+	for range 2 {
+		b.send(asked("waits", "TG_Camera/capture", ""))
+	}
+	b.ask("behind them", "read", "")
+	quarantined.Store(true)
+	close(gate)
+	want(t, "the one that runs", b.answer("runs", 1), `{"session-id":"runs","status":"OK"}`)
+	select {
+	case <-going:
+		t.Fatal("a command begins in quarantine")
+	case <-answered(b, "waits", 2):
+	}
+	for _, m := range b.link.Published("cmd/app/waits") {
+		want(t, "the one that waits", string(m.Payload), `{"session-id":"waits","status":"ERROR","code":"Quarantined",…`)
+	}
+	if n := b.camera.called(); n != 1 {
+		t.Errorf("the action ran %d times", n)
+	}
+	quarantined.Store(false)
+	b.send(asked("waits", "TG_Camera/capture", "")) // it has not run, so that it may
+	<-going
+	want(t, "afterwards", b.answer("waits", 3), `{"session-id":"waits","status":"OK"}`)
+}
+
+// answered closes its channel with the n-th answer of a session.
+func answered(b *bench, session string, n int) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = b.link.WaitFor(b.t.Context(), "cmd/app/"+session, n) // an error ends the test elsewhere
+	}()
+	return done
 }
 
 // What an action returns, and whatever it does, is one bounded answer.

@@ -161,10 +161,18 @@ func (s *Service) take(ctx context.Context, m mqttlink.Message, start func(func(
 
 // admit checks a new request.
 func (s *Service) admit(r *request) (work, error) {
-	if s.o.Quarantined() {
-		return work{}, fault(Quarantined, "this device is in quarantine, where it runs no commands; end that in its shadow first")
+	if err := s.quarantine(); err != nil {
+		return work{}, err
 	}
 	return s.resolve(r)
+}
+
+// quarantine returns why no command runs, or nil.
+func (s *Service) quarantine() error {
+	if s.o.Quarantined() {
+		return fault(Quarantined, "this device is in quarantine, where it runs no commands; end that in its shadow first")
+	}
+	return nil
 }
 
 // enter counts a command that is to run.
@@ -202,6 +210,10 @@ func (s *Service) work(ctx context.Context, r *request, one *session, w work) {
 		return
 	}
 	defer free()
+	if err := s.quarantine(); err != nil { // it may have begun meanwhile
+		s.refuseAll(ctx, r, one, err)
+		return
+	}
 	if err := s.sessions.begin(one); err != nil {
 		s.quiet.Say(slog.LevelError, "save", "commands cannot be saved: the disk cannot be written, and only read and diagnose run", "err", err)
 		if !w.harmless {
