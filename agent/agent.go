@@ -160,7 +160,7 @@ func (a *Agent) build() error {
 	for _, s := range []Service{a.links, quarantine, socket, a.things, flows, gateway,
 		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart, &a.doctor, quarantine}},
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
-			of: &jobService{links: a.links, flows: flows, doctor: &a.doctor, current: a.current, things: a.things.targets,
+			of: &jobService{links: a.links, flows: flows, doctor: &a.doctor, current: a.current,
 				accept: a.AcceptLater, outcome: a.outcome, restart: restart, rebooter: rebootSocket, run: sync.OnceValue(jobs.ThisBoot)}},
 		&optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a, quarantine}},
 		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},

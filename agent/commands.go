@@ -62,12 +62,17 @@ func (s *commandService) Reconfigured() {
 	s.targets.Store(&all)
 }
 
-// targets are the things that there are.
+// targets are the things that there are. It is for the goroutine of reloads.
 func (s *thingService) targets() (all []command.Thing) {
 	for _, p := range s.parts {
-		all = append(all, command.Thing{Name: p.Name(), Actor: p.Thing, Model: things.KindOf(p.made.Type).Describe(p.made.Settings, p.made.Topics).Model})
+		all = append(all, command.Thing{Name: p.Name(), Actor: p.Thing, Model: modelOf(&p.made)})
 	}
 	return all
+}
+
+// modelOf is the model of a thing of the configuration.
+func modelOf(t *config.Thing) device.Model {
+	return things.KindOf(t.Type).Describe(t.Settings, t.Topics).Model
 }
 
 // errRestart ends the agent, so that the service manager starts it again.

@@ -23,7 +23,6 @@ type jobService struct {
 	flows    *flowService
 	doctor   *diagnosis
 	current  func() *config.Config
-	things   func() []command.Thing // whose topics no answer may have
 	accept   func(ctx context.Context, from string, changes map[string]any) (number int, apply func(), err error)
 	outcome  func(ctx context.Context, number int) error // of the trial of settings
 	restart  func()                                      // begins the end of the agent
@@ -110,7 +109,7 @@ func (s *jobService) diagnose(ctx context.Context, j *jobs.Job) jobs.Result {
 	}
 	to := document.ResponseTopic
 	if to != "" {
-		if err := command.CheckResponse(to, s.current().AWSIoT.Command.ReplyPrefixes, s.things()); err != nil {
+		if err := mayAnswer(to, s.current()); err != nil {
 			return jobs.Reject(err.Error())
 		}
 	}
@@ -128,6 +127,9 @@ func (s *jobService) diagnose(ctx context.Context, j *jobs.Job) jobs.Result {
 			Result *Findings `json:"result"`
 		}{j.ID, found})
 		if err == nil {
+			err = mayAnswer(to, s.current()) // a reload may have made a thing that listens there
+		}
+		if err == nil {
 			link, _ := s.links.managing()
 			err = link.Publish(ctx, mqttlink.Message{Topic: to, Payload: payload, QoS: 1})
 		}
@@ -137,6 +139,18 @@ func (s *jobService) diagnose(ctx context.Context, j *jobs.Job) jobs.Result {
 		details["published"] = to
 	}
 	return jobs.Done(details)
+}
+
+// mayAnswer says why nothing may be published to a topic that was asked for from afar, or returns
+// nil. It looks at the configuration and not at the things: through a reload, none listens that
+// the one has not which is current.
+func mayAnswer(to string, c *config.Config) error {
+	var all []command.Thing
+	for i := range c.Things {
+		t := &c.Things[i]
+		all = append(all, command.Thing{Name: t.Name, Model: modelOf(t)})
+	}
+	return command.CheckResponse(to, c.AWSIoT.Command.ReplyPrefixes, all)
 }
 
 // reason is why settings are refused, without their places in a file that the sender does not

@@ -16,6 +16,7 @@ import (
 	"pithings/agent/config"
 	"pithings/agent/doctor"
 	"pithings/awsiot/cloud"
+	"pithings/awsiot/jobs"
 	"pithings/conf"
 	"pithings/hw/probe"
 	"pithings/mqttlink"
@@ -275,6 +276,48 @@ func TestDiagnose(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(l.message("cmd/app/found")), &found); err != nil || found.Job != "little" || len(found.Result.Checks) != 3 || found.Result.Checks[0].Part != "part298" || len(found.Result.Log) == 0 {
 		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// A diagnosis is not published where a thing takes commands, at no moment of a reload that makes
+// the thing anew.
+func TestDiagnoseInReloads(t *testing.T) {
+	t.Parallel()
+	config := func(seconds int) string {
+		return fmt.Sprintf(`
+mqtt: {client_id: hall}
+awsiot: {jobs: {enabled: true, allow: [diagnose]}, command: {reply_prefixes: [relay/]}}
+things: [{name: relay, type: output, pin: GPIO27, max_on: %ds}]
+`, seconds)
+	}
+	r := newReloader(t, config(10))
+	r.agent.doctor.examine = func(context.Context) (doctor.Report, error) { return nil, nil }
+	var service *jobService
+	for _, s := range r.agent.services {
+		if o, ok := s.Service.(*optional); ok && o.name == "jobs" {
+			service = o.of.(*jobService)
+		}
+	}
+	diagnose := func(to string) jobs.Result {
+		document := fmt.Sprintf(`{"action": "diagnose", "response-topic": %q}`, to)
+		return service.diagnose(t.Context(), &jobs.Job{ID: "j", Action: jobs.Diagnose, Document: json.RawMessage(document)})
+	}
+	tries := begin(t.Context(), func(ctx context.Context) {
+		for ctx.Err() == nil {
+			if result := diagnose("relay/set"); result.Status != jobs.Rejected {
+				t.Errorf("%+v", result)
+				return
+			}
+		}
+	})
+	for n := range 20 {
+		if did := r.mustReload(config(11 + n)); len(did.Things) != 1 {
+			t.Errorf("%+v", did)
+		}
+	}
+	tries.end()
+	if result := diagnose("relay/other"); result.Status != jobs.Succeeded {
+		t.Errorf("%+v", result)
 	}
 }
 
