@@ -49,11 +49,10 @@ func (p past) Publish(ctx context.Context, m Message) error {
 	ctx, stop := context.WithTimeoutCause(ctx, p.o.AckTimeout, ErrUnqueued)
 	defer stop()
 	s := p.session(ctx)
-	p.publishing.RLock()
-	defer p.publishing.RUnlock()
-	if p.closed {
+	if !p.pass() {
 		return ErrEnded
 	}
+	defer p.passing.Done()
 	if s == nil || !s.subs.waitSettled() {
 		return fmt.Errorf("publish to %s: %w", m.Topic, ErrUnqueued)
 	}
@@ -65,6 +64,30 @@ func (p past) Publish(ctx context.Context, m Message) error {
 		m.Delivered()
 	}
 	return nil
+}
+
+// pass counts a message that goes past the outbox, unless the link is closed. The lock is not held
+// while it is sent, or the end of Run would wait for a broker that does not answer.
+func (l *Link) pass() bool {
+	l.publishing.RLock()
+	defer l.publishing.RUnlock()
+	if !l.closed {
+		l.passing.Add(1)
+	}
+	return !l.closed
+}
+
+// awaitPast implements owner.
+func (l *Link) awaitPast(ctx context.Context) {
+	all := make(chan struct{})
+	go func() { // no longer than the session
+		l.passing.Wait()
+		close(all)
+	}()
+	select {
+	case <-all:
+	case <-ctx.Done():
+	}
 }
 
 // session returns the sender of the session that runs, once its birth message is done; nil: there

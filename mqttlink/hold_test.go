@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pithings/mqttlink/outbox"
@@ -129,6 +130,84 @@ func TestHoldWithoutQueue(t *testing.T) {
 	}
 	heard.wait(t, 1)
 	<-delivered
+}
+
+// The end takes no longer with a held link than with another, whatever the broker does not answer
+// of what is published past it.
+func TestHeldLinkEndsAtASilentBroker(t *testing.T) {
+	for name, broker := range map[string]func() *script{
+		"no PUBACK": func() *script { return &script{answer: func(int, int) bool { return false }} },
+		"no SUBACK": func() *script { return &script{noSuback: true} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			end := func(hold bool) (took time.Duration) {
+				synctest.Test(t, func(t *testing.T) {
+					s := broker()
+					o := options("broker:1883")
+					o.Dial, o.AckTimeout, o.FlushTimeout = s.pipe, time.Minute, 2*time.Second
+					l, err := New(o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					l.Hold(hold)
+					ctx, stop := context.WithCancel(t.Context())
+					ended := make(chan error, 1)
+					go func() { ended <- l.Run(ctx) }()
+					synctest.Wait()
+					if !l.Connected() {
+						t.Fatal("no connection")
+					}
+					if _, err := l.Past().Subscribe("t", 1, func(context.Context, Message) {}); err != nil {
+						t.Fatal(err)
+					}
+					published := make(chan error, 1)
+					go func() { published <- l.Past().Publish(t.Context(), Message{Topic: "answer", QoS: 1}) }()
+					synctest.Wait()
+					began := time.Now()
+					stop()
+					if err := <-ended; err != nil {
+						t.Error(err)
+					}
+					took = time.Since(began)
+					if err := <-published; hold && !errors.Is(err, ErrUnqueued) || !hold && err != nil {
+						t.Errorf("hold %v: %v", hold, err)
+					}
+					if err := l.Past().Publish(t.Context(), Message{Topic: "late", QoS: 1}); !errors.Is(err, ErrEnded) {
+						t.Errorf("hold %v, after the end: %v", hold, err)
+					}
+					s.wg.Wait()
+				})
+				return took
+			}
+			if usual, held := end(false), end(true); held > usual {
+				t.Errorf("the end takes %v, and %v without a hold", held, usual)
+			}
+		})
+	}
+}
+
+// What is being published past a held link when it ends still arrives, if the broker answers soon.
+func TestHeldLinkWaitsForLastAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: func(int, int) bool { time.Sleep(time.Second); return true }}
+		o := options("broker:1883")
+		o.Dial, o.FlushTimeout = s.pipe, 2*time.Second
+		l, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Hold(true)
+		end := begin(t, l)
+		synctest.Wait()
+		published := make(chan error, 1)
+		go func() { published <- l.Past().Publish(t.Context(), Message{Topic: "answer", QoS: 1}) }()
+		synctest.Wait()
+		end()
+		if err := <-published; err != nil {
+			t.Error(err)
+		}
+		s.wg.Wait()
+	})
 }
 
 // begin runs a link until the function that it returns is called.

@@ -33,6 +33,7 @@ type Link struct {
 
 	publishing sync.RWMutex // held to write when Run ends: no Publish slips in after the last look
 	closed     bool
+	passing    sync.WaitGroup // what is being published past the outbox; no more once the link is closed
 }
 
 // New checks the options without using the network and returns a link that does nothing yet.

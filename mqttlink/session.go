@@ -58,6 +58,8 @@ type owner interface {
 	Flush(ctx context.Context) error
 	// close lets Publish refuse from now on.
 	close()
+	// awaitPast waits, after close, for what is being published past the outbox.
+	awaitPast(ctx context.Context)
 }
 
 // assemble makes the session's parts when it is connected.
@@ -181,5 +183,6 @@ func (s *session) flush(l owner) {
 	_ = l.Flush(ctx) // the link's end logs what is left
 	l.close()
 	_ = l.Flush(ctx)
+	l.awaitPast(ctx)
 	cancel()
 }
