@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"pithings/api"
 	"pithings/device"
 	"pithings/mqttlink"
+	"pithings/mqttlink/linktest"
 )
 
 type named struct{ error }
@@ -425,5 +427,75 @@ func TestSettings(t *testing.T) {
 	s.Check(func(path, format string, args ...any) { bad = append(bad, path) })
 	if got := strings.Join(bad, " "); got != "reply_prefixes[2] reply_prefixes[3] reply_prefixes[4] reply_prefixes[5] reply_prefixes[6] reply_prefixes[7]" {
 		t.Error(got)
+	}
+}
+
+// slow is a link that is held, at a broker that takes its time to acknowledge.
+type slow struct {
+	*linktest.Client
+	takes time.Duration
+}
+
+func (s slow) Publish(ctx context.Context, m mqttlink.Message) error {
+	select {
+	case <-time.After(s.takes):
+		return s.Client.Publish(ctx, m)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Answers to all who wait for a command are sent side by side, and do not hold up the end of the
+// agent for longer than the connection would.
+func TestAnswersOnASlowLink(t *testing.T) {
+	for name, row := range map[string]struct {
+		ends       bool
+		took, each time.Duration
+	}{
+		"slow":               {false, time.Minute, time.Minute},
+		"silent, as it ends": {true, lastAnswer, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				link := linktest.New()
+				defer link.Close()
+				b.o.Link, b.o.Log = slow{link, row.each}, slog.New(slog.DiscardHandler)
+				gate := make(chan struct{})
+				b.camera.do = func(context.Context) (device.Values, error) { <-gate; return nil, nil }
+				s := New(b.o)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				ended := make(chan error, 1)
+				go func() { ended <- s.Run(ctx) }()
+				synctest.Wait()
+				for range maxWaiting {
+					if err := link.Inject(mqttlink.Message{Topic: "cmd/ac/pi/req", Payload: []byte(asked("a", "TG_Camera/capture", "")), QoS: 1}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				synctest.Wait()
+				began := time.Now()
+				close(gate)
+				if !row.ends {
+					if _, err := link.WaitFor(t.Context(), "cmd/app/a", maxWaiting); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					synctest.Wait()
+					cancel()
+					if err := <-ended; err != nil {
+						t.Error(err)
+					}
+				}
+				if took := time.Since(began); took != row.took {
+					t.Errorf("%v, want %v", took, row.took)
+				}
+				cancel()
+				if !row.ends {
+					<-ended
+				}
+			})
+		})
 	}
 }

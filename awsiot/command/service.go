@@ -23,6 +23,10 @@ const maxPending = 64
 // deliver is how long a restart waits for its answer to reach the broker.
 const deliver = 5 * time.Second
 
+// lastAnswer is how long an answer may take on a connection that is held once the agent ends,
+// which is what the connection itself gives to the queue.
+const lastAnswer = 2 * time.Second
+
 // Options are what a Service works with.
 type Options struct {
 	Settings Settings
@@ -239,9 +243,7 @@ func (s *Service) work(ctx context.Context, r *request, one *session, w work) {
 		log.Info("command done")
 	}
 	arrived := make(chan struct{}, len(waiting))
-	for _, to := range waiting {
-		s.publish(ctx, to, payload, func() { arrived <- struct{}{} })
-	}
+	s.publishAll(ctx, waiting, payload, func() { arrived <- struct{}{} })
 	if w.then == nil || err != nil {
 		return
 	}
@@ -312,22 +314,37 @@ func (s *Service) ignore(m mqttlink.Message, err error) {
 
 // refuse answers a request that does not run. This answer is not saved.
 func (s *Service) refuse(ctx context.Context, r *request, to place, err error) {
-	s.add(func(c *counts) { c.refused++ })
-	s.quiet.Say(slog.LevelWarn, "refused", "command refused", "session", r.session, "err", quietlog.OneLine(err.Error()))
-	s.publish(ctx, to, answerOf(r.session, nil, err), nil)
+	s.refuseTo(ctx, r, []place{to}, err)
 }
 
 // refuseAll is refuse for a session that did not run after all.
 func (s *Service) refuseAll(ctx context.Context, r *request, one *session, err error) {
-	for _, to := range s.sessions.forget(one) {
-		s.refuse(ctx, r, to, err)
-	}
+	s.refuseTo(ctx, r, s.sessions.forget(one), err)
 }
 
-// publish sends an answer. It is not for the end of the agent to stop it: the connection ends
-// after the commands.
+func (s *Service) refuseTo(ctx context.Context, r *request, waiting []place, err error) {
+	s.add(func(c *counts) { c.refused += len(waiting) })
+	s.quiet.Say(slog.LevelWarn, "refused", "command refused", "session", r.session, "err", quietlog.OneLine(err.Error()))
+	s.publishAll(ctx, waiting, answerOf(r.session, nil, err), nil)
+}
+
+// publishAll sends an answer to all who wait for it, maxWaiting at most, side by side: on a
+// connection that is held each takes as long as the broker needs to acknowledge it.
+func (s *Service) publishAll(ctx context.Context, waiting []place, payload []byte, delivered func()) {
+	var all sync.WaitGroup
+	for _, to := range waiting {
+		all.Go(func() { s.publish(ctx, to, payload, delivered) })
+	}
+	all.Wait()
+}
+
+// publish sends an answer. It is not for the end of the agent to stop it, but to bound it: the
+// connection ends after the commands.
 func (s *Service) publish(ctx context.Context, to place, payload []byte, delivered func()) {
-	err := s.o.Link.Publish(context.WithoutCancel(ctx), mqttlink.Message{Topic: to.topic, QoS: to.qos, Payload: payload, Delivered: delivered})
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastAnswer, cancel) })()
+	err := s.o.Link.Publish(last, mqttlink.Message{Topic: to.topic, QoS: to.qos, Payload: payload, Delivered: delivered})
 	if err != nil && !errors.Is(err, mqttlink.ErrUnsaved) {
 		s.quiet.Say(slog.LevelError, "answer", "answer of a command not sent; a repeat of the request gets it", "topic", to.topic, "err", err)
 	}
