@@ -67,18 +67,36 @@ func (s *jobService) runFlow(ctx context.Context, j *jobs.Job) jobs.Result {
 	return jobs.Result{Status: jobs.Failed, Details: details}
 }
 
-// startFlow starts a flow and notes its execution. If ok is false, the job has that result.
+// startFlow starts a flow and notes its execution. If ok is false, the job has that result. What
+// a reload has ended since it was found, or has not yet begun, has started nothing: the flow is
+// started in what comes after.
 func (s *jobService) startFlow(ctx context.Context, j *jobs.Job, of *flowRun, r flowhost.StartRequest) (result jobs.Result, ok bool) {
-	flows, err := s.flows.ready(ctx)
-	if err != nil {
-		return jobs.Result{}, false // begun again
-	}
-	of.Begun = true
-	if err := j.Save(of); err != nil {
-		return jobs.Fail("the flow is not started, because that cannot be noted: " + err.Error()), false
-	}
-	if of.Execution, err = flows.Start(ctx, r); err != nil {
-		return jobs.Reject(err.Error()), false
+	for {
+		changed := s.flows.changed.wait()
+		flows, err := s.flows.ready(ctx)
+		if err != nil {
+			return jobs.Result{}, false // begun again
+		}
+		of.Begun = true
+		if err := j.Save(of); err != nil {
+			return jobs.Fail("the flow is not started, because that cannot be noted: " + err.Error()), false
+		}
+		of.Execution, err = flows.Start(ctx, r)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, flowhost.ErrNotRunning) {
+			return jobs.Reject(err.Error()), false
+		}
+		of.Begun = false
+		if err := j.Save(of); err != nil {
+			return jobs.Fail("the flow is not started, because that cannot be noted: " + err.Error()), false
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return jobs.Result{}, false // begun again
+		}
 	}
 	_ = j.Save(of) // it has been logged
 	j.Progress(map[string]string{"execution": of.Execution})

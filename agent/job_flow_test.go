@@ -38,6 +38,32 @@ flows:
 	c.wants("short", `{"action": "run-flow", "flow": "Rest/Short", "input": {"n": 2}}`, "SUCCEEDED", `"execution_status":"SUCCEEDED"`)
 	c.wants("broken", `{"action": "run-flow", "flow": "Rest/Short", "input": {"n": 0}}`, "FAILED", `"reason":"step Pause`)
 
+	// One that comes while a reload has ended the flows, which are still found, waits for the next.
+	if err := flowsOf(l.agent).current().Close(); err != nil {
+		t.Fatal(err)
+	}
+	saved := func(part string) func() bool {
+		return func() bool {
+			text, err := os.ReadFile(filepath.Join(l.folder, "jobs", "job"))
+			return err == nil && strings.Contains(string(text), part)
+		}
+	}
+	c.job("reload", `{"action": "run-flow", "flow": "Rest/Short", "input": {"n": 3}}`)
+	l.until("the note that nothing is begun", saved(`"begun":false`))
+	flows, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(flows, "# changed\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if did, err := l.agent.Reload(t.Context()); err != nil || !did.Flows {
+		t.Fatalf("%+v, %v", did, err)
+	}
+	if e := c.ended("reload"); e.Status != "SUCCEEDED" {
+		t.Errorf("%s %v", e.Status, e.Details)
+	}
+
 	// One that waits when the process ends continues in the next, and is not run twice.
 	c.job("long", `{"action": "run-flow", "flow": "Rest/Long"}`)
 	running := func() int {
@@ -48,10 +74,7 @@ flows:
 		return len(all)
 	}
 	l.until("the execution", func() bool { return running() == 1 })
-	l.until("its note", func() bool {
-		saved, err := os.ReadFile(filepath.Join(l.folder, "jobs", "job"))
-		return err == nil && strings.Contains(string(saved), `"execution":`)
-	})
+	l.until("its note", saved(`"execution":`))
 	l.stop()
 	l.start(text)
 	if e := c.ended("long"); e.Status != "SUCCEEDED" || running() != 1 {

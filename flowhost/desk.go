@@ -3,6 +3,7 @@ package flowhost
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -241,13 +242,17 @@ func (c *carriers) way(d *flow.Deployment, b flow.Binding) string {
 	return string(flow.Broker)
 }
 
+// ErrNotRunning is of a Start while the flows do not run: before Run, after Close, and while one
+// of them is at work. Nothing was started.
+var ErrNotRunning = errors.New("no agent runs with this state folder, so nothing can be started")
+
 // Start implements Desk.
 func (f *Flows) Start(_ context.Context, r StartRequest) (string, error) {
 	f.mu.Lock()
-	live, e, d := f.live, f.engine, f.inForce[r.Deployment]
+	live, ready, e, d := f.live, f.ready, f.engine, f.inForce[r.Deployment]
 	f.mu.Unlock()
-	if !live {
-		return "", refuse("no agent runs with this state folder, so nothing can be started")
+	if !live || d == nil && !ready {
+		return "", refusal{ErrNotRunning}
 	}
 	if d == nil {
 		if s, err := f.find(r.Deployment); err != nil && !f.isFixed(r.Deployment) {
@@ -271,6 +276,9 @@ func (f *Flows) Start(_ context.Context, r StartRequest) (string, error) {
 		args = append(args, flow.Arg{Name: name, Value: flow.Value{Literal: r.Args[name]}})
 	}
 	id, err := e.Start(r.Deployment, r.Flow, args)
+	if errors.Is(err, engine.ErrClosed) {
+		err = ErrNotRunning
+	}
 	if err != nil {
 		return "", refusal{err}
 	}

@@ -53,6 +53,7 @@ type Flows struct {
 
 	mu      sync.Mutex     // of what follows; never held while the engine works
 	live    bool           // between Run and Close
+	ready   bool           // and Run has activated all
 	engine  *engine.Engine // from the first flow on: most processes have none
 	history *history.History
 	docs    map[*flow.Deployment]*document
@@ -162,12 +163,17 @@ func (f *Flows) Any() bool {
 
 // Run activates what is deployed. What cannot be activated is FAILED, logged,
 // and tried again at the next start; only a flow of the configuration ends it.
-func (f *Flows) Run() error {
+func (f *Flows) Run() (err error) {
 	f.one.Lock()
 	defer f.one.Unlock()
 	f.mu.Lock()
 	f.live = true
 	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.ready = err == nil
+	}()
 	if !f.Any() {
 		return nil
 	}
@@ -324,7 +330,7 @@ func (f *Flows) Close() error {
 	defer f.one.Unlock()
 	f.mu.Lock()
 	e, h := f.engine, f.history
-	f.live, f.engine, f.history = false, nil, nil
+	f.live, f.ready, f.engine, f.history = false, false, nil, nil
 	f.mu.Unlock()
 	if e == nil {
 		return nil

@@ -2,6 +2,7 @@ package flowhost
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -282,6 +283,18 @@ func TestConfigured(t *testing.T) {
 // TestStart: by hand, with arguments.
 func TestStart(t *testing.T) {
 	h := newHouse(t)
+	h.open()
+	notRunning := func(what string) {
+		t.Helper()
+		if _, err := h.f.Start(t.Context(), StartRequest{Deployment: "By_hand", Args: map[string]any{"uri": "x"}}); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	notRunning("before Run")
+	h.f.mu.Lock()
+	h.f.live = true // as while Run activates them one by one
+	h.f.mu.Unlock()
+	notRunning("while Run is at work")
 	h.run()
 	h.deploy(`name: By_hand
 things: {screen: TG_Screen}
@@ -314,6 +327,17 @@ steps: [{name: Show, thing: screen, action: display, input: {imageUri: "${uri + 
 	}
 	_, err = h.f.Execution(t.Context(), "12345678-1234-4123-8123-123456789012")
 	h.refused("another execution", err, "no such execution")
+	h.f.mu.Lock()
+	e := h.f.engine
+	h.f.mu.Unlock()
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	notRunning("while Close is at work")
+	if err := h.f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	notRunning("after Close")
 }
 
 // FuzzStore: whatever is in the folder, nothing breaks, and what is reported to be there

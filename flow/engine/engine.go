@@ -234,7 +234,13 @@ func (e *Engine) Start(deployment, name string, args []flow.Arg) (id string, err
 	if err != nil {
 		return "", err
 	}
-	id = r.start(s)
+	id, ok := r.start(s)
+	if !ok { // it has ended since it was found
+		if _, err := e.deployment(deployment); err != nil {
+			return "", err
+		}
+		return "", fmt.Errorf("%s: %w", deployment, ErrNotDeployed) // another has taken its place
+	}
 	if id == "" {
 		return "", fmt.Errorf("flow %s runs already; it starts when its turn comes, or not at all, as its overlap says", name)
 	}

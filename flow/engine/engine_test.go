@@ -464,8 +464,26 @@ func TestCloseAborts(t *testing.T) {
 		if len(r.record.order) != 1 {
 			t.Errorf("%d executions", len(r.record.order))
 		}
+		if _, err := r.e.Start("SecurityFlow", "SecurityFlow", nil); !errors.Is(err, ErrClosed) {
+			t.Errorf("got %v", err)
+		}
 		if err := r.e.Deploy(flow.SecurityFlow()); !errors.Is(err, ErrClosed) {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// A start that finds a deployment which ends at that moment has started nothing, and returns so.
+func TestStartAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.deploy(t, nil)
+		r.e.mu.Lock()
+		d := r.e.deployments["SecurityFlow"]
+		r.e.mu.Unlock()
+		d.stop(errUndeployed)
+		if id, err := r.e.Start("SecurityFlow", "SecurityFlow", nil); !errors.Is(err, ErrNotDeployed) || id != "" {
+			t.Errorf("%q, %v", id, err)
 		}
 	})
 }

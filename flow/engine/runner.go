@@ -69,21 +69,21 @@ func (r *runner) bind(o *occasion, args []flow.Arg) (*starting, error) {
 
 // start starts an execution, or does what the policy says, and returns the id of
 // the execution if it runs now.
-func (r *runner) start(s *starting) (id string) {
+func (r *runner) start(s *starting) (id string, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
-		return ""
+		return "", false
 	}
 	r.use()
 	if len(r.running) < r.limit() {
-		return r.run(s)
+		return r.run(s), true
 	}
 	switch r.f.Overlap {
 	case flow.Queue:
 		if len(r.waiting) < cmp.Or(r.f.Limit, flow.DefaultQueue) {
 			r.waiting = append(r.waiting, s)
-			return ""
+			return "", true
 		}
 	case flow.Restart:
 		if n := len(r.waiting); n > 0 {
@@ -93,10 +93,10 @@ func (r *runner) start(s *starting) (id string) {
 		for _, x := range r.running {
 			x.cancel(errRestarted)
 		}
-		return ""
+		return "", true
 	}
 	r.drop(1)
-	return ""
+	return "", true
 }
 
 // limit is how many executions may run at once.
