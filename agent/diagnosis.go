@@ -20,6 +20,7 @@ type diagnosis struct {
 	examine func(context.Context) (doctor.Report, error) // nil: there is no doctor
 	current func() *config.Config
 	recent  quietlog.Recent
+	secrets []string // of the configuration that runs
 }
 
 // Findings are the result of a diagnosis.
@@ -40,9 +41,16 @@ const (
 // errNoDoctor is of an agent without a doctor, as in other programs' tests.
 var errNoDoctor = errors.New("this agent has no doctor")
 
-// watch has the end of the log kept while a configuration allows diagnoses.
+// watch has the end of the log kept while a configuration allows diagnoses, without its secrets
+// and those of the one before, which ends meanwhile. One goroutine at a time calls it.
 func (d *diagnosis) watch(c *config.Config) {
-	d.recent.Keep(c.AWSIoT.Command.Enabled || c.AWSIoT.Jobs.Enabled)
+	on := c.AWSIoT.Command.Enabled || c.AWSIoT.Jobs.Enabled
+	if on {
+		before := d.secrets
+		d.secrets = secretsOf(c)
+		d.recent.Hide(redactorOf(slices.Concat(before, d.secrets)).text)
+	}
+	d.recent.Keep(on)
 }
 
 // take looks for what is wrong now.
@@ -54,7 +62,7 @@ func (d *diagnosis) take(ctx context.Context) (*Findings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("diagnosis: %w", err)
 	}
-	hide := redactorOf(d.current())
+	hide := redactorOf(secretsOf(d.current()))
 	f := &Findings{Version: d.version, Checks: doctor.Report{}, Log: []string{}}
 	for _, r := range report {
 		switch r.Status {

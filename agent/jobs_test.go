@@ -3,10 +3,13 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -330,16 +333,51 @@ func TestNoDoctor(t *testing.T) {
 	}
 }
 
+// What is kept of the log has no password that a reload has replaced, nor the one that came.
+func TestDiagnosisAfterANewPassword(t *testing.T) {
+	var d diagnosis
+	log := d.recent.Below(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	for _, password := range []string{"first-one", "second-one", "third-one"} {
+		var c config.Config
+		c.AWSIoT.Jobs.Enabled, c.MQTT.Password = true, conf.NewSecret(password)
+		if password != "first-one" {
+			log.Info("just before: " + d.secrets[0])
+		}
+		d.watch(&c)
+		log.Info("logged in", "err", errors.New("as "+password))
+	}
+	log.Info("ending", "err", errors.New("was second-one")) // what ends in the reload
+	lines := strings.Join(d.recent.Lines(), "\n")
+	if strings.Count(lines, "[secret]") != 6 || strings.Contains(lines, "-one") {
+		t.Errorf("%s", lines)
+	}
+}
+
 func TestRedact(t *testing.T) {
 	var c config.Config
 	c.MQTT.Password = conf.NewSecret("hunter2")
 	c.Broker.Users = []config.BrokerUser{{Name: "u", PasswordHash: conf.NewSecret("$7$101$abc")}}
 	own := config.MQTT{Password: conf.NewSecret("own-one")}
 	c.Things = []config.Thing{{MQTT: &own}}
-	hide := redactorOf(&c)
+	c.MQTT.Username = "u"
+	folder := t.TempDir()
+	c.Services.Secrets = folder
+	if err := os.WriteFile(filepath.Join(folder, "mail"), []byte("mail-s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range []string{"abcd1234", "abcd1234-longer-one", `qu"ote\d`} { // one begins with another
+		c.Things = append(c.Things, config.Thing{Name: fmt.Sprint(i), MQTT: &config.MQTT{Password: conf.NewSecret(s)}})
+	}
+	hide := redactorOf(secretsOf(&c))
 	for in, want := range map[string]string{
 		"nothing to hide: level=INFO":                                             "nothing to hide: level=INFO",
 		"hunter2 and $7$101$abc and own-one":                                      "[secret] and [secret] and [secret]",
+		"abcd1234-longer-one, abcd1234-other":                                     "[secret], [secret]-other",
+		`as it is qu"ote\d`:                                                       "as it is [secret]",
+		fmt.Sprintf("once %q", `qu"ote\d`):                                        `once "[secret]"`,
+		fmt.Sprintf("twice %q", fmt.Sprintf("in %q", `qu"ote\d`)):                 `twice "in \"[secret]\""`,
+		"of a service: mail-s3cret":                                               "of a service: [secret]",
+		"cut: abcd1234-lon… and hunt…, not hun…":                                  "cut: [secret]… and [secret]…, not hun…",
 		"mqtt://u:p@h:1883 refused":                                               "mqtt://[secret]@h:1883 refused",
 		`get "https://b.s3/x.jpg?X-Amz-Signature=abc&x=1": 403`:                   `get "https://b.s3/x.jpg?[secret]": 403`,
 		`token: "a \"b\" c", next`:                                                `token: [secret], next`,

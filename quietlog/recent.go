@@ -18,7 +18,8 @@ const (
 // Recent keeps the end of a log, for a diagnosis from afar: lines as text with their time, at
 // most 32 KiB. The zero value keeps none; see Keep.
 type Recent struct {
-	on atomic.Bool
+	on   atomic.Bool
+	hide atomic.Pointer[func(string) string]
 
 	mu    sync.Mutex
 	lines []string // the oldest first
@@ -34,6 +35,10 @@ func (r *Recent) Keep(on bool) {
 	defer r.mu.Unlock()
 	r.lines, r.bytes = nil, 0
 }
+
+// Hide sets what each line goes through from now on before it is kept, and before it is cut: it
+// removes what must not leave the machine.
+func (r *Recent) Hide(hide func(line string) string) { r.hide.Store(&hide) }
 
 // Lines returns what is kept, the oldest first.
 func (r *Recent) Lines() []string {
@@ -54,7 +59,11 @@ func (r *Recent) Below(log *slog.Logger) *slog.Logger {
 
 // Write takes one line. It implements io.Writer for a slog.Handler.
 func (r *Recent) Write(line []byte) (int, error) {
-	kept := Clip(strings.TrimSuffix(string(line), "\n"), maxRecentLine)
+	kept := strings.TrimSuffix(string(line), "\n")
+	if hide := r.hide.Load(); hide != nil {
+		kept = (*hide)(kept)
+	}
+	kept = Clip(kept, maxRecentLine)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lines = append(r.lines, kept)

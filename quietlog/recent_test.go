@@ -40,6 +40,32 @@ func TestRecent(t *testing.T) {
 	}
 }
 
+// What is hidden is so before a line is cut, and stays so when something else is hidden.
+func TestRecentHides(t *testing.T) {
+	r := new(Recent)
+	r.Keep(true)
+	hide := func(secret string) {
+		r.Hide(func(line string) string { return strings.ReplaceAll(line, secret, "[secret]") })
+	}
+	log := r.Below(slog.New(slog.NewTextHandler(new(bytes.Buffer), nil)))
+	hide("old-password")
+	for n := range maxRecentLine {
+		log.Info(strings.Repeat("x", n) + " old-password")
+		if lines := r.Lines(); strings.Contains(lines[len(lines)-1], " o") {
+			t.Fatalf("%s", lines[len(lines)-1])
+		}
+	}
+	hide("new-password")
+	log.Info("old-password is none any more")
+	lines := r.Lines()
+	if l := lines[len(lines)-1]; !strings.Contains(l, "old-password is none") {
+		t.Errorf("%s", l)
+	}
+	if strings.Contains(strings.Join(lines[:len(lines)-1], "\n"), "old") {
+		t.Error("earlier lines show what was hidden")
+	}
+}
+
 // Whatever is logged, the newest lines are kept and the memory is bounded.
 func TestRecentIsBounded(t *testing.T) {
 	r := new(Recent)

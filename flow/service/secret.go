@@ -35,7 +35,7 @@ func (s *Services) withSecrets(m flow.ServiceModel, a flow.ServiceAction, input 
 		params = map[string]device.ValueType{}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Secrets)) {
-		secret, err := readSecret(s.o.Secrets, m.Secrets[name])
+		secret, err := ReadSecret(s.o.Secrets, m.Secrets[name])
 		if err != nil {
 			return a, nil, fmt.Errorf("secret %s: %w", name, err)
 		}
@@ -45,9 +45,9 @@ func (s *Services) withSecrets(m flow.ServiceModel, a flow.ServiceAction, input 
 	return a, input, nil
 }
 
-// readSecret reads a file of the folder, and of no other, whatever links say. A
+// ReadSecret reads a file of the folder, and of no other, whatever links say. A
 // newline at its end is the editor's.
-func readSecret(dir, name string) (string, error) {
+func ReadSecret(dir, name string) (string, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return "", err
