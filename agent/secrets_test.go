@@ -19,9 +19,11 @@ import (
 	"time"
 
 	"pithings/agent/config"
+	"pithings/agent/doctor"
 	"pithings/awsiot/cloud"
 	"pithings/conf"
 	"pithings/hw/mock"
+	"pithings/hw/probe"
 	"pithings/mqttlink"
 	"pithings/mqttlink/broker"
 	"pithings/mqttlink/broker/passwd"
@@ -177,7 +179,8 @@ things:
 	defer board.Close()
 	log, ready := &syncBuffer{}, make(chan struct{})
 	a, err := New(Options{Config: cfg, Board: board, State: t.TempDir(), Simulated: true, Load: load, Clock: clock.Options{Trust: true}, Ready: func() { close(ready) },
-		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		Doctor: blabbing(t, secrets, certs.File("server.key"), certs.File("door.key")),
+		Log:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +255,7 @@ things:
 	for _, c := range changes {
 		ask("reconfigure", `{"config": `+c+`}`)
 	}
+	diagnosis := fmt.Sprint("MQTT cmd/app/", asked)
 	ask("diagnose", `{}`)
 	ask("bme680/nothing", `{"password": "`+sent+`"}`)
 	for len(want) > 0 {
@@ -274,12 +278,23 @@ things:
 			t.Fatal(err)
 		}
 	}
+	job := cloud.Job{ID: "diagnose", Things: []string{"hall"}, Document: json.RawMessage(`{"action": "diagnose", "response-topic": "cmd/app/diagnose"}`)}
+	if err := simulated.CreateJob(ctx, job); err != nil {
+		t.Fatal(err)
+	}
 	done := func() bool {
 		return !slices.ContainsFunc(simulated.Executions("hall"), func(e cloud.Execution) bool { return e.Status == "QUEUED" || e.Status == "IN_PROGRESS" })
 	}
 	for deadline := time.Now().Add(patience); !done() || !strings.Contains(seen.at("MQTT $aws/things/hall/shadow/update"), "reported"); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("jobs: %+v\nshadow: %s\n%s", simulated.Executions("hall"), seen.at("MQTT $aws/things/hall/shadow/update"), log)
+		}
+	}
+	for topic := ""; topic != "cmd/app/diagnose"; {
+		select {
+		case topic = <-answered:
+		case <-time.After(patience):
+			t.Fatalf("the job has published no diagnosis\n%s", log)
 		}
 	}
 	for _, e := range simulated.Executions("hall") {
@@ -323,11 +338,37 @@ things:
 	for _, place := range []string{"MQTT cmd/app/", "API ", "log", "job details"} {
 		seen.check(t, afar, place)
 	}
+	for _, place := range []string{diagnosis, "MQTT cmd/app/diagnose"} {
+		if got := seen.at(place); !strings.Contains(got, `"failed":10`) || !strings.Contains(got, `"checks":[{`) || !strings.Contains(got, "[secret]") || !strings.Contains(got, `"log":["`) {
+			t.Errorf("%s is no diagnosis: %s", place, got)
+		}
+	}
 	for _, place := range []string{"config show", "config show --json", "API /healthz", "API /metrics", "log", "job details", "MQTT cmd/app/1", "MQTT $aws/things/hall/jobs/j0/update"} {
 		if len(seen.at(place)) < 10 {
 			t.Errorf("nothing was seen in %s", place)
 		}
 	}
+}
+
+// blabbing is a doctor that repeats secrets in all that it reports, as what it looks at may.
+func blabbing(t *testing.T, secrets planted, keyFiles ...string) func(context.Context) (doctor.Report, error) {
+	t.Helper()
+	texts := []string{"token: " + secrets["http.token_file"], "hash " + secretHash}
+	for _, key := range []string{"mqtt.password", "things[].mqtt.password", "mqtt.password_file"} {
+		texts = append(texts, "login with "+secrets[key]+" refused", fmt.Sprintf("mqtt://u:%s@h: refused", secrets[key]))
+	}
+	for _, file := range keyFiles {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	report := doctor.Report{}
+	for _, s := range texts {
+		report = append(report, probe.Result{Part: s, Status: probe.Fail, Found: s, Problem: s, Fix: s})
+	}
+	return func(context.Context) (doctor.Report, error) { return slices.Clone(report), nil }
 }
 
 // nested is a change of one key, as what is sent from afar has it.
