@@ -93,10 +93,10 @@ type Agent struct {
 
 	// For the goroutine of Run alone; see takeReloads.
 	running context.Context
-	trial   *unit          // of settings from afar
-	tried   changes        // at its end; for all goroutines
-	waited  []string       // the connections that it waits for
-	later   sync.WaitGroup // what applies them
+	trial   *unit    // of settings from afar
+	tried   changes  // at its end; for all goroutines
+	waited  []string // the connections that it waits for
+	later   tasks    // what applies them
 
 	changing sync.RWMutex // held by a reload: others find all connections and flows, or wait
 	mu       sync.RWMutex
@@ -106,7 +106,7 @@ type Agent struct {
 // New binds the ports, reads the certificates and makes the things and flows.
 // It reports what is wrong before anything runs. Close or Run must follow.
 func New(o Options) (*Agent, error) {
-	a := &Agent{o: o, folder: folder{state.Folder{Dir: o.State}, o.Simulated}, config: o.Config, reloads: make(chan reload)}
+	a := &Agent{o: o, folder: folder{Folder: state.Folder{Dir: o.State}, simulated: o.Simulated}, config: o.Config, reloads: make(chan reload)}
 	a.doctor.version, a.doctor.examine, a.doctor.current = o.Version, o.Doctor, a.current
 	a.doctor.watch(o.Config)
 	a.log, a.endLog = quietlog.Limit(a.doctor.recent.Below(o.Log))

@@ -1,6 +1,9 @@
 package agent
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // unit is something that runs until it is ended.
 type unit struct {
@@ -45,4 +48,30 @@ func (u *unit) runs() bool {
 	default:
 		return true
 	}
+}
+
+// tasks are goroutines that end together. Any goroutine may begin one, also while another waits for
+// them: sync.WaitGroup has no such Go.
+type tasks struct {
+	running sync.WaitGroup
+
+	mu    sync.Mutex
+	ended bool
+}
+
+// Go begins a task, unless Wait was called.
+func (t *tasks) Go(do func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ended {
+		t.running.Go(do)
+	}
+}
+
+// Wait lets no further task begin, and waits for those that have.
+func (t *tasks) Wait() {
+	t.mu.Lock()
+	t.ended = true
+	t.mu.Unlock()
+	t.running.Wait()
 }
