@@ -97,6 +97,17 @@ func (w *tap) stopAt(s *stop) {
 	w.next = s
 }
 
+// pass takes a stop away again, and reports whether nothing has come to it.
+func (w *tap) pass(s *stop) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	passed := w.next == s
+	if passed {
+		w.next = nil
+	}
+	return passed
+}
+
 // carry carries packets in one direction until either end is closed.
 func (w *tap) carry(from, to net.Conn) {
 	defer func() {
@@ -114,7 +125,7 @@ func (w *tap) carry(from, to net.Conn) {
 		}
 		s := w.here(packet)
 		if s == nil || s.deliver {
-			if _, err := to.Write(packet); err != nil {
+			if _, err := to.Write(packet); err != nil && s == nil {
 				return
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -23,11 +24,10 @@ import (
 	"pithings/test/faults/ledger"
 )
 
-// Agents that are configured at the same time, how often each, and at how many of the messages
-// around that a fault may be.
+// Agents that are configured at the same time, and at how many of the messages around an update
+// its fault may be.
 const (
 	configured    = 5
-	configures    = 10
 	faultPlaces   = 14
 	trialTime     = 15 * time.Second
 	fleetPatience = 2 * time.Minute // for a job, with broker and agent away in between
@@ -61,17 +61,21 @@ func TestUpdateConfig(t *testing.T) {
 	u := &updates{t: t, m: m, addr: fmt.Sprintf("127.0.0.1:%d", port), faults: map[string]int{}}
 	u.cloud = u.serve()
 	var all sync.WaitGroup
+	want := map[string]int{}
 	for i := range configured {
 		one := rand.New(rand.NewPCG(random.Uint64(), uint64(i)))
 		name := fmt.Sprintf("pi%d", i)
-		all.Go(func() { u.device(name, one, clients["lines/"+name]) })
+		kinds := faultsOf(i)
+		for _, kind := range kinds {
+			want[kind]++
+		}
+		one.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
+		all.Go(func() { u.device(name, one, kinds, clients["lines/"+name]) })
 	}
 	all.Wait()
 	t.Logf("faults: %v", u.faults)
-	for kind, least := range map[string]int{cutLost: 5, cutDelivered: 5, agentKilled: 5, brokerRestarts: 1} {
-		if u.faults[kind] < least {
-			t.Errorf("%d times: %s; want %d at least", u.faults[kind], kind, least)
-		}
+	if !maps.Equal(u.faults, want) {
+		t.Errorf("want %v", want)
 	}
 }
 
@@ -82,7 +86,16 @@ const (
 	brokerRestarts        = "broker restarted" // of all devices
 )
 
-var faultKinds = []string{cutLost, cutDelivered, agentKilled, brokerRestarts}
+// faultsOf are those that the i-th agent meets, each in an update of its own.
+func faultsOf(i int) (kinds []string) {
+	for range 3 {
+		kinds = append(kinds, cutLost, cutDelivered, agentKilled)
+	}
+	if i < 2 {
+		kinds = append(kinds, brokerRestarts)
+	}
+	return kinds
+}
 
 // updates are what the devices of the test share.
 type updates struct {
@@ -92,7 +105,7 @@ type updates struct {
 
 	mu        sync.Mutex // of the broker, too
 	m         *mosquitto
-	restarted time.Time // when a restart was chosen
+	restarted time.Time // when the last restart is, or was
 	faults    map[string]int
 }
 
@@ -136,6 +149,7 @@ type updated struct {
 	tap               *tap
 	p                 *process
 	runs              int
+	made              int // updates
 }
 
 // start runs the agent.
@@ -145,7 +159,7 @@ func (d *updated) start() {
 }
 
 // device configures one agent again and again.
-func (u *updates) device(name string, random *rand.Rand, lines *client) {
+func (u *updates) device(name string, random *rand.Rand, kinds []string, lines *client) {
 	d := &updated{updates: u, name: name, state: u.t.TempDir(), tap: newTap(u.t, u.addr)}
 	d.file = filepath.Join(u.t.TempDir(), "pithings.yaml")
 	endpoint := "mqtt://" + d.tap.Addr().String()
@@ -175,9 +189,12 @@ things:
 			return 20 * time.Millisecond
 		})
 	})
-	for n := range configures {
-		d.update(n, random)
+	for _, kind := range kinds {
+		for places := faultPlaces; places > 0; { // of what it does not come to, an earlier one is tried
+			places = d.update(kind, random.IntN(places), random.IntN(2) == 0)
+		}
 	}
+	d.calm()
 	d.cannotConnect()
 	cancel()
 	feeding.Wait()
@@ -204,11 +221,17 @@ func (d *updated) inEffect(n int) bool {
 	return err == nil && !r.Trial && string(text) == strings.ReplaceAll(settingsOf(n), " ", "")
 }
 
-// update makes one job, and one fault at a random message around it.
-func (d *updated) update(n int, random *rand.Rand) {
-	kind := d.choose(random)
-	s := &stop{after: random.IntN(faultPlaces), cut: kind == cutLost || kind == cutDelivered, deliver: kind == cutDelivered || random.IntN(2) == 0 && kind != cutLost,
-		reached: make(chan struct{}), resume: make(chan struct{})}
+// update makes one job, and one fault behind so many messages around it; deliver is whether the
+// message there arrives, if the kind leaves that open. If the job ends before that many, it
+// returns the number: a cut was not made then, and is to be made at an earlier one.
+func (d *updated) update(kind string, after int, deliver bool) (missed int) {
+	if kind == brokerRestarts {
+		d.awaitRestart()
+	}
+	n := d.made
+	d.made++
+	cut := kind == cutLost || kind == cutDelivered
+	s := &stop{after: after, cut: cut, deliver: kind == cutDelivered || !cut && deliver, reached: make(chan struct{}), resume: make(chan struct{})}
 	d.tap.stopAt(s)
 	id := fmt.Sprintf("%s-%d", d.name, n)
 	d.create(id, settingsOf(n))
@@ -220,12 +243,33 @@ func (d *updated) update(n int, random *rand.Rand) {
 		d.fault(kind)
 		close(s.resume)
 		e = <-over
-	case e = <-over: // before that many messages: it comes behind them
-		d.tap.stopAt(nil)
-		d.fault(kind)
+	case e = <-over:
+		switch passed := d.tap.pass(s); {
+		case passed && cut:
+			missed = after
+		case passed: // it comes behind them
+			d.fault(kind)
+		default:
+			<-s.reached
+			d.fault(kind)
+			close(s.resume)
+		}
 	}
 	if e.Status != "SUCCEEDED" || !d.inEffect(n) {
-		d.t.Errorf("%s, %s after %d messages: %s %v, in effect %v:\n%s", id, kind, s.after, e.Status, e.Details, d.inEffect(n), tail(d.p.complained()))
+		d.t.Errorf("%s, %s after %d messages: %s %v, in effect %v:\n%s", id, kind, after, e.Status, e.Details, d.inEffect(n), tail(d.p.complained()))
+		return 0
+	}
+	return missed
+}
+
+// calm makes an update without a fault. Behind it the agent is connected, and stays so.
+func (d *updated) calm() {
+	n := d.made
+	d.made++
+	id := fmt.Sprintf("%s-%d", d.name, n)
+	d.create(id, settingsOf(n))
+	if e := d.ended(id); e.Status != "SUCCEEDED" || !d.inEffect(n) {
+		d.t.Errorf("%s: %s %v, in effect %v:\n%s", id, e.Status, e.Details, d.inEffect(n), tail(d.p.complained()))
 	}
 }
 
@@ -233,18 +277,16 @@ func (d *updated) update(n int, random *rand.Rand) {
 // within 10 s takes it that another one has its id, and makes longer and longer pauses.
 const restartsApart = 12 * time.Second
 
-// choose chooses a fault.
-func (d *updated) choose(random *rand.Rand) string {
-	kind := faultKinds[random.IntN(len(faultKinds))]
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if kind == brokerRestarts {
-		if time.Since(d.restarted) < restartsApart {
-			return faultKinds[random.IntN(len(faultKinds)-1)]
-		}
-		d.restarted = time.Now()
+// awaitRestart waits until the broker may be restarted.
+func (u *updates) awaitRestart() {
+	u.mu.Lock()
+	at := u.restarted.Add(restartsApart)
+	if now := time.Now(); at.Before(now) {
+		at = now
 	}
-	return kind
+	u.restarted = at // others come after it
+	u.mu.Unlock()
+	time.Sleep(time.Until(at))
 }
 
 // fault makes one. That of a connection is made where it stops.
@@ -270,13 +312,13 @@ func (d *updated) fault(kind string) {
 func (d *updated) cannotConnect() {
 	id := d.name + "-bad"
 	d.tap.setShut(true)
-	d.create(id, settingsOf(configures))
+	d.create(id, settingsOf(d.made))
 	eventually(d.t, trialTime+fleetPatience, id+": the settings before", func() bool {
 		r, err := settings.Newest(d.state)
 		return err == nil && r != nil && r.Undoes > 0
 	})
 	d.tap.setShut(false)
-	if e := d.ended(id); e.Status != "FAILED" || !strings.Contains(e.Details["reason"], "no connection with revision") || !d.inEffect(configures-1) {
+	if e := d.ended(id); e.Status != "FAILED" || !strings.Contains(e.Details["reason"], "no connection with revision") || !d.inEffect(d.made-1) {
 		d.t.Errorf("%s: %s %v", id, e.Status, e.Details)
 	}
 }
