@@ -102,7 +102,8 @@ func New(o Options) (*Cloud, error) {
 	if n := s.Damaged(); n > 0 {
 		c.log.Warn("lines of the state are damaged and were dropped; after a power cut the last one is", "n", n, "dir", o.Dir)
 	}
-	c.services = []service{&shadows{c: c}, &jobService{c: c}, &reports{c}}
+	documents := &shadows{c: c}
+	c.services = []service{documents, &statuses{documents}, &jobService{c: c}, &reports{c}}
 	if len(o.Templates) > 0 {
 		p, err := newProvisioning(c)
 		if err != nil {

@@ -1,8 +1,10 @@
 package cloud
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
+	"strings"
 	"time"
 
 	"pithings/awsiot/cloud/internal/jobs"
@@ -67,39 +69,49 @@ func (s *shadows) answer(levels []string, payload []byte, now time.Time) (result
 		return result{}, false
 	}
 	thing, name, request := levels[2], "", levels[4]
-	prefix := "$aws/things/" + thing + "/shadow/"
-	valid, called := jobs.ValidThing(thing), thing
+	prefix := classic(thing)
+	valid := jobs.ValidThing(thing)
 	if len(levels) == 7 && levels[4] == "name" {
 		name, request = levels[5], levels[6]
 		prefix += "name/" + name + "/"
-		valid, called = valid && isShadowName(name), name
-	}
-	refuse := func(err *shadow.Error) []mqttlink.Message {
-		r := shadow.Rejected(request, err, shadow.Token(payload), now)
-		return []mqttlink.Message{message(prefix+r.Topic, r.Payload)}
+		valid = valid && isShadowName(name)
 	}
 	switch {
 	case !valid:
-		return result{messages: refuse(shadow.ErrForbidden)}, true
+		return result{messages: refused(prefix, request, shadow.ErrForbidden, payload, now)}, true
 	case !s.allow(thing, now):
 		s.c.log.Warn("shadow requests above the rate are refused", "thing", thing)
-		return result{messages: refuse(shadow.ErrRate)}, true
+		return result{messages: refused(prefix, request, shadow.ErrRate, payload, now)}, true
 	}
-	key := shadowKey + thing + "/" + name
+	return s.handle(prefix, thing, name, request, payload, now), true
+}
+
+// classic is what the topics of a classic shadow begin with.
+func classic(thing string) string { return "$aws/things/" + thing + "/shadow/" }
+
+// refused is the answer to a request that is not served.
+func refused(prefix, request string, err *shadow.Error, payload []byte, now time.Time) []mqttlink.Message {
+	r := shadow.Rejected(request, err, shadow.Token(payload), now)
+	return []mqttlink.Message{message(prefix+r.Topic, r.Payload)}
+}
+
+// handle answers a request, on topics with a prefix. A classic shadow has no name.
+func (s *shadows) handle(prefix, thing, name, request string, payload []byte, now time.Time) result {
+	key, called := shadowKey+thing+"/"+name, cmp.Or(name, thing)
 	old := s.get(key)
 	next, responses := shadow.Handle(old, called, request, payload, now)
-	r := result{failed: refuse(shadow.ErrInternal)}
+	r := result{failed: refused(prefix, request, shadow.ErrInternal, payload, now)}
 	if next != old {
 		if err := s.put(key, next); err != nil {
 			s.c.log.Error("shadow not saved, the request is refused", "thing", thing, "name", name, "err", err)
-			return result{messages: r.failed}, true
+			return result{messages: r.failed}
 		}
 	}
 	for _, one := range responses {
 		r.messages = append(r.messages, message(prefix+one.Topic, one.Payload))
 	}
 	s.c.log.Info("shadow", "thing", thing, "name", name, "request", request, "answer", responses[0].Topic)
-	return r, true
+	return r
 }
 
 func (s *shadows) put(key string, d *shadow.Document) error {
@@ -152,3 +164,35 @@ func (s *shadows) work(now time.Time) []mqttlink.Message {
 	}
 	return nil
 }
+
+// statuses take the part that a rule has at AWS: as a thing's connection ends without its word,
+// the broker publishes its will, and connected in the classic shadow becomes false.
+//
+// The will is that of mqttlink.Options.Status, retained on THING/status. The broker publishes it
+// before it takes the thing's next connection, and replaces it by what that publishes; so the one
+// that is kept is never older than the shadow, and counts when the cloud starts, too. One that
+// comes late all the same, a device corrects: it reports what differs from its shadow.
+type statuses struct{ of *shadows }
+
+func (s *statuses) filters() []string {
+	return []string{mqttlink.StatusOf("+").Topic}
+}
+
+func (s *statuses) answer(levels []string, payload []byte, now time.Time) (r result, ok bool) {
+	if strings.HasPrefix(levels[0], "$") || len(levels) != 2 || levels[1] != "status" {
+		return r, false
+	}
+	thing := levels[0]
+	if string(payload) != mqttlink.StatusOf(thing).Offline || !jobs.ValidThing(thing) {
+		return r, true
+	}
+	d := s.of.get(shadowKey + thing + "/")
+	if d == nil || d.Deleted != 0 || d.State.Reported["connected"] != true {
+		return r, true
+	}
+	return s.of.handle(classic(thing), thing, "", shadow.Update, []byte(`{"state":{"reported":{"connected":false}}}`), now), true
+}
+
+func (s *statuses) due() time.Time                    { return time.Time{} }
+func (s *statuses) work(time.Time) []mqttlink.Message { return nil }
+func (s *statuses) reset()                            {}

@@ -40,7 +40,7 @@ func TestProvisionAWSWithMosquitto(t *testing.T) {
 	if os.Geteuid() == 0 {
 		conf += "user root\n" // it would give its rights up, and then not see our files
 	}
-	acl := string(read("acl")) + "user cloud\ntopic readwrite $aws/#\nuser claim\n" +
+	acl := string(read("acl")) + "user cloud\ntopic readwrite $aws/#\ntopic read +/status\nuser claim\n" +
 		"topic write $aws/certificates/create-from-csr/json\ntopic read $aws/certificates/create-from-csr/json/+\n" +
 		"topic write $aws/provisioning-templates/fleet/provision/json\ntopic read $aws/provisioning-templates/fleet/provision/json/+\n"
 	for name, text := range map[string]string{"test.conf": conf, "acl": acl} {

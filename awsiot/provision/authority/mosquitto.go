@@ -88,6 +88,7 @@ pattern readwrite $aws/things/%u/#
 # The service of shadows and jobs has the name cloud: make its certificate with --name cloud.
 #user cloud
 #topic readwrite $aws/#
+#topic read +/status
 
 # A device with several things has the topics of each: one line for each thing.
 #user hall
