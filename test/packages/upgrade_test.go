@@ -60,6 +60,29 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 	c.wants(map[string]string{"ActiveState": "inactive", "LoadState": "masked"})
 }
 
+// An upgrade to a version that refuses the configuration, here for a token that every user can
+// read, reports why and how to continue, and does not fail.
+func TestUpgradeThatRefusesTheConfiguration(t *testing.T) {
+	t.Parallel()
+	c := boot(t, newRoot(t))
+	c.apt("install", deb(t, older))
+	c.configure()
+	const sentence = "pithings: this version refuses /etc/pithings/pithings.yaml"
+	if said := c.apt("install", deb(t, newer)); strings.Contains(said, sentence) {
+		t.Errorf("a good configuration is refused:\n%s", said)
+	}
+	c.write("/etc/token", "0123456789abcdef\n")
+	c.write("/etc/pithings/pithings.yaml", strings.Replace(c.read("/etc/pithings/pithings.yaml"), "http: {", "http: {token_file: /etc/token, ", 1))
+	said := c.apt("install", "--allow-downgrades", deb(t, older))
+	if !strings.Contains(said, sentence) || !strings.Contains(said, "chmod o= /etc/token") {
+		t.Errorf("the upgrade has not reported what is refused:\n%s", said)
+	}
+	c.run("chmod", "0600", "/etc/token")
+	if said := c.apt("install", deb(t, newer)); strings.Contains(said, sentence) {
+		t.Errorf("what was mended is refused:\n%s", said)
+	}
+}
+
 // payloads are those of the messages on a topic.
 func payloads(messages []mosquitto.Message, topic string) (found []string) {
 	for _, m := range messages {
