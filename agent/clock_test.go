@@ -152,7 +152,7 @@ things: [{name: bme680, type: environment, interval: 100ms, schema: script}]`
 		t.Errorf("%+v", s)
 	}
 	if n := strings.Count(fmt.Sprint(log), "messages wait until this machine's clock is known"); n != 2 { // once in each process
-		t.Errorf("told %d times:\n%s", n, log)
+		t.Errorf("logged %d times:\n%s", n, log)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // In quarantine, which the device's shadow begins and ends, this device acts for no other: what
 // comes from the network has no effect, and what the things, flows and gateway publish stays in
-// the queues. It is in force before the first message of a process is sent. There are two places
+// the queues. It holds before the first message of a process is sent. There are two places
 // where it holds: the connections (mqttlink.Link.Hold), past which only the services of awsiot go
 // by which the device is managed, and the actors by which flows and the gateway use things of this
 // process. Who stands at the machine uses the things themselves, and is not stopped.

@@ -22,7 +22,7 @@ import (
 // kitchen is the things and web services that recipes use. It notes the commands and requests that they get.
 type kitchen struct {
 	mu     sync.Mutex
-	told   []string
+	lines  []string
 	fails  int // captures
 	events map[string]func(map[string]any, time.Time)
 }
@@ -76,7 +76,7 @@ func (k *kitchen) note(who, action string, input map[string]any) {
 	for _, v := range input {
 		line += fmt.Sprintf(" %q", v)
 	}
-	k.told = append(k.told, line)
+	k.lines = append(k.lines, line)
 }
 
 // recipe returns the YAML of a page.
@@ -171,9 +171,9 @@ func TestRecipes(t *testing.T) {
 				}
 				time.Sleep(tc.until - time.Since(began))
 				synctest.Wait()
-				slices.Sort(k.told)
-				if !slices.Equal(k.told, tc.want) {
-					t.Errorf("told:\n%s\nwant:\n%s", strings.Join(k.told, "\n"), strings.Join(tc.want, "\n"))
+				slices.Sort(k.lines)
+				if !slices.Equal(k.lines, tc.want) {
+					t.Errorf("lines:\n%s\nwant:\n%s", strings.Join(k.lines, "\n"), strings.Join(tc.want, "\n"))
 				}
 			})
 		})

@@ -148,9 +148,9 @@ func TestConnectionFailures(t *testing.T) {
 		kind   Kind
 		words  []string
 	}{
-		{"nobody listens", nil, nil, "mqtt", nil, Refused, []string{"connection refused", "start it"}},
+		{"no listener", nil, nil, "mqtt", nil, Refused, []string{"connection refused", "start it"}},
 		// Koenkk/zigbee2mqtt#3068: the other scheme is offered where it may be meant.
-		{"nobody listens for TLS", nil, nil, "mqtts", nil, Refused, []string{"connection refused", "if the broker does not encrypt, write mqtt://127.0.0.1:"}},
+		{"no listener with TLS", nil, nil, "mqtts", nil, Refused, []string{"connection refused", "if the broker does not encrypt, write mqtt://127.0.0.1:"}},
 		{"no such host", &script{}, nil, "mqtt", func(o *Options) { o.Endpoint = "mqtt://host.invalid" }, NoSuchHost, []string{"host.invalid"}},
 		{"accepts and never answers", &script{silent: true}, nil, "mqtt", nil, Timeout, []string{"gave no answer within 200ms", "CONNECT", "if this port is encrypted, write mqtts://127.0.0.1:"}},
 		{"accepts and never shakes hands", &script{silent: true}, nil, "mqtts", func(o *Options) { o.CA = ca.file }, Timeout, []string{"encryption", "if the broker does not encrypt, write mqtt://127.0.0.1:"}},

@@ -188,9 +188,9 @@ func TestFirstBoot(t *testing.T) {
 		if s := p.link.Stats(); s.Connects != 1 || s.Waiting != 0 || s.Dated != 41 || s.Nulled != 0 || s.Acked != 42 || s.Resent != 0 {
 			t.Errorf("at the end: %+v", s)
 		}
-		told := strings.Join(p.log.lines(), "\n")
-		if n := strings.Count(told, "messages wait until"); n != 1 || !strings.Contains(told, "clock: trust") {
-			t.Errorf("told %d times:\n%s", n, told)
+		logged := strings.Join(p.log.lines(), "\n")
+		if n := strings.Count(logged, "messages wait until"); n != 1 || !strings.Contains(logged, "clock: trust") {
+			t.Errorf("logged %d times:\n%s", n, logged)
 		}
 	})
 }
@@ -293,8 +293,8 @@ func TestReboots(t *testing.T) {
 		if s := p.link.Stats(); s.Dated != 6 || s.Nulled != 4 || s.Acked != 12 {
 			t.Errorf("%+v", s)
 		}
-		if told := strings.Join(p.log.lines(), "\n"); strings.Count(told, "sent without its time") != 1 {
-			t.Errorf("told:\n%s", told)
+		if logged := strings.Join(p.log.lines(), "\n"); strings.Count(logged, "sent without its time") != 1 {
+			t.Errorf("logged:\n%s", logged)
 		}
 	})
 }
@@ -571,9 +571,9 @@ func TestTLSWaitsForTheClock(t *testing.T) {
 				if !strings.Contains(s.LastError, tt.words) || strings.ContainsAny(s.LastError, "\n") {
 					t.Errorf("explained: %s", s.LastError)
 				}
-				told := strings.Join(p.log.lines(), "\n")
-				if n := strings.Count(told, "no connection"); tt.kind != "" && (n != 1 || !strings.Contains(told, "kind="+string(tt.kind))) {
-					t.Errorf("told %d times:\n%s", n, told)
+				logged := strings.Join(p.log.lines(), "\n")
+				if n := strings.Count(logged, "no connection"); tt.kind != "" && (n != 1 || !strings.Contains(logged, "kind="+string(tt.kind))) {
+					t.Errorf("logged %d times:\n%s", n, logged)
 				}
 				p.Synchronise(now)
 				synced := time.Now()

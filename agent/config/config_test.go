@@ -199,7 +199,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		t.Errorf("shown in %s", shown)
 	}
 	if !strings.Contains(c.String(), `"password": "[set]"`) {
-		t.Errorf("not told that there is one: %v", c)
+		t.Errorf("not reported that there is one: %v", c)
 	}
 }
 

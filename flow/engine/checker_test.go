@@ -305,7 +305,7 @@ func (c *checker) scheduled(i int, x *checkedStep, e flow.ExecutionEvent) string
 	case x.attempt == 0 && !c.same(e.Time, x.startedAt):
 		return "steps that can start do not run in parallel"
 	case x.attempt > 0 && x.activity != "retried":
-		return "nobody asked for another attempt"
+		return "an attempt that was not asked for"
 	case x.attempt > 0 && !c.same(e.Time, x.due):
 		return fmt.Sprintf("the attempt comes %v late", e.Time.Sub(x.due))
 	}

@@ -91,7 +91,7 @@ func runKilled(g *randomFlow, kills []time.Duration) (breach string, resumed int
 		for _, id := range r.roots() {
 			switch {
 			case lost[id] && p.e.Runs(id):
-				return "an execution goes on after two kills that was gone after one"
+				return "an execution continues after two kills that was gone after one"
 			case r.Runs(id) && p.e.Runs(id):
 				resumed++
 			case r.Runs(id):

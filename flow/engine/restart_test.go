@@ -46,7 +46,7 @@ func checkHistory(dir string, unit time.Duration, exact, waits bool) (executions
 			continue
 		}
 		if x.Status == flow.Running {
-			return 0, 0, x.ID + " is told to run"
+			return 0, 0, x.ID + " is reported to run"
 		}
 		if x.Status == flow.Aborted && x.Parent == "" {
 			aborted++
@@ -225,7 +225,7 @@ func TestChild(t *testing.T) {
 	e := New(Options{Recorder: h, Keeper: files(args[1]), Shortest: 1, Device: things.device, Log: slog.New(slog.DiscardHandler)})
 	for _, x := range h.List(history.Filter{Status: flow.Running}) {
 		if _, err := os.Stat(files(args[1]).path(x.Deployment, waitPrefix+x.ID[len(x.ID)-36:])); err == nil {
-			fmt.Printf("goes on %s\n", x.Deployment)
+			fmt.Printf("continues %s\n", x.Deployment)
 		}
 	}
 	for k := range first { // what was deployed before is deployed again: only what waited continues
@@ -330,7 +330,7 @@ func kill(t *testing.T, dir string, first, after int) (last, resumed int) {
 	goesOn := map[int]bool{}
 	for lines.Scan() {
 		var run int
-		if n, _ := fmt.Sscanf(lines.Text(), "goes on random%d", &run); n > 0 {
+		if n, _ := fmt.Sscanf(lines.Text(), "continues random%d", &run); n > 0 {
 			goesOn[run] = true
 			continue
 		}

@@ -90,7 +90,7 @@ func (m *machine) unset(offset time.Duration) {
 	m.boot++
 }
 
-// root is the files that tell of the clock.
+// root has the files that say how the clock is.
 func (m *machine) root() fs.FS {
 	return fstest.MapFS{
 		"proc/sys/kernel/random/boot_id": {Data: fmt.Appendf(nil, "00000000-0000-4000-8000-%012d\n", m.boot)},

@@ -10,7 +10,7 @@ import (
 )
 
 // decoded returns the text of a file in UTF-8. Spreadsheets save UTF-16 with a mark at the
-// beginning; other encodings cannot be told from each other, and the error says how to
+// beginning; other encodings cannot be recognised, and the error says how to
 // convert them.
 func decoded(data []byte) ([]byte, error) {
 	switch {

@@ -342,7 +342,7 @@ func TestCertificates(t *testing.T) {
 		ok   bool
 	}{
 		"certificate of a user":              {"hall", mqtt.WithCleanSession(true), true},
-		"certificate of nobody":              {"stranger", mqtt.WithCleanSession(true), false},
+		"certificate without a user":         {"stranger", mqtt.WithCleanSession(true), false},
 		"password":                           {"", login("ann", "secret"), true},
 		"certificate and the name of others": {"hall", login("ann", "secret"), true}, // it is hall
 		"neither":                            {"", mqtt.WithCleanSession(true), false},

@@ -196,7 +196,7 @@ func TestWeakServerCertificate(t *testing.T) {
 	leaf.cert.SignatureAlgorithm = x509.SHA1WithRSA
 	wantProblem(t, s.strength(way{steps: []step{{cert: leaf.cert}, {cert: root.cert}}}), Unfit, "SHA1-RSA", "-sha256")
 	if p := s.strength(way{steps: []step{{cert: leaf.cert}}}); p != nil {
-		t.Errorf("a signature that nobody verifies: %v", p)
+		t.Errorf("a signature that no client verifies: %v", p)
 	}
 }
 

@@ -379,7 +379,7 @@ func TestReadOnly(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		stop()
 		if n := strings.Count(log.String(), "boot time cannot be saved"); n != 1 {
-			t.Errorf("told %d times:\n%s", n, log.String())
+			t.Errorf("logged %d times:\n%s", n, log.String())
 		}
 		m.Boot()
 		c, stop = booted(t, m, dir, nil)

@@ -226,7 +226,7 @@ func TestDamagedMiddle(t *testing.T) {
 				}
 			}
 			if lost := d.Stats().Damaged; int(lost) != 500-len(found) {
-				t.Errorf("%d found, %d told to be lost", len(found), lost)
+				t.Errorf("%d found, %d reported lost", len(found), lost)
 			}
 			if err := d.Ack(1000); err != nil || d.Len() != 0 {
 				t.Errorf("%v, length %d", err, d.Len())

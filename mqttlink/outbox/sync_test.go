@@ -84,7 +84,7 @@ func TestSync(t *testing.T) {
 		}
 		for _, seq := range want {
 			if !found[seq] {
-				t.Errorf("cut %d: message %d was told to be on the disk, and is not", cut, seq)
+				t.Errorf("cut %d: message %d was reported to be on the disk, and is not", cut, seq)
 			}
 		}
 		if err := left.Close(); err != nil {

@@ -78,7 +78,7 @@ func ParseHeader(data []byte) (Header, error) {
 
 func number(b []byte) int { return int(b[0]) | int(b[1])<<8 }
 
-// table takes a colour table off data, if the flags tell of one (§19, §21).
+// table takes a colour table off data, if the flags say that there is one (§19, §21).
 func table(data []byte, flags byte) (colors, rest []byte, err error) {
 	if flags&0x80 == 0 {
 		return nil, data, nil

@@ -57,7 +57,7 @@ func (r *run) rejoin(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_ = r.where.close() // what was in its memory only is handed over again
-	vs, _ := r.where.told().take()
+	vs, _ := r.where.verdicts().take()
 	r.settle(vs)
 	d := &drain{o: *r.o, folder: state.Folder{Dir: r.o.State}, client: client}
 	if err := d.giveAll(ctx); err != nil {

@@ -54,7 +54,7 @@ func TestPubBesideAnotherFolder(t *testing.T) {
 		t.Errorf("the user has %q", got)
 	}
 	if text := rest.String(); rest.Left != 1 || !strings.Contains(text, mine) || !strings.Contains(text, "no broker was named") {
-		t.Errorf("it is told %q", text)
+		t.Errorf("the warning is %q", text)
 	}
 }
 

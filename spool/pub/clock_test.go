@@ -79,7 +79,7 @@ func TestDrainKnowsTheTime(t *testing.T) {
 	}
 	var left *NotEmptyError
 	if waits, err := drain(1500 * time.Millisecond); !errors.As(err, &left) || left.Left != 1 || !waits || !strings.Contains(left.Trouble, "reads 1970") {
-		t.Errorf("before the time is known: told %v, %v", waits, err)
+		t.Errorf("before the time is known: reported %v, %v", waits, err)
 	}
 	today := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC)
 	machine.Synchronise(today)

@@ -129,11 +129,11 @@ func (e *OtherKindError) Error() string {
 func awaitSafe(ctx context.Context, to *remote, n int) error {
 	for n > 0 {
 		select {
-		case <-to.told().ready:
+		case <-to.verdicts().ready:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		vs, gone := to.told().take()
+		vs, gone := to.verdicts().take()
 		for _, v := range vs {
 			switch v.Fate {
 			case Safe:

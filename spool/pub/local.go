@@ -121,7 +121,7 @@ func (l *local) start(deliver bool, c *clock.Clock) {
 }
 
 func (l *local) put(ctx context.Context, ms []mqttlink.Message) error { return l.counter.put(ctx, ms) }
-func (l *local) told() *inbox                                         { return l.inbox }
+func (l *local) verdicts() *inbox                                     { return l.inbox }
 func (l *local) cause() error                                         { return nil }
 
 func (l *local) asked() <-chan struct{} {

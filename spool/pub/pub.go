@@ -47,8 +47,8 @@ func (e *UnsafeError) Error() string {
 // place is where messages are handed over to.
 type place interface {
 	put(ctx context.Context, ms []mqttlink.Message) error
-	// told has the answers of the place. When it is no more, cause gives the reason.
-	told() *inbox
+	// verdicts has the answers of the place. When it is no more, cause gives the reason.
+	verdicts() *inbox
 	cause() error
 	// asked is closed when another process asks for the place.
 	asked() <-chan struct{}
@@ -80,10 +80,10 @@ type run struct {
 
 // item is a message that was handed over.
 type item struct {
-	n       int // its number
-	m       mqttlink.Message
-	told    bool
-	settled bool
+	n        int // its number
+	m        mqttlink.Message
+	reported bool
+	settled  bool
 }
 
 // Run hands over what Input gives, and returns when all of it is safe: nil, or an
@@ -136,7 +136,7 @@ func (r *run) all(ctx context.Context) error {
 		select {
 		case <-r.done:
 			return r.wrong
-		case <-r.where.told().ready:
+		case <-r.where.verdicts().ready:
 			if err := r.turn(ctx); err != nil {
 				return err
 			}
@@ -167,7 +167,7 @@ func (r *run) waits() bool {
 	}
 	defer r.mu.Unlock()
 	_, beside := r.where.(*remote)
-	return beside && len(r.pending) > 0 && !r.pending[len(r.pending)-1].told
+	return beside && len(r.pending) > 0 && !r.pending[len(r.pending)-1].reported
 }
 
 // feed hands over what is read, and settles what is answered at once.
@@ -201,7 +201,7 @@ func (r *run) feed(ctx context.Context) {
 func (r *run) turn(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	vs, gone := r.where.told().take()
+	vs, gone := r.where.verdicts().take()
 	if r.settle(vs); gone {
 		return r.reopen(ctx)
 	}
@@ -213,7 +213,7 @@ func (r *run) giveWay(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_ = r.where.close() // what was in its memory only is handed over again
-	vs, _ := r.where.told().take()
+	vs, _ := r.where.verdicts().take()
 	r.settle(vs)
 	r.gave = time.Now()
 	return r.again(ctx)
@@ -221,7 +221,7 @@ func (r *run) giveWay(ctx context.Context) error {
 
 // hand hands messages over. If the place is no more, its inbox reports it.
 func (r *run) hand(ctx context.Context, ms []mqttlink.Message) {
-	in := r.where.told()
+	in := r.where.verdicts()
 	in.put()
 	_ = r.where.put(ctx, ms)
 	vs, gone := in.take()
@@ -240,7 +240,7 @@ func (r *run) settle(vs []Verdict) {
 			continue // an owner that cannot count
 		}
 		p := &r.pending[i]
-		p.told = true
+		p.reported = true
 		if v.Fate == Refused {
 			r.refused(p.n, v.Why)
 		} else {
@@ -302,7 +302,7 @@ func (r *run) again(ctx context.Context) error {
 	r.first = 1
 	again := make([]mqttlink.Message, len(r.pending))
 	for i := range r.pending {
-		again[i], r.pending[i].told = r.pending[i].m, false
+		again[i], r.pending[i].reported = r.pending[i].m, false
 	}
 	r.hand(ctx, again)
 	return nil

@@ -272,7 +272,7 @@ func TestSilentOwner(t *testing.T) {
 	go func() { ended <- Run(t.Context(), o) }()
 	log.wait(t, "does not answer")
 	time.Sleep(5 * o.silence) // in which it could be reported again; later the owner may be slow
-	told := log.count("does not answer")
+	logged := log.count("does not answer")
 	close(answer)
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -280,8 +280,8 @@ func TestSilentOwner(t *testing.T) {
 	if got := out.b.String(); got != verdicts(1, lines) {
 		t.Errorf("%.200s", got)
 	}
-	if told != 1 {
-		t.Errorf("it was told %d times", told)
+	if logged != 1 {
+		t.Errorf("it was logged %d times", logged)
 	}
 }
 
@@ -443,6 +443,6 @@ func TestOwnersFollowEachOther(t *testing.T) {
 		}
 	}
 	if got := len(kept(t, dir)); got != total {
-		t.Errorf("%d lines were told to be safe, %d are kept: owners that end in order cause no duplicates", total, got)
+		t.Errorf("%d lines were reported safe, %d are kept: owners that end in order cause no duplicates", total, got)
 	}
 }

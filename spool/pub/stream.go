@@ -218,7 +218,7 @@ func (r *remote) put(_ context.Context, ms []mqttlink.Message) error {
 	return r.w.Flush()
 }
 
-func (r *remote) told() *inbox           { return r.inbox }
+func (r *remote) verdicts() *inbox       { return r.inbox }
 func (r *remote) cause() error           { return r.err }
 func (r *remote) asked() <-chan struct{} { return nil }
 

@@ -84,7 +84,7 @@ func TestBacklogFollowsTheClientID(t *testing.T) {
 		t.Errorf("under the new id: %q", got)
 	}
 	if !strings.Contains(r.log.String(), "client id has changed") {
-		t.Errorf("nobody was told: %s", r.log.String())
+		t.Errorf("it is not logged: %s", r.log.String())
 	}
 	r.put(box, "3")
 	if _, err := os.Stat(r.state.QueueDir("old")); err == nil {

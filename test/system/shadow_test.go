@@ -133,7 +133,7 @@ func (s *shadowed) kill(p *process) {
 
 // The built program at a real mosquitto with pithings cloud: what is desired takes effect, is
 // reported, and outlives a kill; null returns to the file; what is local is rejected by name; and
-// quarantine is in force before the next process sends anything, and loses nothing.
+// quarantine holds before the next process sends anything, and loses nothing.
 func TestShadowThroughMosquitto(t *testing.T) {
 	binary.Need(t, "mosquitto")
 	s := newShadowed(t)

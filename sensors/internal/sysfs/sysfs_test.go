@@ -78,7 +78,7 @@ func TestOneWaits(t *testing.T) {
 			j.Next("slow")
 			<-answers
 			if j.Next("unwanted") {
-				t.Error("the job goes on for nothing")
+				t.Error("the job continues for nothing")
 			}
 			return 1, nil
 		}
