@@ -43,10 +43,10 @@ things: [{name: b, type: environment}]
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
-	for deadline := time.Now().Add(patience); !a.links.shared.Connected(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("not connected")
-		}
+	limit, enough := context.WithTimeout(ctx, patience)
+	defer enough()
+	if !a.links.online(limit, a.links.allNames()) {
+		t.Fatal("not connected")
 	}
 	if e := a.Endpoint(); !strings.HasPrefix(e, "mqtts://127.0.0.1:") {
 		t.Errorf("endpoint for others: %s", e)
