@@ -29,6 +29,13 @@ type Out interface {
 	Publish(m packet.Message)
 	// Reconnect ends the session cleanly after the call, and begins another one.
 	Reconnect()
+	// Break closes the connection after the call without a goodbye, so that the broker publishes
+	// the will, and begins another one.
+	Break()
+	// Leave ends the session cleanly after the call. The device stays away until Join.
+	Leave()
+	// Join lets a device that is away connect, in its turn.
+	Join()
 }
 
 // Session is what a device connects with.

@@ -32,6 +32,12 @@
 // again after a second. A device that fails waits a random time between nothing and a bound
 // that doubles from 1 s to 32 s.
 //
+// # From outside
+//
+// Do acts upon a device as its Client does: it publishes, ends the session with a goodbye or
+// without one, or lets the device stay away and join again. That is how devices are made,
+// reconfigured and disturbed while they run.
+//
 // # What comes in
 //
 // Every byte of a broker is checked before it is used. A message above MaxInbound is read over.

@@ -20,6 +20,7 @@ type Engine struct {
 	addresses atomic.Pointer[[]netip.AddrPort]
 	doubted   chan struct{} // has a token when connections fail
 	online    atomic.Int64  // devices
+	wanted    atomic.Int64  // devices that are not away
 	full      atomic.Int64  // when all of them were for the first time; 0: not yet
 }
 
@@ -38,6 +39,7 @@ func New(o Options) (*Engine, error) {
 	for i := range n {
 		from, to := o.Devices*i/n, o.Devices*(i+1)/n
 		e.shards[i] = newShard(e, from, to-from, i)
+		e.wanted.Add(int64(to - from - e.shards[i].stats.Away))
 	}
 	return e, nil
 }
@@ -60,7 +62,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.addresses.Store(&all)
 	for i, s := range e.shards {
-		if s.carrier, err = newCarrier(s); err != nil {
+		s.mu.Lock() // from Do
+		s.carrier, err = newCarrier(s)
+		s.mu.Unlock()
+		if err != nil {
 			for _, s := range e.shards[:i] {
 				s.carrier.end()
 			}

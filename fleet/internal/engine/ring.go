@@ -20,3 +20,12 @@ func (r *ring) pop() int32 {
 	r.n--
 	return i
 }
+
+// drop takes a device out of the queue.
+func (r *ring) drop(i int32) {
+	for range r.n {
+		if next := r.pop(); next != i {
+			r.push(next)
+		}
+	}
+}

@@ -14,12 +14,24 @@ type state uint8
 
 const (
 	offline     state = iota // until its pause is over
+	away                     // until it wants to join
 	queued                   // for its turn to connect
 	opening                  // the carrier opens a connection
 	greeting                 // CONNECT is sent
 	subscribing              // SUBSCRIBE is sent
 	online
 	over // the engine ends
+)
+
+// wish is what a device wants of its session behind the call under way.
+type wish uint8
+
+const (
+	stay  wish = iota
+	again      // another session, behind a goodbye
+	cut        // another session, without one
+	leave      // none
+	join       // one, where it is away
 )
 
 // session is what MQTT has to remember of a device. There are thousands: fields are ordered by
@@ -41,7 +53,7 @@ type session struct {
 	fails     uint8
 	passed    uint8 // addresses at which it has failed
 	state     state
-	again     bool // the device wants another session
+	wish      wish
 }
 
 // subscribeID is the packet identifier of each SUBSCRIBE. Messages have others, because a device may
@@ -110,8 +122,8 @@ func (s *shard) begin(i int32) {
 	d.state, d.began = online, now
 	s.opening--
 	s.stats.Connected++
-	if s.e.online.Add(1) == int64(s.e.o.Devices) {
-		s.e.full.CompareAndSwap(0, now)
+	if s.e.online.Add(1) == s.e.wanted.Load() {
+		s.e.complete(now)
 	}
 	d.client.Online(time.Duration(now), s.of(i))
 }
@@ -295,4 +307,13 @@ func (o *out) Publish(m packet.Message) {
 }
 
 // Reconnect implements Out.
-func (o *out) Reconnect() { o.s.sessions[o.i].again = true }
+func (o *out) Reconnect() { o.s.sessions[o.i].wish = again }
+
+// Break implements Out.
+func (o *out) Break() { o.s.sessions[o.i].wish = cut }
+
+// Leave implements Out.
+func (o *out) Leave() { o.s.sessions[o.i].wish = leave }
+
+// Join implements Out.
+func (o *out) Join() { o.s.sessions[o.i].wish = join }

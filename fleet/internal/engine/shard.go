@@ -61,6 +61,11 @@ func newShard(e *Engine, first, n, index int) *shard {
 	s.stats.Devices = n
 	for i := range n {
 		s.sessions[i].client = e.o.Client(first + i)
+		if e.o.Away != nil && e.o.Away(first+i) {
+			s.sessions[i].state = away
+			s.stats.Away++
+			continue
+		}
 		s.sessions[i].state = queued
 		s.queue.push(int32(i))
 	}
@@ -201,8 +206,8 @@ func (s *shard) flush(i int32) {
 		}
 		s.stats.BytesOut += uint64(len(b))
 	}
-	if d.again {
-		s.restart(i)
+	if d.wish != stay {
+		s.grant(i)
 		return
 	}
 	s.time(i)
@@ -273,10 +278,12 @@ func bound(b Backoff, fails uint8) time.Duration {
 	return min(d, b.Max)
 }
 
-// restart ends a session cleanly and begins another one.
-func (s *shard) restart(i int32) {
+// restart ends a session and begins another one.
+func (s *shard) restart(i int32, clean bool) {
 	d := &s.sessions[i]
-	s.goodbye(i)
+	if clean {
+		s.goodbye(i)
+	}
 	s.drop(i)
 	now := s.e.now()
 	s.held(d, now)
@@ -306,7 +313,7 @@ func (s *shard) drop(i int32) {
 	}
 	s.stats.Unacked += uint64(len(d.flights))
 	s.keep(d, nil)
-	d.state, d.flights, d.skip, d.pinged, d.again = offline, nil, 0, 0, false
+	d.state, d.flights, d.skip, d.pinged, d.wish = offline, nil, 0, 0, stay
 	s.out = s.out[:0]
 }
 
@@ -347,7 +354,7 @@ func (s *shard) leave(i int32) {
 		s.stats.atEnd++
 	}
 	s.goodbye(i)
-	if d.state != offline && d.state != queued {
+	if d.state != offline && d.state != queued && d.state != away {
 		s.drop(i)
 	}
 	d.state = over

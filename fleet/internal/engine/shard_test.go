@@ -52,7 +52,7 @@ func TestRestartEndsTheCount(t *testing.T) {
 	d := &s.sessions[0]
 	d.fails = 3
 	s.e.start = s.e.start.Add(-time.Hour)
-	s.restart(0)
+	s.restart(0, true)
 	if d.fails != 0 || d.began != 0 {
 		t.Errorf("%d failures, began at %d; want 0 and 0", d.fails, d.began)
 	}

@@ -12,6 +12,7 @@ import (
 type Stats struct {
 	Devices   int
 	Connected int           // now
+	Away      int           // now, by their own wish
 	Everyone  time.Duration // since the start, when all devices were connected for the first time; 0: not yet
 
 	Attempts uint64 // connections that were begun
@@ -56,6 +57,7 @@ func (s *Stats) failed(why string) {
 func (s *Stats) add(o *Stats) {
 	s.Devices += o.Devices
 	s.Connected += o.Connected + o.atEnd
+	s.Away += o.Away
 	s.Attempts += o.Attempts
 	s.Resumed += o.Resumed
 	s.Sessions += o.Sessions

@@ -31,7 +31,12 @@ func (r *recorder) Publish(m packet.Message) {
 	fmt.Fprintf(&r.text, "%7.1fs  %s %s%s\n", r.now.Seconds(), m.Topic, m.Payload, qos)
 }
 
-func (r *recorder) Reconnect() { fmt.Fprintf(&r.text, "%7.1fs  reconnects\n", r.now.Seconds()) }
+func (r *recorder) note(what string) { fmt.Fprintf(&r.text, "%7.1fs  %s\n", r.now.Seconds(), what) }
+
+func (r *recorder) Reconnect() { r.note("reconnects") }
+func (r *recorder) Break()     { r.note("breaks the connection") }
+func (r *recorder) Leave()     { r.note("leaves") }
+func (r *recorder) Join()      { r.note("joins") }
 
 // settings are those of all transcripts.
 func settings() *Settings {
@@ -282,3 +287,6 @@ func (c *checker) Publish(m packet.Message) {
 }
 
 func (c *checker) Reconnect() {}
+func (c *checker) Break()     {}
+func (c *checker) Leave()     {}
+func (c *checker) Join()      {}
