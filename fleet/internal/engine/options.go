@@ -16,7 +16,7 @@ type Options struct {
 	Session func(i int) Session
 	// Client makes a device; it is called once for each.
 	Client func(i int) Client
-	// Away tells which devices stay away until they join; nil: none. It is called once for each.
+	// Away reports whether a device stays away until it joins; nil: none. It is called once for each.
 	Away func(i int) bool
 
 	// Addresses returns where the broker is; it is called at the start, and again, at most
