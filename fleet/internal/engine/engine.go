@@ -98,6 +98,42 @@ func (s *shard) address(i int32) netip.AddrPort {
 	return all[(s.first+int(i)+int(s.sessions[i].passed))%len(all)]
 }
 
+// Do calls f for a device, as a call of one of its Client's methods: it may publish if there is a
+// session, and have the session ended, renewed or begun. It may be called by any goroutine while
+// Run runs, and not by a Client.
+func (e *Engine) Do(device int, f func(now time.Duration, out Out)) {
+	s := e.shardOf(device)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := int32(device - s.first)
+	if s.carrier == nil || s.ending || s.sessions[i].state == over {
+		return
+	}
+	before := s.step()
+	f(time.Duration(s.e.now()), s.of(i))
+	s.flush(i)
+	if s.step() < before {
+		s.carrier.wake()
+	}
+}
+
+// shardOf returns the shard of a device.
+func (e *Engine) shardOf(device int) *shard {
+	for _, s := range e.shards {
+		if device < s.first+len(s.sessions) {
+			return s
+		}
+	}
+	panic("engine: a device that there is not")
+}
+
+// complete notes the first time at which all devices that are not away were connected.
+func (e *Engine) complete(now int64) {
+	if e.wanted.Load() > 0 {
+		e.full.CompareAndSwap(0, now)
+	}
+}
+
 // doubt notes that a connection has failed: the broker may have moved.
 func (e *Engine) doubt() {
 	select {

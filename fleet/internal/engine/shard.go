@@ -291,6 +291,45 @@ func (s *shard) restart(i int32, clean bool) {
 	s.time(i)
 }
 
+// grant does what a device wants of its session.
+func (s *shard) grant(i int32) {
+	d := &s.sessions[i]
+	w := d.wish
+	d.wish = stay
+	switch {
+	case w == join && d.state == away:
+		s.stats.Away--
+		s.e.wanted.Add(1)
+		d.state = queued
+		s.queue.push(i)
+	case w == leave && d.state != away:
+		s.depart(i)
+	case (w == again || w == cut) && d.state >= opening && d.state <= online:
+		s.restart(i, w == again)
+		return
+	}
+	s.time(i)
+}
+
+// depart ends a device's session, or its attempts at one.
+func (s *shard) depart(i int32) {
+	d := &s.sessions[i]
+	switch d.state {
+	case queued:
+		s.queue.drop(i)
+	case offline:
+	default:
+		s.goodbye(i)
+		s.drop(i)
+	}
+	s.held(d, s.e.now())
+	d.state, d.fails = away, 0
+	s.stats.Away++
+	if s.e.wanted.Add(-1); s.e.online.Load() == s.e.wanted.Load() {
+		s.e.complete(s.e.now())
+	}
+}
+
 // goodbye keeps the broker from publishing the will. MQTT allows a client to send behind its
 // CONNECT at once.
 func (s *shard) goodbye(i int32) {
