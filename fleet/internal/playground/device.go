@@ -2,7 +2,6 @@ package playground
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"pithings/awsiot/command"
@@ -14,17 +13,6 @@ import (
 // Never is a time that does not come.
 const Never time.Duration = -1
 
-// Settings are what all devices have in common.
-type Settings struct {
-	Interval  time.Duration // between two values of telemetry
-	Defender  time.Duration // between two reports; 0: none
-	QoS       byte          // of telemetry; all else has QoS 0, as in the playground
-	KeepAlive time.Duration
-	IP        string    // this machine's address, for the start event
-	Broker    string    // the broker's address and port, for Defender's reports
-	Started   time.Time // the start of all times
-}
-
 // Device is one device. It is made once for each of thousands, so it holds little: topics are made
 // when they are used.
 type Device struct {
@@ -34,10 +22,12 @@ type Device struct {
 	Seed   uint64 // its random numbers; it changes with each
 
 	set   *Settings
+	own   *own          // what was changed of it; nil: nothing
 	next  time.Duration // when telemetry is due
 	guard time.Duration // when a Defender report is due
 	job   *job
 
+	online  bool
 	started bool
 	phased  bool // its telemetry has a phase of its own
 	lit     bool
@@ -101,6 +91,7 @@ func (d *Device) jobs(what string) string { return d.topic("$aws/things/", "/job
 
 // Online implements engine.Client.
 func (d *Device) Online(now time.Duration, out engine.Out) {
+	d.online = true
 	if !d.started {
 		d.started, d.next = true, now
 		d.send(out, d.topic("cmd/", "/event"), fmt.Appendf(nil, `{"device":"%s","ip":"%s"}`, d.Name, d.set.IP), 0)
@@ -113,7 +104,10 @@ func (d *Device) Online(now time.Duration, out engine.Out) {
 }
 
 // Offline implements engine.Client.
-func (d *Device) Offline(time.Duration) {}
+func (d *Device) Offline(time.Duration) {
+	d.online = false
+	d.answer(nil)
+}
 
 // Wake implements engine.Client.
 func (d *Device) Wake() time.Duration {
@@ -137,7 +131,7 @@ func (d *Device) Tick(now time.Duration, out engine.Out) {
 	}
 	if d.guard >= 0 && now >= d.guard {
 		d.report(out, d.set.Started.Add(now))
-		d.guard = now + d.set.Defender
+		d.guard = now + d.defender()
 	}
 	if d.job != nil && now >= d.job.done {
 		d.finish(out)
@@ -147,18 +141,19 @@ func (d *Device) Tick(now time.Duration, out engine.Out) {
 // telemetry publishes the next value. The second one comes after a random part of the interval,
 // so that devices that connect together do not publish together for ever.
 func (d *Device) telemetry(now time.Duration, out engine.Out) {
-	d.send(out, d.topic("dt/ac/company1/area1/", "/temp"), strconv.AppendInt([]byte(`{"temp": `), int64(d.temp), 10), d.set.QoS, '}')
+	d.send(out, d.telemetryTopic(), d.payload(), d.set.QoS)
 	d.temp = int8(min(max(int(d.temp)+int(d.random()%3)-1, 20), 40))
+	interval := d.interval()
 	switch {
 	case !d.phased:
 		d.phased = true
-		d.next = now + time.Duration(float64(d.set.Interval)*d.unit())
-	case now >= d.next+max(d.set.Interval, missed): // it was offline
-		d.next = now + d.set.Interval
+		d.next = now + time.Duration(float64(interval)*d.unit())
+	case now >= d.next+max(interval, missed): // it was offline
+		d.next = now + interval
 	default:
-		d.next += d.set.Interval
+		d.next += interval
 	}
-	if d.Kind == Switch && d.random()%pressEvery == 0 {
+	if d.Kind == Switch && d.random()%pressEvery == 0 && d.Target != "" {
 		d.press(out)
 	}
 }
@@ -171,7 +166,11 @@ const pressEvery = 4
 
 // press sets the status of another device, on and off in turn.
 func (d *Device) press(out engine.Out) {
-	d.pressed = !d.pressed
+	d.switchTo(!d.pressed, out)
+}
+
+func (d *Device) switchTo(on bool, out engine.Out) {
+	d.pressed = on
 	d.send(out, shadow.Topic(d.Target, "", shadow.Update), []byte(`{"state":{"desired":{"status":"`+status(d.pressed)+`"}}}`), 0)
 }
 
@@ -182,17 +181,19 @@ func status(on bool) string {
 	return "off"
 }
 
-func (d *Device) send(out engine.Out, topic string, payload []byte, qos byte, more ...byte) {
-	payload = append(payload, more...)
+func (d *Device) send(out engine.Out, topic string, payload []byte, qos byte) {
 	d.out.note(topic, payload)
 	out.Publish(packet.Message{Topic: topic, Payload: payload, QoS: qos})
 }
 
-// random returns the next number of the device (splitmix64: one word of state, and numbers of
+// random returns the next number of the device.
+func (d *Device) random() uint64 { return splitmix(&d.Seed) }
+
+// splitmix returns the next number of a seed (splitmix64: one word of state, and numbers of
 // neighbouring seeds have nothing in common).
-func (d *Device) random() uint64 {
-	d.Seed += 0x9e3779b97f4a7c15
-	z := d.Seed
+func splitmix(seed *uint64) uint64 {
+	*seed += 0x9e3779b97f4a7c15
+	z := *seed
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31

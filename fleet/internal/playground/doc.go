@@ -10,6 +10,7 @@
 //	cmd/ac/DEV/req ─▶ answer to its response-topic
 //	jobs/notify-next ─▶ start-next ─▶ the job is done ─▶ update
 //	shadow desired.status ─▶ a bulb is lit; what is controlled reports it, too
+//	Configure, Act, Press, Link, AskShadow ─▶ what is done to a device from outside, while it runs
 //
 // The topics and payloads are those of github.com/reisjr/aws-iot-playground, as its device
 // programs wrote them. They are older and simpler than what the agent says to the same services

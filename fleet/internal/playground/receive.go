@@ -2,6 +2,8 @@ package playground
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 // The bounds of a command.
 const (
 	maxSession = 128 // bytes of a session id, as JSON
-	maxReply   = 256 // bytes of a response topic
+	maxTopic   = 256 // bytes of a topic that others choose
 	maxSlashes = 7   // in it
 )
 
@@ -31,7 +33,12 @@ func (d *Device) Receive(now time.Duration, m *packet.Message, out engine.Out) {
 		return
 	}
 	switch what {
-	case "shadow/" + string(shadow.GetAccepted), "shadow/" + string(shadow.UpdateAccepted):
+	case "shadow/" + string(shadow.GetAccepted):
+		d.answer(m.Payload)
+		d.shadow(m.Payload, out)
+	case "shadow/" + string(shadow.GetRejected):
+		d.answer(nil)
+	case "shadow/" + string(shadow.UpdateAccepted):
 		d.shadow(m.Payload, out)
 	case "jobs/notify-next":
 		d.notified(m.Payload, out)
@@ -49,16 +56,27 @@ func (d *Device) command(payload []byte, out engine.Out) {
 		Session json.RawMessage `json:"session-id"`
 		Reply   string          `json:"response-topic"`
 	}
-	if json.Unmarshal(payload, &c) != nil || c.Type == nil || c.Session == nil || len(c.Session) > maxSession || !mayReply(c.Reply) {
+	if json.Unmarshal(payload, &c) != nil || c.Type == nil || c.Session == nil || len(c.Session) > maxSession || checkTopic(c.Reply) != nil {
 		return
 	}
 	answer := append([]byte(`{"session-id":`), c.Session...)
 	d.send(out, c.Reply, append(answer, `,"status":"OK"}`...), 0)
 }
 
-// mayReply keeps a command from making a device publish where a broker would end its session.
-func mayReply(to string) bool {
-	return topic.Check(to) == nil && len(to) <= maxReply && strings.Count(to, "/") <= maxSlashes && to[0] != '$'
+// checkTopic keeps devices from publishing where a broker would end their sessions.
+func checkTopic(t string) error {
+	if err := topic.Check(t); err != nil {
+		return err
+	}
+	switch {
+	case len(t) > maxTopic:
+		return fmt.Errorf("a topic of %d bytes: at most %d are taken", len(t), maxTopic)
+	case strings.Count(t, "/") > maxSlashes:
+		return fmt.Errorf("a topic with %d slashes: brokers take %d", strings.Count(t, "/"), maxSlashes)
+	case t[0] == '$':
+		return errors.New("a topic that begins with $: those are the broker's own")
+	}
+	return nil
 }
 
 // shadow takes the status that the cloud desires.
