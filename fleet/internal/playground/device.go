@@ -147,7 +147,7 @@ func (d *Device) telemetry(now time.Duration, out engine.Out) {
 	switch {
 	case !d.phased:
 		d.phased = true
-		d.next = now + time.Duration(float64(interval)*d.unit())
+		d.next = now + part(interval, d.unit())
 	case now >= d.next+max(interval, missed): // it was offline
 		d.next = now + interval
 	default:

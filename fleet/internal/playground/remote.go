@@ -27,8 +27,8 @@ const (
 // Change is what is changed of devices while they run. One may be used for many of them.
 type Change struct {
 	Interval time.Duration  // between two values of telemetry; 0: as before
-	After    time.Duration  // with Interval: until the next value, so that many devices do not publish together
-	Defender *time.Duration // between two reports, the first of which follows at once; 0: none; nil: as before
+	Defender *time.Duration // between two reports; 0: none; nil: as before
+	Spread   float64        // how much of a new interval passes until its first message, below 1; 0: it follows at once, as in the playground
 	Topic    string         // of telemetry; {} is the device's name; "": as before
 	Payload  []byte         // of telemetry, a JSON object; nil: as before
 	Clean    *bool          // whether the device says goodbye before it connects anew; nil: as before
@@ -86,8 +86,8 @@ func CheckPayload(text []byte) error {
 	}
 }
 
-// Configure changes a device, by a change that is checked. As in the playground, new intervals begin
-// at once.
+// Configure changes a device, by a change that is checked. Where many devices are changed, each has
+// a Spread of its own, so that they do not publish together.
 func (d *Device) Configure(now time.Duration, c *Change) error {
 	if c.Defender != nil && *c.Defender > 0 && !d.Kind.Services() {
 		return fmt.Errorf("devices of type %s send no reports of Device Defender", d.Kind)
@@ -99,13 +99,13 @@ func (d *Device) Configure(now time.Duration, c *Change) error {
 	}
 	own := d.custom()
 	if c.Interval > 0 {
-		own.interval, d.next, d.phased = c.Interval, now+c.After, true
+		own.interval, d.next, d.phased = c.Interval, now+part(c.Interval, c.Spread), true
 	}
 	if c.Defender != nil {
 		every := *c.Defender
 		own.defender, d.guard = &every, Never
 		if every > 0 {
-			d.guard = now
+			d.guard = now + part(every, c.Spread)
 		}
 	}
 	if c.Topic != "" {

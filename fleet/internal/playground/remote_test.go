@@ -113,15 +113,21 @@ func TestOutsideKeepsTheValues(t *testing.T) {
 }
 
 // Many devices that are changed together do not publish together.
-func TestAfter(t *testing.T) {
-	d := New(settings(), Device{Name: "d", Kind: Telemetry})
+func TestSpread(t *testing.T) {
+	d := New(settings(), Device{Name: "d"})
 	r := &recorder{}
 	d.Online(0, r)
-	if err := d.Configure(time.Second, &Change{Interval: 10 * time.Second, After: 3 * time.Second}); err != nil || d.Wake() != 4*time.Second {
-		t.Fatalf("the next at %v, %v", d.Wake(), err)
+	every := 400 * time.Second
+	for _, c := range []Change{{Interval: 10 * time.Second, Spread: 0.3}, {Interval: time.Hour, Defender: &every, Spread: 0.01}} {
+		if err := d.Configure(time.Second, &c); err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]time.Duration{true: 5 * time.Second, false: 4 * time.Second}[c.Defender != nil]; d.Wake() != want {
+			t.Errorf("%+v: the next at %v, want %v", c, d.Wake(), want)
+		}
 	}
-	if d.Tick(4*time.Second, r); d.Wake() != 14*time.Second {
-		t.Errorf("the one after it at %v", d.Wake())
+	if d.Tick(5*time.Second, r); d.Wake() != 37*time.Second {
+		t.Errorf("the one after the report at %v", d.Wake())
 	}
 }
 

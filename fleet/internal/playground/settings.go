@@ -80,3 +80,6 @@ func (d *Device) answer(payload []byte) {
 	}
 	d.own.asked = nil
 }
+
+// part is a part of a time.
+func part(d time.Duration, of float64) time.Duration { return time.Duration(float64(d) * of) }
