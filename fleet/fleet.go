@@ -12,6 +12,7 @@ import (
 
 	"pithings/awsiot"
 	"pithings/fleet/internal/engine"
+	"pithings/fleet/internal/pi"
 	"pithings/fleet/internal/playground"
 	"pithings/mqttlink/dial"
 )
@@ -21,7 +22,8 @@ type Fleet struct {
 	*plan
 	addresses []netip.AddrPort
 	settings  playground.Settings
-	devices   []*playground.Device
+	devices   []*playground.Device // nil for Pis
+	pis       *pis                 // nil: there are none
 	engine    *engine.Engine
 
 	mu    sync.Mutex
@@ -56,6 +58,7 @@ func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 		IP: ownAddress(f.addresses[0]), Broker: f.addresses[0].String(), Started: time.Now(),
 	}
 	f.devices = make([]*playground.Device, p.Devices)
+	f.pis = newPis(p, f.settings.IP, f.settings.Started)
 	var tlsOf func(int) *tls.Config
 	if certificates != nil {
 		tlsOf = certificates.of
@@ -66,6 +69,9 @@ func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 		Client:    f.client,
 		Session:   f.session,
 	})
+	if err == nil && f.pis != nil {
+		err = f.pis.deploy(f.engine)
+	}
 	return f, err
 }
 
@@ -85,7 +91,11 @@ const seedStep = 0xd1342543de82ef95
 
 // client makes a device.
 func (f *Fleet) client(i int) engine.Client {
-	d := playground.Device{Name: f.name(i), Kind: f.kind(i), Seed: f.Seed*seedStep + uint64(i)}
+	k, seed := f.kind(i), f.Seed*seedStep+uint64(i)
+	if k.pi {
+		return f.pis.client(i, f.name(i), seed)
+	}
+	d := playground.Device{Name: f.name(i), Kind: k.Kind, Seed: seed}
 	if d.Kind == playground.Switch {
 		d.Target = f.target(i)
 	}
@@ -94,7 +104,12 @@ func (f *Fleet) client(i int) engine.Client {
 }
 
 func (f *Fleet) session(i int) engine.Session {
-	s := f.devices[i].Session()
+	var s engine.Session
+	if f.kind(i).pi {
+		s = f.pis.all[i].Session()
+	} else {
+		s = f.devices[i].Session()
+	}
 	s.Login.Username, s.Login.Password = f.Broker.Username, f.Broker.Password
 	return s
 }
@@ -117,6 +132,7 @@ func (f *Fleet) Plan() string {
 	fmt.Fprintf(&b, "%s (%s) connect to %s, at most %v in a second: all within %v at best\n",
 		count(f.Devices, "device"), kinds, f.endpoint, f.Ramp, time.Duration(float64(f.Devices)/f.Ramp*float64(time.Second)).Round(time.Second))
 	fmt.Fprintf(&b, "each publishes telemetry with QoS %d every %v: %.5g messages a second\n", f.QoS, f.Interval, f.rate())
+	b.WriteString(f.pis.plan())
 	if _, _, aws := awsiot.Limits(f.Broker.Endpoint); aws {
 		fmt.Fprintf(&b, "that is %.0f messages and %.0f minutes of connection a day, which AWS bills: https://aws.amazon.com/iot-core/pricing/\n", f.PerDay(), float64(f.Devices)*24*60)
 	}
@@ -132,7 +148,10 @@ func (f *Fleet) PerDay() float64 {
 			reports++
 		}
 	}
-	n := float64(f.Devices) * float64(day) / float64(f.Interval)
+	n := f.rate() * day.Seconds()
+	if pis := f.of(func(k kind) bool { return k.pi }); pis > 0 && f.Motion > 0 {
+		n += float64(pis) * float64(day) / float64(pi.Between(f.Motion))
+	}
 	if reports > 0 {
 		n += float64(reports) * float64(day) / float64(f.Defender)
 	}
@@ -151,6 +170,9 @@ func count(n int, what string) string {
 func (f *Fleet) Run(ctx context.Context) error {
 	f.note(&f.began)
 	defer f.note(&f.ended)
+	if f.pis != nil {
+		return f.pis.run(ctx, f.engine.Run)
+	}
 	return f.engine.Run(ctx)
 }
 

@@ -222,7 +222,7 @@ func TestTargets(t *testing.T) {
 	}
 	var targets []string
 	for i := range o.Devices {
-		if p.kind(i) == playground.Switch {
+		if p.kind(i).Kind == playground.Switch {
 			targets = append(targets, p.name(i)+" "+p.target(i))
 		}
 	}

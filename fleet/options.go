@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"pithings/awsiot/provision"
@@ -34,6 +33,11 @@ type Options struct {
 	QoS      byte          // of telemetry
 	Ramp     float64       // connections begun in a second
 	Seed     uint64
+
+	// Of devices of the type pi.
+	Motion   time.Duration // between two motions, on average; 0: there are none
+	Flows    string        // FlowsElsewhere or FlowsLocal
+	Pictures string        // IP:PORT that serves them; "": this machine as the broker sees it, and a free port
 }
 
 // Limits of what is asked of a broker, so that a slip of the finger is no attack. Those of
@@ -52,9 +56,6 @@ const (
 	defaultAlive = 30 * time.Second
 )
 
-// Types are the names of all types of devices.
-func Types() []string { return playground.Kinds() }
-
 // DefaultPrefix is the one of the playground, and of provision local --count.
 const DefaultPrefix = "dev-"
 
@@ -62,7 +63,7 @@ const DefaultPrefix = "dev-"
 type plan struct {
 	Options
 	endpoint endpoint.Endpoint
-	kinds    []playground.Kind
+	kinds    []kind
 	names    []string // of devices with identities
 }
 
@@ -90,6 +91,15 @@ func (o Options) check() (*plan, error) {
 	if o.Prefix == "" {
 		p.Prefix = DefaultPrefix
 	}
+	lit, pressed := false, false
+	for _, name := range p.Types {
+		k, err := parseType(name)
+		if err != nil {
+			return nil, err
+		}
+		p.kinds = append(p.kinds, k)
+		lit, pressed = lit || k.Lit(), pressed || k.presses()
+	}
 	switch {
 	case p.endpoint.WebSocket():
 		return nil, fmt.Errorf("%s: a fleet connects by mqtt:// and mqtts:// only", p.endpoint)
@@ -111,23 +121,23 @@ func (o Options) check() (*plan, error) {
 	if err := provision.CheckName(fmt.Sprintf("%s%04d", p.Prefix, o.Devices)); err != nil { // the longest
 		return nil, fmt.Errorf("names that begin with %q: %w", p.Prefix, err)
 	}
-	lit, pressed := false, false
-	for _, name := range p.Types {
-		k, err := playground.ParseKind(strings.TrimSpace(name))
-		if err != nil {
-			return nil, err
-		}
-		p.kinds = append(p.kinds, k)
-		lit, pressed = lit || k.Lit(), pressed || k == playground.Switch
-	}
 	if pressed && (!lit || p.Devices < len(p.kinds)) {
 		return nil, errNoTarget
+	}
+	if err := p.checkPis(); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
 
 // rate is how many messages of telemetry are published in a second.
-func (p *plan) rate() float64 { return float64(p.Devices) / p.Interval.Seconds() }
+func (p *plan) rate() float64 {
+	n := 0
+	for i, k := range p.kinds {
+		n += k.perInterval() * p.dealt(i)
+	}
+	return float64(n) / p.Interval.Seconds()
+}
 
 // name is the name of a device, from 0 on.
 func (p *plan) name(i int) string {
@@ -137,7 +147,7 @@ func (p *plan) name(i int) string {
 	return fmt.Sprintf("%s%04d", p.Prefix, i+1)
 }
 
-func (p *plan) kind(i int) playground.Kind { return p.kinds[i%len(p.kinds)] }
+func (p *plan) kind(i int) kind { return p.kinds[i%len(p.kinds)] }
 
 // target is the next device behind a switch that obeys its shadow.
 func (p *plan) target(i int) string {
@@ -148,3 +158,16 @@ func (p *plan) target(i int) string {
 	}
 	return ""
 }
+
+// of counts the devices of which is is true.
+func (p *plan) of(is func(kind) bool) (n int) {
+	for i, k := range p.kinds {
+		if is(k) {
+			n += p.dealt(i)
+		}
+	}
+	return n
+}
+
+// dealt is how many devices have the type at a place: they are dealt out in turn.
+func (p *plan) dealt(i int) int { return (p.Devices - i + len(p.kinds) - 1) / len(p.kinds) }

@@ -39,6 +39,8 @@ type Report struct {
 
 	Puback Latencies         `json:"pubackMilliseconds"`
 	Errors map[string]uint64 `json:"errors"`
+
+	Pis *PiReport `json:"pis,omitempty"` // of devices of the type pi
 }
 
 // Latencies are times from a publish to its PUBACK, in milliseconds.
@@ -72,7 +74,7 @@ func (f *Fleet) Report() Report {
 		Connected: s.Connected, ConnectedSeconds: s.Everyone.Seconds(), Attempts: s.Attempts, Resumed: s.Resumed, Sessions: s.Sessions, Lost: s.Lost, Refused: s.Refused,
 		Published: s.Published, Acked: s.Acked, Unacked: s.Unacked, Dropped: s.Dropped, Received: s.Received, TooLarge: s.TooLarge,
 		BytesOut: s.BytesOut, BytesIn: s.BytesIn, Rate: float64(s.Published) / max(seconds, 0.001),
-		Puback: latencies(&s.Latency), Errors: errs,
+		Puback: latencies(&s.Latency), Errors: errs, Pis: f.pis.report(),
 	}
 }
 
@@ -94,6 +96,7 @@ func (r *Report) String() string {
 	if r.Acked > 0 {
 		line("PUBACK after", "p50 %.3g ms, p90 %.3g ms, p99 %.3g ms, at most %.3g ms", r.Puback.P50, r.Puback.P90, r.Puback.P99, r.Puback.Max)
 	}
+	r.Pis.lines(line)
 	if r.Refused > 0 {
 		line("refused", "%d subscriptions", r.Refused)
 	}

@@ -151,6 +151,12 @@ func ReadFinished(payload []byte) (map[string]any, error) {
 	return nil, errors.New("it has no lastClickedImage")
 }
 
+// FinishedPayload is the payload of "finished"; a token of "" is none.
+func FinishedPayload(uri, token string) []byte {
+	payload, _ := finishedRecord(uri, token).encode()
+	return payload
+}
+
 // finishedRecord is what a camera has to say of a picture.
 func finishedRecord(uri, token string) *record {
 	r := new(record).string("lastClickedImage", uri)
@@ -167,7 +173,7 @@ type Camera struct {
 	store    store.Store
 	log      *slog.Logger
 	use      *usage
-	captures captures
+	captures Captures
 }
 
 // Open implements Settings.
@@ -199,8 +205,8 @@ func (c *Camera) Close() error { return c.camera.Close() }
 func (c *Camera) Attach() (func(), error) {
 	taking := job{log: c.log}
 	take := func(ctx context.Context) {
-		asked, uri := c.captures.begin(), ""
-		defer func() { c.captures.end(uri) }()
+		asked, uri := c.captures.Begin(), ""
+		defer func() { c.captures.End(uri, time.Now()) }()
 		uri, err := c.capture(ctx, asked...)
 		if err != nil && ctx.Err() == nil {
 			c.use.went(err)
@@ -212,7 +218,7 @@ func (c *Camera) Attach() (func(), error) {
 			c.log.Warn("retained capture command ignored; delete it from the broker with an empty retained message", "thing", c.thing, "topic", m.Topic)
 			return
 		}
-		switch wanted, again := c.captures.command(m); {
+		switch wanted, again := c.captures.Command(m, time.Now()); {
 		case wanted:
 			taking.again(ctx, take)
 		case again != nil:
@@ -257,8 +263,8 @@ func (c *Camera) finished(ctx context.Context, uri, token string) error {
 
 // repeat announces a picture again. The first answer is in the outbox, or has been
 // delivered from there; a client that repeats a command must not fill it with more of them.
-func (c *Camera) repeat(ctx context.Context, a *answered) {
-	m := c.message(finishedRole, time.Time{}, finishedRecord(a.uri, a.token).with(c.extra))
+func (c *Camera) repeat(ctx context.Context, a *Answered) {
+	m := c.message(finishedRole, time.Time{}, finishedRecord(a.URI, a.Token).with(c.extra))
 	m.QoS, m.Alarm, m.Unqueued = 0, false, true
 	if err := c.link.Publish(ctx, m); !mqttlink.Accepted(err) && ctx.Err() == nil {
 		c.log.Debug("picture not announced again", "thing", c.thing, "err", err)

@@ -23,23 +23,23 @@ const (
 	repeatPause = time.Second
 )
 
-// captures are the commands that a camera has to answer. Commands that come while
+// Captures are the commands that a camera has to answer. Commands that come while
 // a picture is being taken are answered together by one more picture, which is
 // younger than all of them: those without a token by one answer, since it does not
 // say which command it is for, and those with tokens by one each.
-type captures struct {
+type Captures struct {
 	mu       sync.Mutex
 	plain    bool     // a command without a token waits
 	tokens   []string // of commands that wait, in order
 	taking   bool
 	asked    []string // tokens that the picture being taken answers
-	answered []answered
+	answered []Answered
 }
 
-// answered is a command that was answered. A command that is redelivered gets the
+// Answered is a command that was answered. A command that is redelivered gets the
 // same answer again.
-type answered struct {
-	token, uri string
+type Answered struct {
+	Token, URI string
 	at         time.Time
 	repeated   time.Time
 }
@@ -64,18 +64,17 @@ func tokenOf(payload []byte) string {
 	return c.Token
 }
 
-// command notes a command. take reports that a picture is wanted; again is the
+// Command notes a command. take reports that a picture is wanted; again is the
 // answer to repeat, if it is a redelivery of a command that was answered. Otherwise
 // it is one that is being answered, or whose answer was repeated just now, or one too
 // many.
-func (c *captures) command(m mqttlink.Message) (take bool, again *answered) {
+func (c *Captures) Command(m mqttlink.Message, now time.Time) (take bool, again *Answered) {
 	token := tokenOf(m.Payload)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
 	for i := range c.answered {
 		a := &c.answered[i]
-		if a.token != token || token == "" && (!m.Dup || now.Sub(a.at) >= redeliveredWithin) {
+		if a.Token != token || token == "" && (!m.Dup || now.Sub(a.at) >= redeliveredWithin) {
 			continue
 		}
 		if now.Sub(a.repeated) < repeatPause {
@@ -99,9 +98,9 @@ func (c *captures) command(m mqttlink.Message) (take bool, again *answered) {
 	return true, nil
 }
 
-// begin returns the commands that the picture to be taken now answers, by their
+// Begin returns the commands that the picture to be taken now answers, by their
 // tokens; "" is that of commands without one.
-func (c *captures) begin() []string {
+func (c *Captures) Begin() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	asked := c.tokens
@@ -112,17 +111,17 @@ func (c *captures) begin() []string {
 	return asked
 }
 
-// end notes that the picture was taken and announced, or that there is none.
-func (c *captures) end(uri string) {
+// End notes that the picture was taken and announced, or that there is none: then uri is "".
+func (c *Captures) End(uri string, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if uri != "" {
 		for _, token := range c.asked {
-			c.answered = slices.DeleteFunc(c.answered, func(a answered) bool { return a.token == token })
+			c.answered = slices.DeleteFunc(c.answered, func(a Answered) bool { return a.Token == token })
 			if len(c.answered) == answersKept {
 				c.answered = c.answered[1:]
 			}
-			c.answered = append(c.answered, answered{token: token, uri: uri, at: time.Now()})
+			c.answered = append(c.answered, Answered{Token: token, URI: uri, at: now})
 		}
 	}
 	c.asked, c.taking = nil, false

@@ -1,6 +1,7 @@
 package things
 
 import (
+	"iter"
 	"math"
 	"time"
 
@@ -98,6 +99,19 @@ func (r Reading) record() *record {
 		number("temperature", r.Temperature).number("humidity", r.Humidity).
 		number("pressure", r.Pressure).number("gas_resistance", r.Gas).
 		string("status", statusOf(r.Temperature))
+}
+
+// Payloads are the messages of a reading, by the roles of their topics and in the order in which
+// they are published, of a sensor that measures all quantities.
+func (r Reading) Payloads(s Schema, sequence int64) iter.Seq2[string, []byte] {
+	return func(yield func(role string, payload []byte) bool) {
+		for _, q := range r.quantities() {
+			if !yield(q.name, s.Payload(q.name, q.value, r.Time, sequence)) {
+				return
+			}
+		}
+		yield("state", r.State())
+	}
 }
 
 // quantities lists a reading in the order in which it is published.

@@ -122,6 +122,15 @@ type displayCommand struct {
 	ImageURI *string `json:"imageUri"`
 }
 
+// ReadDisplay reads the payload of "display": the address of a picture, or "" to clear the screen.
+func ReadDisplay(payload []byte) (uri string, err error) {
+	var c displayCommand
+	if err := decode(payload, &c); err != nil || c.ImageURI == nil {
+		return "", err
+	}
+	return strings.TrimSpace(*c.ImageURI), nil
+}
+
 // displayPayload is written without blanks, as the flow of the cloud service did.
 func displayPayload(uri string) []byte {
 	var o object
@@ -172,14 +181,10 @@ func (s *Screen) Attach() (func(), error) {
 			shown.replace(ctx, func(ctx context.Context) { s.did(ctx, "screen not cleared", s.screen.Clear(ctx)) })
 			return
 		}
-		var c displayCommand
-		if err := decode(m.Payload, &c); err != nil {
+		uri, err := ReadDisplay(m.Payload)
+		if err != nil {
 			s.log.Error("display command ignored", "thing", s.thing, "topic", m.Topic, "err", err)
 			return
-		}
-		uri := ""
-		if c.ImageURI != nil {
-			uri = strings.TrimSpace(*c.ImageURI)
 		}
 		if err := s.screen.Vet(uri); err != nil {
 			s.log.Error(notShown, "thing", s.thing, "err", err)

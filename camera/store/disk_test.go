@@ -381,6 +381,21 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// A name stands for one id, and an id has one name.
+func TestIDs(t *testing.T) {
+	for range 100 {
+		name := newName()
+		if id, ok := IDOf(name); !ok || id.Name() != name {
+			t.Fatalf("%q: %v, %v", name, id, ok)
+		}
+	}
+	for _, name := range []string{"", "x.jpg", ID{}.Name()[:nameLetters], strings.ToUpper(ID{}.Name()), "aaaaaaaaaaaaaaaaaaaaaaaaab.jpg"} {
+		if id, ok := IDOf(name); ok {
+			t.Errorf("%q is the name of %v", name, id)
+		}
+	}
+}
+
 func FuzzHandlerPath(f *testing.F) {
 	dir := f.TempDir()
 	d, err := NewDisk(filepath.Join(dir, "pictures"), Opts{}, func() string { return "http://x" })

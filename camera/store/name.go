@@ -17,9 +17,26 @@ const (
 var letters = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 func newName() string {
-	var b [nameBytes]byte
-	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
-	return letters.EncodeToString(b[:]) + nameSuffix
+	var id ID
+	rand.Read(id[:]) // never fails: crypto/rand ends the program instead
+	return id.Name()
+}
+
+// ID is what the name of a picture stands for.
+type ID [nameBytes]byte
+
+// Name returns the name of the picture.
+func (id ID) Name() string { return letters.EncodeToString(id[:]) + nameSuffix }
+
+// IDOf returns what a name stands for. It is false of all that Name does not return.
+func IDOf(name string) (id ID, ok bool) {
+	if !IsName(name) {
+		return id, false
+	}
+	if _, err := letters.Decode(id[:], []byte(name[:nameLetters])); err != nil {
+		return id, false
+	}
+	return id, id.Name() == name // the last letter has bits to spare
 }
 
 // IsName reports whether s is the name of a picture, such as newName makes: the last

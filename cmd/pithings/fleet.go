@@ -35,6 +35,12 @@ broker does, and sums up at the end: after --duration, or Ctrl-C.
   switch      a generic one that switches the next bulb or controlled device
   controlled  a bulb that reports its status
   telemetry   telemetry and commands only, for brokers without AWS's services
+  pi          a Raspberry Pi with pithings: motion, readings, camera and screen, with
+              the topics and payloads of a real agent, each below DEV/
+
+A pi answers capture with the address of a picture that this process serves
+(--pictures). With --flows local it runs SecurityFlow itself; else an engine at the
+broker may.
 
 More than 100 devices connect to a broker that is neither on this machine nor on a
 private network only if --target-is-mine repeats its host. docs/fleet.md has topics,
@@ -44,6 +50,7 @@ Exit status: 0 all devices were connected, or Ctrl-C; 1 after --duration they ne
 all were, or it failed.`,
 		Example: `  pithings fleet -n 1000 --duration 1m
   pithings fleet -n 200 -e mqtts://broker.local --identities pki --types generic,bulb,switch
+  pithings fleet -n 200 -e mqtt://10.0.0.5 --types pi --flows local
   pithings fleet -n 10000 --ramp 1000 --interval 10s -e mqtt://10.0.0.5 --json --report fleet.json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
@@ -58,6 +65,9 @@ all were, or it failed.`,
 	f.DurationVar(&o.Interval, "interval", 10*time.Second, "time between two values of a device's telemetry")
 	f.Uint8Var(&o.QoS, "qos", 1, "quality of service of telemetry, `0 or 1`; the playground's devices have 0, and 1 shows how long a PUBACK takes")
 	f.Var((*rate)(&o.Ramp), "ramp", "connections begun in a second, at most, such as 100 or 100/s")
+	f.DurationVar(&o.Motion, "motion", time.Minute, "time between two motions of a pi, on average; 0 for none")
+	f.StringVar(&o.Flows, "flows", "", "`WHERE` the flow of a pi runs: local, on itself, motion → camera → screen; without it an engine at the broker may run it")
+	f.StringVar(&o.Pictures, "pictures", "", "`IP:PORT` that serves the pictures of a pi (default this machine as the broker sees it, and a free port)")
 	f.DurationVar(&o.Defender, "defender", 300*time.Second, "time between two reports of Device Defender; 0 for none")
 	f.StringVar(&o.Prefix, "prefix", fleet.DefaultPrefix, "what names of devices begin with, before 0001: a `TEXT`")
 	f.StringVar(&o.Identities, "identities", "", "a certificate for each device: the `FOLDER` of provision local --count")

@@ -29,6 +29,7 @@ var kindsKnown = map[string]string{
 	"things":                    "the kinds themselves",
 	"cmd/pithings":              "commands for one thing, and flags of the same names",
 	"agent/config/mock.go":      "the simulated default configuration",
+	"fleet/internal/pi":         "which things a virtual Pi has, and what it does as each",
 	"flow/flowyaml/steps.go":    "input and output are keys of a step",
 	"mqttlink/clock/verdict.go": "the kernel is a source of the time",
 }

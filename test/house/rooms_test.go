@@ -20,7 +20,7 @@ var orders = map[string][]string{
 	"awsiot": {"internal/cbor internal/jsonvalue provision refuse", "provision/authority provision/document cloud defender jobs shadow"},
 	"camera": {"mjpeg", ".", "store"},
 	"cmd":    {"pithings"},
-	"fleet":  {"internal/engine", "internal/playground", "."},
+	"fleet":  {"internal/engine internal/pictures", "internal/playground internal/pi", "."},
 	"flow":   {"expr sun", ".", "flowyaml tdm makers service history engine"},
 	"gateway": {
 		"script/internal/syntax script/internal/py", "script/internal/ops", "script/internal/eval script/internal/builtin", "script/internal/lib",

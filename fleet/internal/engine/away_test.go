@@ -62,6 +62,52 @@ func TestAway(t *testing.T) {
 	})
 }
 
+// last is a device with a last message.
+type last struct{ *meter }
+
+func (l last) Last(_ time.Duration, out Out) {
+	out.Publish(packet.Message{Topic: l.name + "/last", Payload: []byte("x"), QoS: 1})
+}
+
+// A device that has something to say before a clean end says it, at the end of all and before, and
+// not before one that is not clean.
+func TestLastMessages(t *testing.T) {
+	both(t, func(t *testing.T, portable bool) {
+		const n = 4
+		b := startBroker(t)
+		client, got := watch(t, b)
+		o := meters(n, netip.MustParseAddrPort(b.Addr()), time.Hour)
+		o.portable = portable
+		plain := o.Client
+		o.Client = func(i int) Client { return last{plain(i).(*meter)} }
+		e, stop := run(t, o)
+		until(t, e, "connected", func(s Stats) bool { return s.Connected == n })
+		do := func(i int, f func(Out)) { e.Do(i, func(_ time.Duration, out Out) { f(out) }) }
+		do(0, Out.Leave)
+		do(1, Out.Reconnect)
+		do(2, Out.Break)
+		until(t, e, "connected again", func(s Stats) bool { return s.Connected == n-1 && s.Sessions == n+2 })
+		stop()
+		if s := e.Stats(); s.Unacked > 2 { // those of the two that did not wait
+			t.Errorf("%d messages have no PUBACK", s.Unacked)
+		}
+		end := make(chan struct{})
+		client.Subscribe("end", 1, func(mqtt.Client, mqtt.Message) { close(end) }).Wait()
+		client.Publish("end", 1, false, "").Wait()
+		<-end
+		said := map[string]int{}
+		for len(got) > 0 {
+			if m := <-got; strings.HasSuffix(m.Topic(), "/last") || strings.HasSuffix(m.Topic(), "/will") {
+				said[m.Topic()]++
+			}
+		}
+		want := map[string]int{nameOf(0) + "/last": 1, nameOf(1) + "/last": 2, nameOf(2) + "/last": 1, nameOf(2) + "/will": 1, nameOf(3) + "/last": 1}
+		if fmt.Sprint(said) != fmt.Sprint(want) {
+			t.Errorf("%v, want %v", said, want)
+		}
+	})
+}
+
 // Devices may be acted upon before the engine runs, while it ends and behind its end.
 func TestDoAtAnyTime(t *testing.T) {
 	both(t, func(t *testing.T, portable bool) {

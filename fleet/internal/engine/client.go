@@ -23,6 +23,13 @@ type Client interface {
 	Offline(now time.Duration)
 }
 
+// Leaver may be implemented by a Client that has something to say before its session ends cleanly.
+type Leaver interface {
+	// Last is called while there still is a session. At the end of Run its messages with QoS 1
+	// have a second for their PUBACKs.
+	Last(now time.Duration, out Out)
+}
+
 // Out is what a device does during a call of one of its methods.
 type Out interface {
 	// Publish sends a message. One with QoS 1 that finds 20 others unacknowledged is dropped.

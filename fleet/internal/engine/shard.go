@@ -282,6 +282,7 @@ func bound(b Backoff, fails uint8) time.Duration {
 func (s *shard) restart(i int32, clean bool) {
 	d := &s.sessions[i]
 	if clean {
+		s.last(i)
 		s.goodbye(i)
 	}
 	s.drop(i)
@@ -319,6 +320,7 @@ func (s *shard) depart(i int32) {
 		s.queue.drop(i)
 	case offline:
 	default:
+		s.last(i)
 		s.goodbye(i)
 		s.drop(i)
 	}
@@ -327,6 +329,16 @@ func (s *shard) depart(i int32) {
 	s.stats.Away++
 	if s.e.wanted.Add(-1); s.e.online.Load() == s.e.wanted.Load() {
 		s.e.complete(s.e.now())
+	}
+}
+
+// last lets a device say what it has to say before a clean end.
+func (s *shard) last(i int32) {
+	d := &s.sessions[i]
+	if c, ok := d.client.(Leaver); ok && d.state == online {
+		c.Last(time.Duration(s.e.now()), s.of(i))
+		d.wish = stay // it ends anyway
+		s.flush(i)
 	}
 }
 
@@ -360,6 +372,9 @@ func (s *shard) drop(i int32) {
 // PUBACKs.
 func (s *shard) finish() {
 	s.mu.Lock()
+	for i := range s.sessions {
+		s.last(int32(i))
+	}
 	s.ending = true
 	until := s.e.now() + int64(endsWithin)
 	s.mu.Unlock()

@@ -1,0 +1,180 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"image/jpeg"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"pithings/fleet/internal/pi"
+	"pithings/mqttlink"
+)
+
+func TestPiOptionsAreChecked(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*Options)
+		says   string // "" if it is right
+	}{
+		{"as they are", func(*Options) {}, ""},
+		{"no motion", func(o *Options) { o.Motion = 0 }, ""},
+		{"flows", func(o *Options) { o.Flows = FlowsLocal }, ""},
+		{"an address", func(o *Options) { o.Pictures = "0.0.0.0:8090" }, ""},
+		{"a port", func(o *Options) { o.Pictures = ":8090" }, ""},
+		{"as many flows as there may be", func(o *Options) { o.Flows, o.Devices = FlowsLocal, MaxFlows }, ""},
+		{"more, but not of Pis", func(o *Options) { o.Flows, o.Devices, o.Types = FlowsLocal, 2*MaxFlows, []string{"pi", "telemetry"} }, ""},
+		{"too many flows", func(o *Options) { o.Flows, o.Devices = FlowsLocal, MaxFlows+1 }, "at most 1000"},
+		{"motion too often", func(o *Options) { o.Motion = time.Millisecond }, "a motion every"},
+		{"motion too seldom", func(o *Options) { o.Motion = 48 * time.Hour }, "a motion every"},
+		{"flows somewhere", func(o *Options) { o.Flows = "here" }, "give local"},
+		{"an address without a port", func(o *Options) { o.Pictures = "127.0.0.1" }, "IP:PORT"},
+		{"a name", func(o *Options) { o.Pictures = "example.com:80" }, "IP:PORT"},
+		{"no port", func(o *Options) { o.Pictures = "127.0.0.1:x" }, "IP:PORT"},
+		{"flows without a Pi", func(o *Options) { o.Types, o.Flows = nil, FlowsLocal }, "of the type pi"},
+		{"pictures without a Pi", func(o *Options) { o.Types, o.Pictures = nil, ":0" }, "of the type pi"},
+		{"more messages than are sent", func(o *Options) { o.Devices, o.Interval = 2100, 100*time.Millisecond }, "messages a second"},
+	} {
+		o := small("mqtt://127.0.0.1:1", "pi")
+		o.Motion = time.Minute
+		tc.change(&o)
+		if _, err := o.check(); (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: %v, want %q", tc.name, err, tc.says)
+		}
+	}
+}
+
+// The messages of a Pi count in the plan, and those of others as before.
+func TestPlanOfPis(t *testing.T) {
+	o := small("mqtt://203.0.113.9", "generic", "pi")
+	o.Devices, o.Interval, o.Motion, o.Ramp = 5, 10*time.Second, time.Minute, 50
+	f, err := New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.rate(), (3+2*5)/10.; got != want {
+		t.Errorf("%v messages a second, want %v", got, want)
+	}
+	if got, want := f.PerDay(), 86400*((3+2*5)/10.+2/pi.Between(time.Minute).Seconds()); got != want {
+		t.Errorf("%v messages a day, want %v", got, want)
+	}
+	if got, want := f.Plan(), "a pi publishes 5 messages for each reading every 10s, and motion every 1m18s on average; it runs no flow\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("%s", got)
+	}
+}
+
+// With flows, motion before a Pi leads to a picture on its screen, by messages at the broker. The
+// picture is there for others, too. At the end each Pi is offline.
+func TestPisWithFlows(t *testing.T) {
+	s := newScene(t)
+	o := small(s.broker.Endpoint(), "pi", "telemetry", "pi")
+	o.Motion, o.Flows, o.Interval = time.Second, FlowsLocal, 10*time.Second
+	f, err := New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	watcher, subscribed := link(t, s.broker, "watcher")
+	got := make(chan mqttlink.Message, 1000)
+	if _, err := watcher.Subscribe("#", 1, func(_ context.Context, m mqttlink.Message) { got <- m }); err != nil {
+		t.Fatal(err)
+	}
+	background(t, watcher.Run)
+	subscribed(1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	await := func(topic string) string {
+		t.Helper()
+		for deadline := time.After(60 * time.Second); ; {
+			select {
+			case m := <-got:
+				if m.Topic == topic {
+					return string(m.Payload)
+				}
+			case <-deadline:
+				t.Fatalf("nothing on %s; %+v", topic, f.Report())
+			}
+		}
+	}
+	await("dev-0003/TG_MS/motion")
+	if command := await("dev-0003/TG_Camera/capture"); command != "{}" {
+		t.Errorf("capture %s", command)
+	}
+	var taken struct{ LastClickedImage string }
+	if answer := await("dev-0003/TG_Camera/capture/finished"); json.Unmarshal([]byte(answer), &taken) != nil {
+		t.Errorf("finished %s", answer)
+	}
+	if shown := await("dev-0003/TG_Screen/display"); shown != `{"imageUri":"`+taken.LastClickedImage+`"}` {
+		t.Errorf("display %s, want %s", shown, taken.LastClickedImage)
+	}
+	resp, err := http.Get(taken.LastClickedImage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer resp.Body.Close()
+	if _, err := jpeg.Decode(resp.Body); err != nil {
+		t.Errorf("%s: %v", taken.LastClickedImage, err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); f.Report().Pis.Flows.Succeeded == 0 || f.Report().Pis.Shown == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no flow has succeeded: %+v", f.Report().Pis)
+		}
+	}
+	// Other addresses.
+	p := f.pis
+	for uri, want := range map[string]string{
+		taken.LastClickedImage:                           "",
+		p.at().Base() + "x.jpg":                          "a screen fetches nothing from that address",
+		p.at().Base() + strings.Repeat("a", 26) + ".jpg": "there is no such picture of this fleet",
+		"http://192.168.0.9/a.jpg":                       "",
+		"http://127.0.0.1:1/a.jpg":                       "a screen fetches nothing from that address",
+		"http://169.254.169.254/a.jpg":                   "a screen fetches nothing from that address",
+		"file:///etc/passwd":                             "",
+		"http://x/" + strings.Repeat("a", 9000):          "the address is too long",
+		"data:x":                                         "the address is no picture's",
+	} {
+		if got := p.vet(uri); got != want {
+			t.Errorf("%.60s: %q, want %q", uri, got, want)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		for payload := ""; payload != "offline"; {
+			select {
+			case m := <-got:
+				if strings.HasSuffix(m.Topic, "/status") {
+					payload = string(m.Payload)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatal("a Pi is not offline at the end")
+			}
+		}
+	}
+	if r := f.Report(); r.Lost > 0 || r.Unacked > 0 || r.Pis.Flows.Failed > 0 || r.Pis.Captures == 0 || r.Pis.Captures != r.Pis.Finished || !strings.Contains(r.String(), r.Pis.Pictures) {
+		t.Errorf("%s", r.String())
+	}
+	if _, err := http.Get(taken.LastClickedImage); err == nil {
+		t.Error("pictures are served behind the end")
+	}
+}
+
+// A fleet whose pictures cannot be served does not run.
+func TestPicturesNeedTheirAddress(t *testing.T) {
+	s := newScene(t)
+	o := small(s.broker.Endpoint(), "pi")
+	o.Pictures = s.broker.Addr() // taken
+	f, err := New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "pictures: ") || f.Report().Attempts > 0 {
+		t.Errorf("%v", err)
+	}
+}
