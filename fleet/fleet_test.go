@@ -44,7 +44,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"QoS 2", func(o *Options) { o.QoS = 2 }, "QoS 0 and 1"},
 		{"no ramp", func(o *Options) { o.Ramp = 0 }, "ramp"},
 		{"a slow ramp", func(o *Options) { o.Ramp = MinRamp }, ""},
-		{"a tiny ramp", func(o *Options) { o.Ramp = 1e-10 }, "from 0.001 to 10000"},
+		{"a tiny ramp", func(o *Options) { o.Ramp = 1e-10 }, "from 0.001 to 20000"},
 		{"no number as a ramp", func(o *Options) { o.Ramp = math.NaN() }, "ramp"},
 		{"a steep ramp", func(o *Options) { o.Ramp = MaxRamp + 1 }, "ramp"},
 		{"Defender too often", func(o *Options) { o.Defender = time.Minute }, "Defender"},

@@ -46,7 +46,7 @@ type Options struct {
 const (
 	MaxDevices   = engine.MaxDevices
 	MinRamp      = 0.001   // connections a second
-	MaxRamp      = 10_000  // on loopback and private addresses
+	MaxRamp      = 20_000  // on loopback and private addresses
 	MaxRate      = 100_000 // messages a second, there
 	MaxFarRamp   = 500     // elsewhere
 	MaxFarRate   = 5000    // elsewhere

@@ -127,7 +127,7 @@ func (o *fleetOptions) run(c *cobra.Command) error {
 	// In the clear most memory is for garbage anyway; under TLS it is for connections, which there is
 	// no need to have twice.
 	if strings.HasPrefix(o.Broker.Endpoint, "mqtts:") {
-		collectAt(50)
+		collectAt(75)
 	} else {
 		collectAt(100)
 	}

@@ -143,7 +143,7 @@ func (c *streams) locked(i int32, st *stream, f func()) bool {
 }
 
 func (c *streams) dial(ctx context.Context, device int, to netip.AddrPort) (net.Conn, error) {
-	var d net.Dialer
+	d := net.Dialer{KeepAlive: -1} // MQTT has its own, and TCP's are four system calls
 	conn, err := d.DialContext(ctx, "tcp", to.String())
 	if err != nil || c.s.e.o.TLS == nil {
 		return conn, err

@@ -121,7 +121,7 @@ func devices(b *testing.B) int {
 
 // fleet measures pithings fleet. Its report says how long connecting took.
 func (n *bench) fleet(devices int, interval, window time.Duration) result {
-	args := []string{"fleet", "-n", fmt.Sprint(devices), "-e", "mqtt://" + n.addr, "--types", "telemetry", "--ramp", "10000", "--interval", interval.String(), "--json"}
+	args := []string{"fleet", "-n", fmt.Sprint(devices), "-e", "mqtt://" + n.addr, "--types", "telemetry", "--ramp", "20000", "--interval", interval.String(), "--json"}
 	patience := 200 * time.Microsecond
 	if n.secure {
 		args[4], patience = "mqtts://"+n.tls, 4*time.Millisecond
