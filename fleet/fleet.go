@@ -21,10 +21,13 @@ import (
 type Fleet struct {
 	*plan
 	addresses []netip.AddrPort
+	tls       *identities // nil: in the clear
 	settings  playground.Settings
 	devices   []*playground.Device // nil for Pis
 	pis       *pis                 // nil: there are none
 	engine    *engine.Engine
+	budget    budget
+	changes   sync.Mutex // one change of intervals at a time
 
 	mu    sync.Mutex
 	began time.Time
@@ -43,8 +46,8 @@ func New(ctx context.Context, o Options) (*Fleet, error) {
 
 func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 	f = &Fleet{plan: p}
-	certificates, err := p.readTLS()
-	if err != nil {
+	f.budget.rate = p.rate()
+	if f.tls, err = p.readTLS(); err != nil {
 		return nil, err
 	}
 	if f.addresses, err = f.lookUp(ctx); err != nil {
@@ -60,8 +63,8 @@ func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 	f.devices = make([]*playground.Device, p.Devices)
 	f.pis = newPis(p, f.settings.IP, f.settings.Started)
 	var tlsOf func(int) *tls.Config
-	if certificates != nil {
-		tlsOf = certificates.of
+	if f.tls != nil {
+		tlsOf = f.tls.of
 	}
 	f.engine, err = engine.New(engine.Options{
 		Devices: p.Devices, Ramp: p.Ramp, Seed: p.Seed, TLS: tlsOf,
@@ -82,7 +85,14 @@ func (f *Fleet) lookUp(ctx context.Context) ([]netip.AddrPort, error) {
 	if err != nil {
 		return nil, err
 	}
-	return all, f.guard(all)
+	if err := f.guard(all); err != nil {
+		return nil, err
+	}
+	most := float64(MaxRate)
+	if far(all) {
+		most = MaxFarRate
+	}
+	return all, f.budget.limit(most)
 }
 
 // seedStep keeps the devices of one seed apart from those of another: it is odd, so that every bit of a

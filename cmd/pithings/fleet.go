@@ -42,6 +42,9 @@ A pi answers capture with the address of a picture that this process serves
 (--pictures). With --flows local it runs SecurityFlow itself; else an engine at the
 broker may.
 
+--http lets devices be changed while they run, as the playground's are: interval,
+topic, payload, reconnects, misbehaviour (docs/playground.md).
+
 More than 100 devices connect to a broker that is neither on this machine nor on a
 private network only if --target-is-mine repeats its host. docs/fleet.md has topics,
 payloads and limits.
@@ -75,6 +78,7 @@ all were, or it failed.`,
 	f.DurationVar(&o.duration, "duration", 0, "end after this time; 0 is until Ctrl-C")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
 	f.StringVar(&o.report, "report", "", "also write the summary to a `FILE`, as JSON")
+	o.addHTTP(f)
 	f.StringVar(&o.TargetIsMine, "target-is-mine", "", "repeat the broker's `HOST`, where more than 100 devices connect to one that is not on a private network")
 	return c
 }
@@ -85,6 +89,8 @@ type fleetOptions struct {
 	duration time.Duration
 	json     bool
 	report   string
+	http     fleet.HTTP
+	token    string // its file
 
 	madeReport bool // its file was not there
 }
@@ -117,7 +123,7 @@ func (o *fleetOptions) run(c *cobra.Command) error {
 	if err := o.read(c); err != nil {
 		return err
 	}
-	f, err := fleet.New(c.Context(), o.Options)
+	f, all, err := o.make(c)
 	if err != nil {
 		if o.madeReport { // empty as it is, it would be taken for one
 			err = errors.Join(err, os.Remove(o.report))
@@ -133,7 +139,7 @@ func (o *fleetOptions) run(c *cobra.Command) error {
 	}
 	errs := newProgress(c.ErrOrStderr())
 	defer errs.end()
-	fmt.Fprint(errs, f.Plan())
+	fmt.Fprint(errs, all.Plan())
 	ctx := c.Context()
 	if o.duration > 0 {
 		var cancel context.CancelFunc
@@ -141,7 +147,7 @@ func (o *fleetOptions) run(c *cobra.Command) error {
 		defer cancel()
 	}
 	stop := showFleet(errs, f.Meter())
-	err = f.Run(ctx)
+	err = all.Run(ctx)
 	stop()
 	return errors.Join(err, o.sumUp(c, f.Report()))
 }
@@ -173,6 +179,9 @@ func (o *fleetOptions) read(c *cobra.Command) error {
 	o.conn.certified = o.Identities != ""
 	var err error
 	if o.Broker, err = o.conn.options(c); err != nil {
+		return err
+	}
+	if err := o.readHTTP(); err != nil {
 		return err
 	}
 	if err := o.Check(); err != nil {

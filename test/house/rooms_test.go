@@ -17,10 +17,10 @@ import (
 // A package whose name ends in "test" is above the one that it tests.
 var orders = map[string][]string{
 	"agent":  {"config", "discover doctor web", "."},
-	"awsiot": {"internal/cbor internal/jsonvalue provision refuse", "provision/authority provision/document cloud defender jobs shadow"},
+	"awsiot": {"internal/cbor internal/jsonvalue playground provision refuse", "provision/authority provision/document cloud defender jobs shadow"},
 	"camera": {"mjpeg", ".", "store"},
 	"cmd":    {"pithings"},
-	"fleet":  {"internal/engine internal/pictures", "internal/playground internal/pi", "."},
+	"fleet":  {"internal/engine internal/pictures internal/web", "internal/playground internal/pi", "."},
 	"flow":   {"expr sun", ".", "flowyaml tdm makers service history engine"},
 	"gateway": {
 		"script/internal/syntax script/internal/py", "script/internal/ops", "script/internal/eval script/internal/builtin", "script/internal/lib",

@@ -2,24 +2,18 @@ package playground
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
 	"pithings/awsiot/command"
+	web "pithings/awsiot/playground"
 	"pithings/awsiot/shadow"
 	"pithings/fleet/internal/engine"
 	"pithings/mqttlink/packet"
-	"pithings/mqttlink/topic"
 )
 
-// The bounds of a command.
-const (
-	maxSession = 128 // bytes of a session id, as JSON
-	maxTopic   = 256 // bytes of a topic that others choose
-	maxSlashes = 7   // in it
-)
+// maxSession bounds a command's session id, in bytes of JSON.
+const maxSession = 128
 
 // Receive implements engine.Client. What is not understood is not answered, as in the playground.
 func (d *Device) Receive(now time.Duration, m *packet.Message, out engine.Out) {
@@ -56,27 +50,11 @@ func (d *Device) command(payload []byte, out engine.Out) {
 		Session json.RawMessage `json:"session-id"`
 		Reply   string          `json:"response-topic"`
 	}
-	if json.Unmarshal(payload, &c) != nil || c.Type == nil || c.Session == nil || len(c.Session) > maxSession || checkTopic(c.Reply) != nil {
+	if json.Unmarshal(payload, &c) != nil || c.Type == nil || c.Session == nil || len(c.Session) > maxSession || web.CheckTopic(c.Reply) != nil {
 		return
 	}
 	answer := append([]byte(`{"session-id":`), c.Session...)
 	d.send(out, c.Reply, append(answer, `,"status":"OK"}`...), 0)
-}
-
-// checkTopic keeps devices from publishing where a broker would end their sessions.
-func checkTopic(t string) error {
-	if err := topic.Check(t); err != nil {
-		return err
-	}
-	switch {
-	case len(t) > maxTopic:
-		return fmt.Errorf("a topic of %d bytes: at most %d are taken", len(t), maxTopic)
-	case strings.Count(t, "/") > maxSlashes:
-		return fmt.Errorf("a topic with %d slashes: brokers take %d", strings.Count(t, "/"), maxSlashes)
-	case t[0] == '$':
-		return errors.New("a topic that begins with $: those are the broker's own")
-	}
-	return nil
 }
 
 // shadow takes the status that the cloud desires.

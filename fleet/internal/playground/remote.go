@@ -1,14 +1,12 @@
 package playground
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
+	web "pithings/awsiot/playground"
 	"pithings/awsiot/shadow"
 	"pithings/conf/suggest"
 	"pithings/fleet/internal/engine"
@@ -19,8 +17,6 @@ const (
 	MinInterval = time.Millisecond
 	MaxInterval = 24 * time.Hour
 	MinDefender = 300 * time.Second // more often is refused by AWS
-	MaxPayload  = 8 << 10           // bytes of a payload
-	MaxDepth    = 16                // objects and arrays in each other, in it
 	maxAsked    = 16                // requests that wait for one shadow
 )
 
@@ -43,47 +39,14 @@ func (c *Change) Check() error {
 		return fmt.Errorf("reports of Device Defender every %v: give %v, which is what AWS takes, to %v, or 0 for none", *c.Defender, MinDefender, MaxInterval)
 	}
 	if c.Topic != "" {
-		if err := checkTopic(strings.ReplaceAll(c.Topic, "{}", "NAME")); err != nil {
+		if err := web.CheckTopic(web.Expand(c.Topic, "NAME")); err != nil {
 			return err
 		}
 	}
 	if c.Payload != nil {
-		return CheckPayload(c.Payload)
+		return web.CheckPayload(c.Payload)
 	}
 	return nil
-}
-
-// CheckPayload returns why a text is no payload for telemetry.
-func CheckPayload(text []byte) error {
-	if len(text) > MaxPayload {
-		return fmt.Errorf("a payload of %d bytes: at most %d are taken", len(text), MaxPayload)
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	depth, first := 0, true
-	for {
-		t, err := decoder.Token()
-		switch {
-		case first && t != json.Delim('{'):
-			return errors.New(`a payload that is no JSON object: give one such as {"temp": 31}`)
-		case err != nil:
-			return fmt.Errorf("a payload that is no JSON object: %w", err)
-		}
-		first = false
-		switch t {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		switch {
-		case depth > MaxDepth:
-			return fmt.Errorf("a payload with more than %d objects in each other", MaxDepth)
-		case depth == 0 && len(bytes.TrimSpace(text[decoder.InputOffset():])) > 0:
-			return errors.New("a payload with more behind its object")
-		case depth == 0:
-			return nil
-		}
-	}
 }
 
 // Configure changes a device, by a change that is checked. Where many devices are changed, each has
@@ -93,7 +56,7 @@ func (d *Device) Configure(now time.Duration, c *Change) error {
 		return fmt.Errorf("devices of type %s send no reports of Device Defender", d.Kind)
 	}
 	if c.Topic != "" {
-		if err := checkTopic(strings.ReplaceAll(c.Topic, "{}", d.Name)); err != nil {
+		if err := web.CheckTopic(web.Expand(c.Topic, d.Name)); err != nil {
 			return err
 		}
 	}
@@ -132,7 +95,7 @@ const (
 	AuthError               // it publishes to a topic that it has no right to
 )
 
-var actionNames = []string{"tamper", "reconnect", "clean", "large", "autherr"}
+var actionNames = web.Actions()
 
 // Actions are the names of all actions.
 func Actions() []string { return actionNames }

@@ -2,8 +2,9 @@ package playground
 
 import (
 	"strconv"
-	"strings"
 	"time"
+
+	web "pithings/awsiot/playground"
 )
 
 // Settings are what all devices have in common.
@@ -57,7 +58,7 @@ const Topic = "dt/ac/company1/area1/{}/temp"
 // telemetryTopic is where the device's telemetry goes.
 func (d *Device) telemetryTopic() string {
 	if d.own != nil && d.own.topic != "" {
-		return strings.ReplaceAll(d.own.topic, "{}", d.Name)
+		return web.Expand(d.own.topic, d.Name)
 	}
 	return d.topic("dt/ac/company1/area1/", "/temp") // Topic, at less cost
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pithings/awsiot"
+	web "pithings/awsiot/playground"
 	"pithings/mqttlink/packet"
 )
 
@@ -285,7 +286,7 @@ type checker struct {
 }
 
 func (c *checker) Publish(m packet.Message) {
-	if c.n++; checkTopic(strings.TrimPrefix(m.Topic, "$")) != nil || len(m.Payload) > 1000 {
+	if c.n++; web.CheckTopic(strings.TrimPrefix(m.Topic, "$")) != nil || len(m.Payload) > 1000 {
 		c.t.Fatalf("%q %d bytes", m.Topic, len(m.Payload))
 	}
 }

@@ -1,0 +1,146 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"pithings/mqttlink/certs"
+)
+
+// Server is one that listens and does not serve yet.
+type Server struct {
+	listener net.Listener
+	tls      bool
+}
+
+// Options say where a server listens.
+type Options struct {
+	Address   string // host and port
+	Token     bool   // clients show one
+	Cert, Key string // files, for https
+	Secret    bool   // what is served must not be read on the way
+}
+
+const (
+	maxConns = 64
+	maxWait  = 5 * time.Second // at the end, for requests under way
+)
+
+// Listen opens the port. Elsewhere than on loopback it wants a token, and TLS for secrets.
+func Listen(o Options) (*Server, error) {
+	host, _, err := net.SplitHostPort(o.Address)
+	if err != nil {
+		return nil, fmt.Errorf("http: %q is no address: give one such as 127.0.0.1:8080", o.Address)
+	}
+	a, err := netip.ParseAddr(host)
+	if err != nil && host != "localhost" && host != "" {
+		return nil, fmt.Errorf("http: %q is no address of this machine: give one such as 127.0.0.1:8080", host)
+	}
+	loopback := host == "localhost" || a.IsLoopback()
+	secure := o.Cert != ""
+	switch {
+	case secure != (o.Key != ""):
+		return nil, errors.New("http: a certificate and its key belong together: give both files")
+	case !loopback && !o.Token:
+		return nil, fmt.Errorf("http: others reach %s: give a token, which they show, or listen on 127.0.0.1", o.Address)
+	case !loopback && o.Secret && !secure:
+		return nil, fmt.Errorf("http: others could read private keys on the way to %s: give a certificate, or listen on 127.0.0.1", o.Address)
+	}
+	s := &Server{tls: secure}
+	var config *tls.Config
+	if secure {
+		pair, err := certs.ReadPair(o.Cert, o.Key)
+		if err != nil {
+			return nil, fmt.Errorf("http: %w", err)
+		}
+		config = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	}
+	l, err := net.Listen("tcp", o.Address)
+	if err != nil {
+		return nil, fmt.Errorf("http: %w", err)
+	}
+	s.listener = &limited{Listener: l, free: make(chan struct{}, maxConns)}
+	if secure {
+		s.listener = tls.NewListener(s.listener, config)
+	}
+	return s, nil
+}
+
+// URL is where the server is reached, without a path.
+func (s *Server) URL() string {
+	scheme := "http"
+	if s.tls {
+		scheme = "https"
+	}
+	return scheme + "://" + s.listener.Addr().String()
+}
+
+// Close closes a server that does not serve.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Run serves until ctx is done.
+func (s *Server) Run(ctx context.Context, h http.Handler) error {
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		IdleTimeout:       30 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0), // of clients
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(s.listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("http: %w", err)
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxWait)
+	defer cancel()
+	err := server.Shutdown(last)
+	if err != nil {
+		err = server.Close()
+	}
+	<-ended
+	return err
+}
+
+// limited is a listener with a bound of connections: others wait in the listen queue.
+type limited struct {
+	net.Listener
+	free chan struct{}
+}
+
+// Accept implements net.Listener.
+func (l *limited) Accept() (net.Conn, error) {
+	l.free <- struct{}{} // freed by connections that end, which idle ones do by themselves
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.free
+		return nil, err
+	}
+	return &counted{Conn: c, of: l}, nil
+}
+
+// counted is a connection that counts until it is closed.
+type counted struct {
+	net.Conn
+	of   *limited
+	once sync.Once
+}
+
+// Close implements net.Conn.
+func (c *counted) Close() error {
+	c.once.Do(func() { <-c.of.free })
+	return c.Conn.Close()
+}

@@ -1,0 +1,178 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pithings/fleet/internal/engine"
+	"pithings/fleet/internal/playground"
+)
+
+// errNotRunning is why a device cannot be reached.
+var errNotRunning = errors.New("the fleet does not run")
+
+// errPi is why a Pi is left as it is.
+var errPi = errors.New("devices of type pi are not changed over HTTP: they obey their topics")
+
+// do calls f for a device, as the engine does: nothing else happens to the device meanwhile.
+func (f *Fleet) do(i int, call func(now time.Duration, d *playground.Device, out engine.Out) error) error {
+	if f.devices[i] == nil {
+		return errPi
+	}
+	err := errNotRunning
+	f.engine.Do(i, func(now time.Duration, out engine.Out) { err = call(now, f.devices[i], out) })
+	return err
+}
+
+// view returns how a device is.
+func (f *Fleet) view(i int) (v playground.View, err error) {
+	err = f.do(i, func(_ time.Duration, d *playground.Device, _ engine.Out) error {
+		v = d.View()
+		return nil
+	})
+	return v, err
+}
+
+// configure changes devices that run. It changes none if all together would publish more than they
+// may.
+func (f *Fleet) configure(devices []int, c playground.Change) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	f.changes.Lock() // the rate is of all
+	defer f.changes.Unlock()
+	more, err := f.moreOf(devices, c.Interval)
+	if err != nil {
+		return err
+	}
+	return each(devices, func(n, i int) error {
+		mine := c
+		mine.Spread = float64(n) / float64(len(devices))
+		err := f.do(i, func(now time.Duration, d *playground.Device, _ engine.Out) error { return d.Configure(now, &mine) })
+		if err != nil && more != nil {
+			_ = f.budget.change(-more[n]) // less is always granted, and what was less before fitted
+		}
+		return err
+	})
+}
+
+// moreOf notes how many messages a second devices publish more with a new interval, each of them.
+func (f *Fleet) moreOf(devices []int, interval time.Duration) ([]float64, error) {
+	if interval == 0 {
+		return nil, nil
+	}
+	more, all := make([]float64, len(devices)), 0.0
+	for n, i := range devices {
+		v, err := f.view(i)
+		switch {
+		case errors.Is(err, errPi):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		more[n] = 1/interval.Seconds() - 1/v.Interval.Seconds()
+		all += more[n]
+	}
+	return more, f.budget.change(all)
+}
+
+// act makes devices do something, no more of them in a second than messages may be sent.
+func (f *Fleet) act(ctx context.Context, devices []int, a playground.Action) error {
+	return each(devices, func(_, i int) error {
+		if a.Publishes() {
+			if err := f.budget.take(ctx, 1); err != nil {
+				return err
+			}
+		}
+		return f.do(i, func(_ time.Duration, d *playground.Device, out engine.Out) error { return d.Act(a, out) })
+	})
+}
+
+// press presses switches.
+func (f *Fleet) press(ctx context.Context, devices []int, on bool) error {
+	return each(devices, func(_, i int) error {
+		if err := f.budget.take(ctx, 1); err != nil {
+			return err
+		}
+		return f.do(i, func(_ time.Duration, d *playground.Device, out engine.Out) error { return d.Press(on, out) })
+	})
+}
+
+// each calls f for devices. What only some cannot do is no error: of many devices not all are switches,
+// and not all are connected.
+func each(devices []int, f func(n, i int) error) error {
+	var first error
+	failed := 0
+	for n, i := range devices {
+		err := f(n, i)
+		switch {
+		case err == nil:
+		case errors.Is(err, errStopped), errors.Is(err, errNotRunning):
+			return err
+		default:
+			failed++
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	if failed == len(devices) {
+		return first
+	}
+	return nil
+}
+
+// shadowWait bounds the wait for a shadow: brokers without a cloud answer nothing.
+const shadowWait = 5 * time.Second
+
+// shadow gets the shadow of a device.
+func (f *Fleet) shadow(ctx context.Context, i int) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, shadowWait)
+	defer cancel()
+	got := make(chan []byte, 1)
+	err := f.do(i, func(_ time.Duration, d *playground.Device, out engine.Out) error {
+		return d.AskShadow(out, func(doc []byte) { got <- slices.Clone(doc) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case doc := <-got:
+		if doc == nil {
+			return nil, errors.New("the device has no shadow")
+		}
+		return doc, nil
+	case <-ctx.Done():
+		return nil, errors.New("nothing answers: is there a cloud? pithings cloud is one")
+	}
+}
+
+// find returns the number of a device.
+func (f *Fleet) find(name string) (int, bool) {
+	if f.names != nil {
+		i := slices.Index(f.names, name)
+		return i, i >= 0
+	}
+	number, ok := strings.CutPrefix(name, f.Prefix)
+	if !ok {
+		return 0, false
+	}
+	i, err := strconv.Atoi(number)
+	if err != nil || i < 1 || i > f.Devices || f.name(i-1) != name {
+		return 0, false
+	}
+	return i - 1, true
+}
+
+// everyone is the numbers of all devices.
+func (f *Fleet) everyone() []int {
+	all := make([]int, f.Devices)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
