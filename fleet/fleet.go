@@ -12,7 +12,6 @@ import (
 
 	"pithings/awsiot"
 	"pithings/fleet/internal/engine"
-	"pithings/fleet/internal/pi"
 	"pithings/fleet/internal/playground"
 	"pithings/mqttlink/dial"
 )
@@ -149,7 +148,7 @@ func (f *Fleet) Plan() string {
 	return b.String()
 }
 
-// PerDay is how many messages the devices publish in a day: telemetry and Defender reports.
+// PerDay is how many messages the devices publish in a day: those of rate and Defender reports.
 func (f *Fleet) PerDay() float64 {
 	const day = 24 * time.Hour
 	reports := 0
@@ -159,9 +158,6 @@ func (f *Fleet) PerDay() float64 {
 		}
 	}
 	n := f.rate() * day.Seconds()
-	if pis := f.of(func(k kind) bool { return k.pi }); pis > 0 && f.Motion > 0 {
-		n += float64(pis) * float64(day) / float64(pi.Between(f.Motion))
-	}
 	if reports > 0 {
 		n += float64(reports) * float64(day) / float64(f.Defender)
 	}

@@ -130,13 +130,13 @@ func (o Options) check() (*plan, error) {
 	return p, nil
 }
 
-// rate is how many messages of telemetry are published in a second.
+// rate is how many messages are published in a second: telemetry, and what motion brings.
 func (p *plan) rate() float64 {
 	n := 0
 	for i, k := range p.kinds {
 		n += k.perInterval() * p.dealt(i)
 	}
-	return float64(n) / p.Interval.Seconds()
+	return float64(n)/p.Interval.Seconds() + p.motions()
 }
 
 // name is the name of a device, from 0 on.

@@ -66,6 +66,18 @@ func (p *plan) checkPis() error {
 	return nil
 }
 
+// motions is how many messages motion brings in a second: with flows three more for each.
+func (p *plan) motions() float64 {
+	if p.Motion <= 0 {
+		return 0
+	}
+	each := 1
+	if p.Flows == FlowsLocal {
+		each += 3 // capture, finished and display
+	}
+	return float64(each*p.of(func(k kind) bool { return k.pi })) / pi.Between(p.Motion).Seconds()
+}
+
 // pis is what the Pis of a fleet have in common.
 type pis struct {
 	settings pi.Settings

@@ -4,13 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"image/jpeg"
+	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"pithings/fleet/internal/pi"
 	"pithings/mqttlink"
+	"pithings/mqttlink/broker"
 )
 
 func TestPiOptionsAreChecked(t *testing.T) {
@@ -54,11 +56,15 @@ func TestPlanOfPis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := f.rate(), (3+2*5)/10.; got != want {
+	if got, want := f.rate(), (3+2*5)/10.+2/78.; math.Abs(got-want) > 1e-9 {
 		t.Errorf("%v messages a second, want %v", got, want)
 	}
-	if got, want := f.PerDay(), 86400*((3+2*5)/10.+2/pi.Between(time.Minute).Seconds()); got != want {
+	if got, want := f.PerDay(), 86400*f.rate(); math.Abs(got-want) > 1e-6 {
 		t.Errorf("%v messages a day, want %v", got, want)
+	}
+	f.Flows = FlowsLocal
+	if got, want := f.rate(), (3+2*5)/10.+2*4/78.; math.Abs(got-want) > 1e-9 {
+		t.Errorf("with flows %v messages a second, want %v", got, want)
 	}
 	if got, want := f.Plan(), "a pi publishes 5 messages for each reading every 10s, and motion every 1m18s on average; it runs no flow\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("%s", got)
@@ -162,6 +168,51 @@ func TestPisWithFlows(t *testing.T) {
 	}
 	if _, err := http.Get(taken.LastClickedImage); err == nil {
 		t.Error("pictures are served behind the end")
+	}
+}
+
+// A broker that goes away ends no flow for good: steps that cannot be sent fail, and the next motion
+// starts the next flow.
+func TestFlowsOutliveTheBroker(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	b, err := broker.Start("127.0.0.1:0", broker.Options{}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := small(b.Endpoint(), "pi")
+	o.Devices, o.Motion, o.Flows, o.Interval = 30, time.Second, FlowsLocal, time.Hour
+	f, err := New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	until := func(what string, is func(r Report) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(60 * time.Second); !is(f.Report()); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("not %s: %+v %+v", what, f.Report(), f.Report().Pis.Flows)
+			}
+		}
+	}
+	until("a flow under way", func(r Report) bool { return r.Pis.Flows.Started > r.Pis.Flows.Succeeded })
+	address := b.Addr()
+	b.Close()
+	until("offline", func(r Report) bool { return r.Connected == 0 && r.Lost > 0 })
+	if b, err = broker.Start(address, broker.Options{}, log); err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	before := f.Report().Pis.Flows.Succeeded
+	until("another flow", func(r Report) bool { return r.Pis.Flows.Succeeded > before+1 })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := f.Report().Pis.Flows; n.Started != n.Succeeded+n.Failed+n.Aborted {
+		t.Errorf("executions that have not ended: %+v", n)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"pithings/conf"
 )
 
 // TestPayloads compares with the lines of the Things Graph guide and of the
@@ -44,6 +46,48 @@ func TestPayloads(t *testing.T) {
 				t.Errorf("not JSON: %s", tc.got)
 			}
 		})
+	}
+}
+
+// The messages of a reading are those that a sensor publishes, in their order.
+func TestPayloadsOfReading(t *testing.T) {
+	s := environmentKind.New().(*EnvironmentSettings)
+	conf.Fill(s)
+	r := Reading{Time: time.Unix(1581417910, 0), Temperature: 23.6, Humidity: 41.2, Pressure: 1013.25, Gas: 51234}
+	for _, s.Schema = range []Schema{Tutorial, Script} {
+		e := Environment{EnvironmentSettings: *s, sensor: s.opts()}
+		want := e.reported(r, 7)
+		for role, payload := range r.Payloads(s.Schema, 7) {
+			if len(want) == 0 || role != want[0].name || string(payload) != string(encoded(want[0].record)) {
+				t.Fatalf("%s: %s %s, and the sensor publishes %+v", s.Schema, role, payload, want)
+			}
+			want = want[1:]
+		}
+		if len(want) > 0 {
+			t.Errorf("%s: the sensor publishes %d more", s.Schema, len(want))
+		}
+	}
+	for range r.Payloads(Tutorial, 0) { // may be left
+		break
+	}
+}
+
+func TestReadDisplay(t *testing.T) {
+	for payload, want := range map[string]string{
+		`{"imageUri":"http://x/a.jpg"}`:   "http://x/a.jpg",
+		`{"imageUri":" http://x/a.jpg "}`: "http://x/a.jpg",
+		`{"imageUri":""}`:                 "",
+		`{"imageUri":null}`:               "",
+		`{}`:                              "",
+	} {
+		if uri, err := ReadDisplay([]byte(payload)); uri != want || err != nil {
+			t.Errorf("%s: %q, %v", payload, uri, err)
+		}
+	}
+	for _, payload := range []string{"", "null", "[]", `{"imageUri":7}`, "{"} {
+		if uri, err := ReadDisplay([]byte(payload)); err == nil || uri != "" {
+			t.Errorf("%s: %q, %v", payload, uri, err)
+		}
 	}
 }
 

@@ -126,11 +126,16 @@ func TestFleetOutlivesItsBroker(t *testing.T) {
 	}
 }
 
-// Devices with the identities of provision local are let in by its mosquitto.conf, to their own
-// topics.
-func TestFleetWithIdentities(t *testing.T) {
-	const devices = 20
-	dir, port := filepath.Join(t.TempDir(), "pki"), freePort(t)
+// identities makes those of so many devices, and a mosquitto that knows them by the files of provision
+// local. monitor is a subscriber to a filter. others have an identity, too, and what they may do as lines
+// of the access list, in which engine stands for the name.
+func identities(t *testing.T, devices int, filter, lines string, others ...string) (dir string, port int, monitor *process) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "pki")
+	port = freePort(t)
+	for _, name := range others {
+		provision(t, "local", "--dir", dir, "--name", name, "-e", fmt.Sprintf("mqtts://localhost:%d", port))
+	}
 	provision(t, "local", "--dir", dir, "--name", "monitor", "-e", fmt.Sprintf("mqtts://localhost:%d", port))
 	provision(t, "local", "--dir", dir, "--count", fmt.Sprint(devices), "-e", fmt.Sprintf("mqtts://localhost:%d", port))
 	conf, err := os.ReadFile(filepath.Join(dir, "mosquitto.conf"))
@@ -146,7 +151,11 @@ func TestFleetWithIdentities(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, text := range map[string]string{acl: string(list) + "user monitor\ntopic read #\n", filepath.Join(dir, "test.conf"): text} {
+	access := string(list) + "user monitor\ntopic read #\n"
+	for _, name := range others {
+		access += strings.ReplaceAll(lines, "engine", name)
+	}
+	for path, text := range map[string]string{acl: access, filepath.Join(dir, "test.conf"): text} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -154,9 +163,17 @@ func TestFleetWithIdentities(t *testing.T) {
 	start(t, binary.Need(t, "mosquitto"), "-c", filepath.Join(dir, "test.conf"))
 	awaitListener(t, port)
 	own := filepath.Join(dir, "devices", "monitor")
-	monitor := start(t, binary.Need(t, "stdbuf"), "-oL", binary.Need(t, "mosquitto_sub"), "-h", "localhost", "-p", fmt.Sprint(port), "-i", "monitor", "-v", "-d", "-t", "dt/#",
+	monitor = start(t, binary.Need(t, "stdbuf"), "-oL", binary.Need(t, "mosquitto_sub"), "-h", "localhost", "-p", fmt.Sprint(port), "-i", "monitor", "-v", "-d", "-t", filter,
 		"--cafile", filepath.Join(own, "ca.pem"), "--cert", filepath.Join(own, "device.crt"), "--key", filepath.Join(own, "device.key"))
 	monitor.await("SUBACK", func(l string) bool { return strings.Contains(l, "SUBACK") })
+	return dir, port, monitor
+}
+
+// Devices with the identities of provision local are let in by its mosquitto.conf, to their own
+// topics.
+func TestFleetWithIdentities(t *testing.T) {
+	const devices = 20
+	dir, _, monitor := identities(t, devices, "dt/#", "")
 	fleet := start(t, binary.Path, "fleet", "-n", fmt.Sprint(devices), "--identities", dir, "--types", "generic,bulb", "--interval", "1s", "--json")
 	seen := map[string]bool{}
 	monitor.await("the telemetry of all", func(l string) bool {
@@ -174,6 +191,34 @@ func TestFleetWithIdentities(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if r := fleet.fleetReport(); r.Connected != devices || r.Lost != 0 || r.Refused != 0 || r.Acked < devices || len(r.Errors) > 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Pis with identities, under TLS, run their flows within the topics that provision local lets them
+// into.
+func TestPisWithIdentities(t *testing.T) {
+	const devices = 10
+	dir, _, monitor := identities(t, devices, "#", "")
+	fleet := start(t, binary.Path, "fleet", "-n", fmt.Sprint(devices), "--identities", dir, "--types", "pi", "--flows", "local", "--motion", "1s", "--json")
+	seen := map[string]bool{}
+	monitor.await("a picture on each screen", func(l string) bool {
+		if topic, _, _ := strings.Cut(l, " "); strings.HasSuffix(topic, "/TG_Screen/display") {
+			seen[topic] = true
+		}
+		return len(seen) == devices
+	})
+	if code, _ := fleet.interrupt(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	ended := map[string]bool{}
+	monitor.await("the end of each", func(l string) bool {
+		if topic, offline := strings.CutSuffix(l, "/status offline"); offline {
+			ended[topic] = true
+		}
+		return len(ended) == devices
+	})
+	if r := fleet.piReport(); r.Lost != 0 || len(r.Errors) > 0 || r.Pis.Shown < devices-1 || r.Pis.Flows.Failed > 0 {
 		t.Errorf("%+v", r)
 	}
 }
