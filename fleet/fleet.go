@@ -71,9 +71,6 @@ func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 		Client:    f.client,
 		Session:   f.session,
 	})
-	if err == nil && f.pis != nil {
-		err = f.pis.deploy(f.engine)
-	}
 	return f, err
 }
 
@@ -177,7 +174,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	f.note(&f.began)
 	defer f.note(&f.ended)
 	if f.pis != nil {
-		return f.pis.run(ctx, f.engine.Run)
+		return f.pis.run(ctx, f.engine)
 	}
 	return f.engine.Run(ctx)
 }

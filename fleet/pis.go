@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -84,12 +85,12 @@ type pis struct {
 	all      []*pi.Device // nil for other devices
 	album    *pictures.Album
 	screen   *display.Screen // with an agent's rules of addresses; it shows nothing
-	flows    *pi.Flows       // nil: they run elsewhere
 	address  string          // to listen on
 	seen     string          // this machine, as the broker sees it
 
 	mu     sync.Mutex
-	server *pictures.Server // while the fleet runs
+	server *pictures.Server // nil before the fleet runs
+	flows  *pi.Flows        // nil: they run elsewhere, or not yet
 }
 
 // newPis makes what Pis have in common; nil: there are none. seen is this machine as the broker sees it.
@@ -137,22 +138,21 @@ func (s *pis) client(i int, name string, seed uint64) engine.Client {
 	return d
 }
 
-// deploy has each Pi run its flow.
-func (s *pis) deploy(e *engine.Engine) error {
+// deploy has each Pi run its flow; nil: they run elsewhere.
+func (s *pis) deploy(e *engine.Engine) (*pi.Flows, error) {
 	if !s.settings.Flows {
-		return nil
+		return nil, nil
 	}
-	s.flows = pi.NewFlows()
+	flows := pi.NewFlows()
 	for i, d := range s.all {
 		if d == nil {
 			continue
 		}
-		l := d.Line(func(f func(time.Duration, engine.Out)) { e.Do(i, f) })
-		if err := s.flows.Add(l); err != nil {
-			return errors.Join(err, s.flows.Close())
+		if err := flows.Add(d.Line(func(f func(time.Duration, engine.Out)) { e.Do(i, f) })); err != nil {
+			return nil, errors.Join(err, flows.Close())
 		}
 	}
-	return nil
+	return flows, nil
 }
 
 // at returns the server of the pictures.
@@ -162,30 +162,40 @@ func (s *pis) at() *pictures.Server {
 	return s.server
 }
 
-// run serves pictures while fleet runs.
-func (s *pis) run(ctx context.Context, fleet func(context.Context) error) error {
+// run runs the devices, and meanwhile serves the pictures of Pis and runs their flows.
+func (s *pis) run(ctx context.Context, e *engine.Engine) error {
 	server, err := s.album.Listen(s.address, s.seen)
 	if err != nil {
 		return fmt.Errorf("pictures: %w; give another address", err)
 	}
+	flows, err := s.deploy(e)
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
 	s.mu.Lock()
-	s.server = server
+	s.server, s.flows = server, flows
 	s.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var serving sync.WaitGroup
-	var failed error
-	serving.Go(func() {
-		failed = server.Run(ctx)
+	inner, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	var working sync.WaitGroup
+	var served, closed error
+	working.Go(func() {
+		<-ctx.Done()
+		if flows != nil { // before the Pis end: a step that they cannot send any more would have failed
+			closed = flows.Close()
+		}
+		end()
+	})
+	working.Go(func() {
+		served = server.Run(inner)
 		cancel() // without pictures the fleet is not what it is to be
 	})
-	err = fleet(ctx)
+	err = e.Run(inner)
 	cancel()
-	serving.Wait()
-	if s.flows != nil {
-		err = errors.Join(err, s.flows.Close())
-	}
-	return errors.Join(err, failed)
+	working.Wait()
+	return errors.Join(err, served, closed)
 }
 
 // vet returns why a picture is not shown, in few words; "": it is. What is not of this fleet is not
@@ -193,6 +203,9 @@ func (s *pis) run(ctx context.Context, fleet func(context.Context) error) error 
 func (s *pis) vet(uri string) string {
 	if err := s.screen.Vet(uri); err != nil {
 		return vetoed(err)
+	}
+	if scheme, _, _ := strings.Cut(uri, ":"); strings.EqualFold(scheme, "file") {
+		return "a screen reads files only below its allow_files, and has none"
 	}
 	if ours, there := s.at().Has(uri); ours && !there {
 		return "there is no such picture of this fleet"
@@ -239,12 +252,18 @@ func (s *pis) report() *PiReport {
 	c := &s.settings.Counts
 	r := &PiReport{Motions: c.Motions.Load(), Readings: c.Readings.Load(), Captures: c.Captures.Load(), Finished: c.Finished.Load(),
 		Shown: c.Shown.Load(), Cleared: c.Cleared.Load(), NotShown: c.NotShown()}
-	if server := s.at(); server != nil {
+	s.mu.Lock()
+	server, flows := s.server, s.flows
+	s.mu.Unlock()
+	if server != nil {
 		r.Pictures = server.Base()
 	}
-	if s.flows != nil {
-		n := s.flows.Counts()
-		r.Flows = &FlowReport{n.Started.Load(), n.Succeeded.Load(), n.Failed.Load(), n.Aborted.Load()}
+	if s.settings.Flows {
+		r.Flows = new(FlowReport)
+	}
+	if flows != nil {
+		n := flows.Counts()
+		*r.Flows = FlowReport{n.Started.Load(), n.Succeeded.Load(), n.Failed.Load(), n.Aborted.Load()}
 	}
 	return r
 }

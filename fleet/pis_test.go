@@ -139,7 +139,7 @@ func TestPisWithFlows(t *testing.T) {
 		"http://192.168.0.9/a.jpg":                       "",
 		"http://127.0.0.1:1/a.jpg":                       "a screen fetches nothing from that address",
 		"http://169.254.169.254/a.jpg":                   "a screen fetches nothing from that address",
-		"file:///etc/passwd":                             "",
+		"file:///etc/passwd":                             "a screen reads files only below its allow_files, and has none",
 		"http://x/" + strings.Repeat("a", 9000):          "the address is too long",
 		"data:x":                                         "the address is no picture's",
 	} {

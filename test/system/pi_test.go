@@ -263,9 +263,10 @@ func wantOwnPictures(t *testing.T, all <-chan mqttlink.Message, n int) {
 // block returns the block of docs/fleet.md that begins with a line, without that line.
 func block(t *testing.T, first string) string {
 	t.Helper()
-	_, rest, found := strings.Cut(readFile(t, "../../docs/fleet.md"), first+"\n")
-	if !found {
-		t.Fatalf("docs/fleet.md has no block that begins with %q", first)
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "fleet.md"))
+	_, rest, found := strings.Cut(string(page), first+"\n")
+	if err != nil || !found {
+		t.Fatalf("docs/fleet.md has no block that begins with %q: %v", first, err)
 	}
 	rest, _, _ = strings.Cut(rest, "```")
 	return rest

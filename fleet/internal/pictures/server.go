@@ -35,7 +35,7 @@ type Server struct {
 }
 
 // Listen begins to listen on HOST:PORT. Addresses of pictures have seen, by which others reach this
-// machine, where HOST is none in particular. Run must follow.
+// machine, where HOST is none in particular. Run or Close must follow.
 func (a *Album) Listen(address, seen string) (*Server, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -74,6 +74,9 @@ func Own(u *url.URL) bool {
 	name, ok := strings.CutPrefix(u.EscapedPath(), folder)
 	return ok && store.IsName(name) && u.User == nil && u.RawQuery == "" && !u.ForceQuery
 }
+
+// Close ends a server that does not run.
+func (s *Server) Close() error { return s.listener.Close() }
 
 // Run serves until ctx is done, and then gives the answers under way a second.
 func (s *Server) Run(ctx context.Context) error {
