@@ -24,6 +24,7 @@ type Fleet struct {
 	settings  playground.Settings
 	devices   []*playground.Device // nil for Pis
 	pis       *pis                 // nil: there are none
+	places    *places              // nil: there is no factory
 	engine    *engine.Engine
 	budget    budget
 	changes   sync.Mutex // one change of intervals at a time
@@ -61,17 +62,33 @@ func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 	}
 	f.devices = make([]*playground.Device, p.Devices)
 	f.pis = newPis(p, f.settings.IP, f.settings.Started)
+	var away func(int) bool
+	if p.Factory {
+		f.places, away = newPlaces(p.Devices), func(int) bool { return true }
+	}
 	var tlsOf func(int) *tls.Config
 	if f.tls != nil {
-		tlsOf = f.tls.of
+		tlsOf = f.tlsOf
 	}
 	f.engine, err = engine.New(engine.Options{
 		Devices: p.Devices, Ramp: p.Ramp, Seed: p.Seed, TLS: tlsOf,
 		Addresses: f.lookUp,
 		Client:    f.client,
 		Session:   f.session,
+		Away:      away,
 	})
 	return f, err
+}
+
+// tlsOf is what a device shows of itself; nil: it connects in the clear.
+func (f *Fleet) tlsOf(i int) *tls.Config {
+	switch {
+	case f.tls == nil:
+		return nil
+	case f.places != nil:
+		return f.places.tls(i, f.tls.shared)
+	}
+	return f.tls.of(i)
 }
 
 // lookUp returns the broker's addresses if the guard lets the devices there. It is called again
@@ -135,6 +152,9 @@ func ownAddress(to netip.AddrPort) string {
 func (f *Fleet) Plan() string {
 	var b strings.Builder
 	kinds := strings.Join(f.Types, ", ")
+	if f.Factory {
+		kinds = "as they are made"
+	}
 	fmt.Fprintf(&b, "%s (%s) connect to %s, at most %v in a second: all within %v at best\n",
 		count(f.Devices, "device"), kinds, f.endpoint, f.Ramp, time.Duration(float64(f.Devices)/f.Ramp*float64(time.Second)).Round(time.Second))
 	fmt.Fprintf(&b, "each publishes telemetry with QoS %d every %v: %.5g messages a second\n", f.QoS, f.Interval, f.rate())

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,11 +29,17 @@ type Remote struct {
 	server *web.Server
 	gate   *web.Gate
 	log    record
+
+	factory *web.FactoryServer // nil: there is none
+	shown   string             // its token, if it was made for it
 }
 
 // Remote opens the port where the fleet is changed, which Run serves, or Close closes.
 func (f *Fleet) Remote(o HTTP) (*Remote, error) {
-	s, err := web.Listen(web.Options{Address: o.Address, Token: o.Token != "", Cert: o.Cert, Key: o.Key})
+	if err := f.checkAuthority(); f.Factory && err != nil {
+		return nil, err
+	}
+	s, err := web.Listen(web.Options{Address: o.Address, Token: o.Token != "", Cert: o.Cert, Key: o.Key, Secret: f.Factory})
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +47,15 @@ func (f *Fleet) Remote(o HTTP) (*Remote, error) {
 	if o.Token != "" {
 		token = web.NewToken(o.Token)
 	}
-	return &Remote{Fleet: f, server: s, gate: web.NewGate(token)}, nil
+	r := &Remote{Fleet: f, server: s, gate: web.NewGate(token)}
+	if f.Factory {
+		if token == nil {
+			r.shown = rand.Text()
+			token = web.NewToken(r.shown)
+		}
+		r.factory = web.NewFactoryServer(newFactory(f), r.gate, token, s.URL())
+	}
+	return r, nil
 }
 
 // URL is where the fleet is changed, without a path.
@@ -48,7 +63,15 @@ func (r *Remote) URL() string { return r.server.URL() }
 
 // Plan says in a few lines what Run will do.
 func (r *Remote) Plan() string {
-	return r.Fleet.Plan() + fmt.Sprintf("they are changed at %s/ and %[1]s/devices/NAME/: see /help there\n", r.URL())
+	text := r.Fleet.Plan() + fmt.Sprintf("they are changed at %s/ and %[1]s/devices/NAME/: see /help there\n", r.URL())
+	if r.factory != nil {
+		text += fmt.Sprintf("they are made at %s%s", r.URL(), web.FactoryPath)
+		if r.shown != "" {
+			text += ", with the token " + r.shown
+		}
+		text += "\n"
+	}
+	return text
 }
 
 // Close closes the port of a fleet that is not run.
@@ -73,7 +96,7 @@ const devicesPath = "/devices/"
 
 // handler serves the routes: for all devices, and for one.
 func (r *Remote) handler() http.Handler {
-	return r.gate.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	routes := r.gate.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		rest, one := strings.CutPrefix(req.URL.Path, devicesPath)
 		if !one {
 			pages.Serve(w, req, "", req.URL.Path, &target{r, r.everyone(), ""})
@@ -87,6 +110,14 @@ func (r *Remote) handler() http.Handler {
 		}
 		pages.Serve(w, req, devicesPath+name, "/"+path, &target{r, []int{i}, name})
 	}))
+	if r.factory == nil {
+		return routes
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !r.factory.Serve(w, req) {
+			routes.ServeHTTP(w, req)
+		}
+	})
 }
 
 // target is devices that are configured: all, or one.
@@ -199,7 +230,7 @@ func (t *target) Links() []string {
 	}
 	var all []string
 	for _, i := range t.devices[:min(len(t.devices), maxLinks)] {
-		all = append(all, devicesPath+t.r.name(i)+"/")
+		all = append(all, devicesPath+t.r.nameOf(i)+"/")
 	}
 	return all
 }
@@ -233,10 +264,11 @@ func (f *Fleet) state(i int) (State, error) {
 
 // certificate returns what a device shows of itself, as PEM.
 func (f *Fleet) certificate(i int) (string, error) {
-	if f.tls == nil || f.tls.of(i).GetClientCertificate == nil {
+	c := f.tlsOf(i)
+	if c == nil || c.GetClientCertificate == nil {
 		return "", errors.New("the device shows no certificate")
 	}
-	pair, err := f.tls.of(i).GetClientCertificate(nil)
+	pair, err := c.GetClientCertificate(nil)
 	if err != nil {
 		return "", err
 	}

@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"pithings/fleet/internal/engine"
+	"pithings/fleet/internal/playground"
 	"pithings/mqttlink"
+	"pithings/mqttlink/broker"
 )
 
 // running is a fleet with a web server at a broker with a cloud, and what it publishes.
@@ -24,8 +27,15 @@ type running struct {
 
 func run(t *testing.T, change func(*Options), types ...string) *running {
 	t.Helper()
-	r := &running{scene: newScene(t), t: t, got: make(chan mqttlink.Message, 10000)}
-	o := small(r.broker.Endpoint(), types...)
+	s := newScene(t)
+	return runAt(t, s, s.broker, change, types...)
+}
+
+// runAt is run at a broker, which may have a cloud.
+func runAt(t *testing.T, s *scene, b *broker.Broker, change func(*Options), types ...string) *running {
+	t.Helper()
+	r := &running{scene: s, t: t, got: make(chan mqttlink.Message, 10000)}
+	o := small(b.Endpoint(), types...)
 	o.Interval = time.Hour
 	if change != nil {
 		change(&o)
@@ -39,15 +49,23 @@ func run(t *testing.T, change func(*Options), types ...string) *running {
 		t.Fatal(err)
 	}
 	r.f = f
-	watcher, subscribed := link(t, r.broker, "watcher")
-	for _, filter := range []string{"#", "$aws/things/+/shadow/update"} {
-		if _, err := watcher.Subscribe(filter, 1, func(_ context.Context, m mqttlink.Message) { r.got <- m }); err != nil {
-			t.Fatal(err)
+	if s != nil {
+		watcher, subscribed := link(t, b, "watcher")
+		for _, filter := range []string{"#", "$aws/things/+/shadow/update"} {
+			if _, err := watcher.Subscribe(filter, 1, func(_ context.Context, m mqttlink.Message) { r.got <- m }); err != nil {
+				t.Fatal(err)
+			}
 		}
+		background(t, watcher.Run)
+		subscribed(2)
 	}
-	background(t, watcher.Run)
-	subscribed(2)
 	background(t, f.Run)
+	if o.Factory {
+		r.await("running", func() bool {
+			return f.do(0, func(time.Duration, *playground.Device, engine.Out) error { return nil }) == nil
+		})
+		return r
+	}
 	r.await("all online", func() bool { return f.Report().ConnectedSeconds > 0 })
 	return r
 }

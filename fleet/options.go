@@ -33,6 +33,7 @@ type Options struct {
 	QoS      byte          // of telemetry
 	Ramp     float64       // connections begun in a second
 	Seed     uint64
+	Factory  bool // Devices are places, empty at first: devices are made and deleted by Remote
 
 	// Of devices of the type pi.
 	Motion   time.Duration // between two motions, on average; 0: there are none

@@ -120,7 +120,10 @@ func each(devices []int, f func(n, i int) error) error {
 			}
 		}
 	}
-	if failed == len(devices) {
+	switch {
+	case len(devices) == 0:
+		return errors.New("there are no devices: make some")
+	case failed == len(devices):
 		return first
 	}
 	return nil
@@ -153,6 +156,9 @@ func (f *Fleet) shadow(ctx context.Context, i int) ([]byte, error) {
 
 // find returns the number of a device.
 func (f *Fleet) find(name string) (int, bool) {
+	if f.places != nil {
+		return f.places.find(name)
+	}
 	if f.names != nil {
 		i := slices.Index(f.names, name)
 		return i, i >= 0
@@ -168,8 +174,19 @@ func (f *Fleet) find(name string) (int, bool) {
 	return i - 1, true
 }
 
+// nameOf is the name of a device.
+func (f *Fleet) nameOf(i int) string {
+	if f.places != nil {
+		return f.places.of(i).name
+	}
+	return f.name(i)
+}
+
 // everyone is the numbers of all devices.
 func (f *Fleet) everyone() []int {
+	if f.places != nil {
+		return f.places.taken()
+	}
 	all := make([]int, f.Devices)
 	for i := range all {
 		all[i] = i

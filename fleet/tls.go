@@ -19,6 +19,7 @@ import (
 type identities struct {
 	shared *tls.Config
 	own    []*tls.Config // of devices with certificates of their own
+	alpn   []string      // of those
 }
 
 // of is Options.TLS of the engine.
@@ -39,7 +40,11 @@ func (p *plan) readTLS() (*identities, error) {
 	}
 	all, ca := &identities{}, p.Broker.CA
 	var devices []*provision.Device
-	if p.Identities != "" {
+	switch {
+	case p.Identities == "":
+	case p.Factory: // which makes them
+		ca = cmp.Or(ca, filepath.Join(p.Identities, authority.CACert))
+	default:
 		var err error
 		if devices, err = readIdentities(p.Identities, p.Devices); err != nil {
 			return nil, err
@@ -63,16 +68,11 @@ func (p *plan) readTLS() (*identities, error) {
 		}
 		c.RootCAs = a.Pool
 	}
+	all.shared, all.alpn = c, awsiot.ALPN(p.Broker.Endpoint, true, false)
 	switch {
 	case devices != nil:
 		for _, d := range devices {
-			one := c.Clone()
-			one.GetClientCertificate = certificate(&d.Pair)
-			one.ClientSessionCache = new(ticket)
-			if one.NextProtos == nil { // Broker shows no certificate that it could follow from
-				one.NextProtos = awsiot.ALPN(p.Broker.Endpoint, true, false)
-			}
-			all.own = append(all.own, one)
+			all.own = append(all.own, all.device(d))
 			p.names = append(p.names, d.Thing)
 		}
 	case p.Broker.Cert != "":
@@ -82,8 +82,18 @@ func (p *plan) readTLS() (*identities, error) {
 		}
 		c.GetClientCertificate = certificate(&pair)
 	}
-	all.shared = c
 	return all, nil
+}
+
+// device is what a device with a certificate of its own shows.
+func (i *identities) device(d *provision.Device) *tls.Config {
+	one := i.shared.Clone()
+	one.GetClientCertificate = certificate(&d.Pair)
+	one.ClientSessionCache = new(ticket)
+	if one.NextProtos == nil { // Broker shows no certificate that it could follow from
+		one.NextProtos = i.alpn
+	}
+	return one
 }
 
 // certificate shows a certificate whatever authorities the broker names: one that refuses it

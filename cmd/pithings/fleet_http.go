@@ -37,10 +37,20 @@ func (o *fleetOptions) addHTTP(f *pflag.FlagSet) {
 	f.StringVar(&o.token, "token-file", "", "`FILE` with the token that clients of --http show (or "+tokenVariable+"); needed where others reach it")
 	f.StringVar(&o.http.Cert, "http-cert", "", "`FILE` with the certificate of --http, for https")
 	f.StringVar(&o.http.Key, "http-key", "", "`FILE` with its key")
+	f.BoolVar(&o.Factory, "factory", false, "begin with no device, and serve the playground's device factory: devices are made and deleted by HTTP, up to -n of them")
 }
 
+// factoryAddress is where a factory is served unless --http says so.
+const factoryAddress = "127.0.0.1:8080"
+
 // readHTTP reads the token.
-func (o *fleetOptions) readHTTP() error {
+func (o *fleetOptions) readHTTP(c *cobra.Command) error {
+	if o.Factory && c.Flags().Changed("types") {
+		return usagef("--types are of devices that are there from the start, and those of a --factory get theirs when they are made: leave one of them out")
+	}
+	if o.Factory && o.http.Address == "" {
+		o.http.Address = factoryAddress
+	}
 	if o.http.Address == "" {
 		if o.token != "" || o.http.Cert != "" || o.http.Key != "" {
 			return usagef("--token-file, --http-cert and --http-key are of --http: give an address there")

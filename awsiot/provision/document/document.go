@@ -24,8 +24,8 @@ import (
 // MaxSize is the largest document that is read, in bytes: three PEM texts take 6 KiB.
 const MaxSize = 256 << 10
 
-// Types are what device-type may be; the first is the default.
-var Types = []string{"generic", "bulb", "switch", "rogue"}
+// Types are what device-type may be; the first is the default. The last two are those of pithings fleet.
+var Types = []string{"generic", "bulb", "switch", "rogue", "controlled", "telemetry"}
 
 // Document is one that has been read.
 type Document struct {

@@ -175,7 +175,9 @@ func TestFetch(t *testing.T) {
 		{server.URL + "/denied?X-Signature=SECRET", "after an hour"},
 		{server.URL + "/missing?X-Signature=SECRET", "404"},
 		{server.URL + "/large?X-Signature=SECRET", "more than"},
-		{clear.URL + "/good?X-Signature=SECRET", "not https"},
+		{clear.URL + "/good?X-Signature=SECRET", ""}, // on this machine
+		{strings.Replace(clear.URL, "127.0.0.1", "localhost", 1) + "/good?X-Signature=SECRET", "not https"},
+		{"http://192.0.2.1/good?X-Signature=SECRET", "not https"},
 		{"https://127.0.0.1:1/?X-Signature=SECRET", "127.0.0.1:1"},
 		{"ftp://h/SECRET", "not https"},
 		{"https://\x7f/SECRET", "no URL"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -20,14 +21,14 @@ const (
 // errRedirect is a redirect that is not followed.
 var errRedirect = errors.New("it is redirected more than three times, or to an address without https")
 
-// Fetch downloads a document by https. The address may hold a signature (a presigned URL of S3), so that
+// Fetch downloads a document by https, or from this machine. The address may hold a signature (a presigned URL of S3), so that
 // errors name its host alone. c is http.DefaultClient if it is nil.
 func Fetch(ctx context.Context, address string, c *http.Client) ([]byte, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return nil, errors.New("the document's address is no URL: write https://HOST/PATH, in quotes")
 	}
-	if u.Scheme != "https" {
+	if !private(u) {
 		return nil, fmt.Errorf("the document's address on %s is not https, so that others could read the private key on its way: write https://", u.Host)
 	}
 	if c == nil {
@@ -35,7 +36,7 @@ func Fetch(ctx context.Context, address string, c *http.Client) ([]byte, error) 
 	}
 	bounded := *c
 	bounded.CheckRedirect = func(r *http.Request, via []*http.Request) error {
-		if len(via) > maxRedirects || r.URL.Scheme != "https" {
+		if len(via) > maxRedirects || !private(r.URL) || u.Scheme != r.URL.Scheme {
 			return errRedirect
 		}
 		r.Header.Del("Referer") // the address itself
@@ -66,6 +67,13 @@ func Fetch(ctx context.Context, address string, c *http.Client) ([]byte, error) 
 		return nil, fmt.Errorf("the document on %s has more than %d bytes: check the address", u.Host, MaxSize)
 	}
 	return data, nil
+}
+
+// private reports whether no other machine can read what an address gives: it is https, or of loopback
+// and no name, for which a server would be asked.
+func private(u *url.URL) bool {
+	a, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && err == nil && a.IsLoopback()
 }
 
 // bare is an error without the address that net/http puts in front.

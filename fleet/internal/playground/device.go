@@ -20,6 +20,7 @@ type Device struct {
 	Target string // whose shadow a switch sets
 	Kind   Kind
 	Seed   uint64 // its random numbers; it changes with each
+	Fresh  bool   // its shadow is to be seeded, as the playground's factory does
 
 	set   *Settings
 	own   *own          // what was changed of it; nil: nothing
@@ -96,6 +97,10 @@ func (d *Device) Online(now time.Duration, out engine.Out) {
 		d.started, d.next = true, now
 		d.send(out, d.topic("cmd/", "/event"), fmt.Appendf(nil, `{"device":"%s","ip":"%s"}`, d.Name, d.set.IP), 0)
 	}
+	if d.Fresh && d.Kind.Services() {
+		d.send(out, shadow.Topic(d.Name, "", shadow.Update), []byte(`{"state":{"desired":{"debug":"off"}}}`), 0)
+	}
+	d.Fresh = false
 	if d.Kind.Services() { // what was missed meanwhile
 		d.send(out, d.jobs("get"), nil, 0)
 		d.send(out, shadow.Topic(d.Name, "", shadow.Get), nil, 0)

@@ -58,26 +58,33 @@ var (
 // Wrap returns a handler that lets in who may ask.
 func (g *Gate) Wrap(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := g.Strange(r)
 		switch {
-		case crossSite(r):
-			Refuse(w, http.StatusForbidden, errCross)
-		case g.token == nil && !g.ownHost(r.Host):
-			Refuse(w, http.StatusForbidden, errHost)
-		case g.token != nil && !g.token.Shown(r): // who has it may call us as it likes: a page elsewhere has it not
-			Unauthorized(w)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusForbidden)
+		case g.token != nil && !g.token.Shown(r):
+			w.Header().Set("WWW-Authenticate", realm)
+			http.Error(w, errToken.Error(), http.StatusUnauthorized)
 		default:
 			h.ServeHTTP(w, r)
 		}
 	})
 }
 
-// Refuse answers who is not let in.
-func Refuse(w http.ResponseWriter, status int, err error) { http.Error(w, err.Error(), status) }
+// realm asks a browser for the token.
+const realm = `Basic realm="pithings fleet: the token is the password", charset="UTF-8"`
 
-// Unauthorized asks for the token.
-func Unauthorized(w http.ResponseWriter) {
-	w.Header().Set("WWW-Authenticate", `Basic realm="pithings fleet: the token is the password", charset="UTF-8"`)
-	Refuse(w, http.StatusUnauthorized, errToken)
+// Strange returns why a request must not be answered, whatever token it shows: a page of another site
+// may have made a browser send it. Where a token is needed, the name by which we are called does not
+// matter: a page elsewhere does not have the token.
+func (g *Gate) Strange(r *http.Request) error {
+	switch {
+	case crossSite(r):
+		return errCross
+	case g.token == nil && !g.ownHost(r.Host):
+		return errHost
+	}
+	return nil
 }
 
 // ownHost reports whether a Host header names this machine by an address, for which no browser asks a
