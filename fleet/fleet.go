@@ -13,6 +13,8 @@ import (
 	"pithings/awsiot"
 	"pithings/fleet/internal/engine"
 	"pithings/fleet/internal/playground"
+	"pithings/fleet/internal/rehearsal"
+	"pithings/fleet/scenario"
 	"pithings/mqttlink/dial"
 )
 
@@ -27,7 +29,8 @@ type Fleet struct {
 	places    *places              // nil: there is no factory
 	engine    *engine.Engine
 	budget    budget
-	changes   sync.Mutex // one change of intervals at a time
+	changes   sync.Mutex           // one change of intervals at a time
+	rehearsal *rehearsal.Rehearsal // nil: no scenario
 
 	mu    sync.Mutex
 	began time.Time
@@ -70,8 +73,18 @@ func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 	if f.tls != nil {
 		tlsOf = f.tlsOf
 	}
+	if p.script != nil {
+		o := rehearsal.Options{Devices: p.Devices, Identities: p.Identities}
+		if f.tls != nil {
+			o.Own = f.tls.own
+		}
+		if f.rehearsal, err = rehearsal.New(p.script, o); err != nil {
+			return nil, err
+		}
+		away = f.rehearsal.Away
+	}
 	f.engine, err = engine.New(engine.Options{
-		Devices: p.Devices, Ramp: p.Ramp, Seed: p.Seed, TLS: tlsOf,
+		Devices: p.Devices, Ramp: p.Ramp, Seed: p.Seed, TLS: tlsOf, Away: away,
 		Addresses: f.lookUp,
 		Client:    f.client,
 		Session:   f.session,
@@ -85,6 +98,8 @@ func (f *Fleet) tlsOf(i int) *tls.Config {
 	switch {
 	case f.tls == nil:
 		return nil
+	case f.rehearsal != nil && f.rehearsal.TLS(i) != nil:
+		return f.rehearsal.TLS(i)
 	case f.places != nil:
 		return f.places.tls(i, f.tls.shared)
 	}
@@ -116,14 +131,22 @@ const seedStep = 0xd1342543de82ef95
 func (f *Fleet) client(i int) engine.Client {
 	k, seed := f.kind(i), f.Seed*seedStep+uint64(i)
 	if k.pi {
-		return f.pis.client(i, f.name(i), seed)
+		return f.follows(f.pis.client(i, f.name(i), seed), i)
 	}
-	d := playground.Device{Name: f.name(i), Kind: k.Kind, Seed: seed}
+	d := playground.Device{Name: f.name(i), Kind: k.Kind, Seed: seed, Driven: f.rehearsal != nil}
 	if d.Kind == playground.Switch {
 		d.Target = f.target(i)
 	}
 	f.devices[i] = playground.New(&f.settings, d)
-	return f.devices[i]
+	return f.follows(f.devices[i], i)
+}
+
+// follows lets a device follow the scenario, if there is one.
+func (f *Fleet) follows(d engine.Client, i int) engine.Client {
+	if f.rehearsal != nil {
+		return f.rehearsal.Client(d, i)
+	}
+	return d
 }
 
 func (f *Fleet) session(i int) engine.Session {
@@ -134,6 +157,9 @@ func (f *Fleet) session(i int) engine.Session {
 		s = f.devices[i].Session()
 	}
 	s.Login.Username, s.Login.Password = f.Broker.Username, f.Broker.Password
+	if f.rehearsal != nil {
+		f.rehearsal.Session(i, &s)
+	}
 	return s
 }
 
@@ -151,6 +177,13 @@ func ownAddress(to netip.AddrPort) string {
 // Plan says in a few lines what Run will do.
 func (f *Fleet) Plan() string {
 	var b strings.Builder
+	if p := f.script; p != nil {
+		b.WriteString(rehearsal.Outline(p, f.Types, f.endpoint.String()))
+		if _, _, aws := awsiot.Limits(f.Broker.Endpoint); aws {
+			fmt.Fprintf(&b, "that is %.0f messages %s, which AWS bills: https://aws.amazon.com/iot-core/pricing/\n", p.Peak().Total, map[bool]string{true: "a day", false: "in all"}[p.End == scenario.Never])
+		}
+		return b.String()
+	}
 	kinds := strings.Join(f.Types, ", ")
 	if f.Factory {
 		kinds = "as they are made"
@@ -193,10 +226,14 @@ func count(n int, what string) string {
 func (f *Fleet) Run(ctx context.Context) error {
 	f.note(&f.began)
 	defer f.note(&f.ended)
-	if f.pis != nil {
-		return f.pis.run(ctx, f.engine)
+	run := f.engine.Run
+	if f.rehearsal != nil {
+		run = func(ctx context.Context) error { return f.rehearsal.Run(ctx, f.engine) }
 	}
-	return f.engine.Run(ctx)
+	if f.pis != nil {
+		return f.pis.run(ctx, f.engine, run)
+	}
+	return run(ctx)
 }
 
 // note notes the time.

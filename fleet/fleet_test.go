@@ -266,7 +266,7 @@ func TestReportWhileItEnds(t *testing.T) {
 // The summary has what was asked of it, for people and for programs.
 func TestReport(t *testing.T) {
 	r := Report{Endpoint: "mqtt://127.0.0.1:1883", Devices: 3, Types: []string{"generic"}, Seed: 42, Seconds: 61.23, ConnectedSeconds: 2, Connected: 3, Attempts: 5, Sessions: 4, Lost: 1,
-		Refused: 2, Published: 100, Acked: 90, Unacked: 4, Dropped: 6, Received: 7, Rate: 1.6333, Puback: Latencies{0.25, 1.5, 12.34, 50, 60}, Errors: map[string]uint64{"time-out": 2, "connection refused": 5, "a web server answers": 2, "many": 1 << 40}}
+		Refused: 2, Published: 100, Acked: 90, Unacked: 4, Dropped: 6, Received: 7, Rate: 1.6333, Puback: Latencies{P50: 0.25, P90: 1.5, P99: 12.34, P999: 50, Max: 60}, Errors: map[string]uint64{"time-out": 2, "connection refused": 5, "a web server answers": 2, "many": 1 << 40}}
 	const want = `time           1m1.2s, seed 42
 connected      all 3 after 2.0 s
 sessions       4 accepted of 5 attempts, 1 lost

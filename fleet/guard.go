@@ -59,10 +59,13 @@ func (p *plan) guard(all []netip.AddrPort) error {
 	switch {
 	case p.Devices > Unguarded && p.TargetIsMine == "":
 		return &GuardError{Host: host, Devices: p.Devices}
-	case p.Ramp > MaxFarRamp:
-		return fmt.Errorf("%s is not on a private network: at most %d connections are begun there in a second, and %v are asked for", host, MaxFarRamp, p.Ramp)
+	case p.ramp() > MaxFarRamp:
+		return fmt.Errorf("%s is not on a private network: at most %d connections are begun there in a second, and %v are asked for", host, MaxFarRamp, p.ramp())
 	case p.rate() > MaxFarRate:
 		return fmt.Errorf("%s is not on a private network: at most %d messages are sent there in a second, and %.0f are asked for", host, MaxFarRate, p.rate())
+	}
+	if p.script != nil && p.script.Peak().Bytes > maxFarBytes {
+		return fmt.Errorf("%s is not on a private network: at most %d MiB of messages that are too large are sent there in a second", host, maxFarBytes>>20)
 	}
 	return nil
 }

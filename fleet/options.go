@@ -1,14 +1,17 @@
 package fleet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"pithings/awsiot/provision"
+	"pithings/conf"
 	"pithings/fleet/internal/engine"
 	"pithings/fleet/internal/playground"
+	"pithings/fleet/scenario"
 	"pithings/mqttlink"
 	"pithings/mqttlink/endpoint"
 )
@@ -39,6 +42,10 @@ type Options struct {
 	Motion   time.Duration // between two motions, on average; 0: there are none
 	Flows    string        // FlowsElsewhere or FlowsLocal
 	Pictures string        // IP:PORT that serves them; "": this machine as the broker sees it, and a free port
+
+	// Scenario is what happens to them; nil: nothing. Its numbers of devices, types, interval and
+	// ramp are those that the fields above have: see [Options.Follow].
+	Scenario *scenario.Scenario
 }
 
 // Limits of what is asked of a broker, so that a slip of the finger is no attack. Those of
@@ -55,6 +62,9 @@ const (
 	MinInterval  = time.Millisecond
 	MinDefender  = 300 * time.Second // more often is refused by AWS
 	defaultAlive = 30 * time.Second
+
+	maxBytes    = 64 << 20 // of messages that are too large, in a second, on loopback and private addresses
+	maxFarBytes = 4 << 20  // elsewhere
 )
 
 // DefaultPrefix is the one of the playground, and of provision local --count.
@@ -66,6 +76,7 @@ type plan struct {
 	endpoint endpoint.Endpoint
 	kinds    []kind
 	names    []string // of devices with identities
+	script   *scenario.Plan
 }
 
 // errNoTarget is the error of a switch that has nothing to switch.
@@ -114,6 +125,11 @@ func (o Options) check() (*plan, error) {
 		return nil, mqttlink.ErrQoS
 	case !(o.Ramp >= MinRamp) || o.Ramp > MaxRamp:
 		return nil, fmt.Errorf("a ramp of %v connections a second: give a number from %v to %d", o.Ramp, MinRamp, MaxRamp)
+	}
+	if err := p.checkScenario(); err != nil {
+		return nil, err
+	}
+	switch {
 	case p.rate() > MaxRate:
 		return nil, fmt.Errorf("%.0f messages a second: at most %d are sent; take a longer interval", p.rate(), MaxRate)
 	case p.Broker.KeepAlive < time.Second || p.Broker.KeepAlive > math.MaxUint16*time.Second:
@@ -131,11 +147,14 @@ func (o Options) check() (*plan, error) {
 	return p, nil
 }
 
-// rate is how many messages are published in a second: telemetry, and what motion brings.
+// rate is how many messages are published in a second, at most: telemetry, and what motion brings.
 func (p *plan) rate() float64 {
 	n := 0
 	for i, k := range p.kinds {
 		n += k.perInterval() * p.dealt(i)
+	}
+	if p.script != nil { // which counts one for each device
+		return p.script.Peak().Messages*max(float64(n)/float64(p.Devices), 1) + p.motions()
 	}
 	return float64(n)/p.Interval.Seconds() + p.motions()
 }
@@ -172,3 +191,43 @@ func (p *plan) of(is func(kind) bool) (n int) {
 
 // dealt is how many devices have the type at a place: they are dealt out in turn.
 func (p *plan) dealt(i int) int { return (p.Devices - i + len(p.kinds) - 1) / len(p.kinds) }
+
+// Follow sets what a scenario says of devices, types, interval and ramp, but for what is given: the
+// zero value of each is not.
+func (o *Options) Follow(s *scenario.Scenario) {
+	o.Scenario = s
+	o.Devices = cmp.Or(o.Devices, s.Devices)
+	o.Interval = cmp.Or(o.Interval, s.Interval.Duration)
+	o.Ramp = cmp.Or(o.Ramp, float64(s.Ramp))
+	if len(o.Types) == 0 {
+		o.Types = s.TypeList()
+	}
+}
+
+// checkScenario plans the scenario, with the numbers of the options.
+func (p *plan) checkScenario() error {
+	switch {
+	case p.Scenario == nil:
+		return nil
+	case p.Factory:
+		return errors.New("a scenario is of devices that there are from the start: it goes without a factory")
+	}
+	s := *p.Scenario
+	s.Interval, s.Ramp = conf.Duration{Duration: p.Interval}, conf.Rate(p.Ramp)
+	var err error
+	if p.script, err = scenario.NewPlan(&s, p.Devices, p.Seed); err != nil {
+		return fmt.Errorf("scenario %s: %w", s.Name, err)
+	}
+	if peak := p.script.Peak(); peak.Bytes > maxBytes {
+		return fmt.Errorf("scenario %s: %.0f MiB of messages that are too large in a second: at most %d are sent; take fewer devices", s.Name, peak.Bytes/(1<<20), maxBytes>>20)
+	}
+	return nil
+}
+
+// ramp is how many connections are begun in a second, at most.
+func (p *plan) ramp() float64 {
+	if p.script != nil {
+		return p.script.Peak().Ramp
+	}
+	return p.Ramp
+}

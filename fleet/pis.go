@@ -163,7 +163,7 @@ func (s *pis) at() *pictures.Server {
 }
 
 // run runs the devices, and meanwhile serves the pictures of Pis and runs their flows.
-func (s *pis) run(ctx context.Context, e *engine.Engine) error {
+func (s *pis) run(ctx context.Context, e *engine.Engine, run func(context.Context) error) error {
 	server, err := s.album.Listen(s.address, s.seen)
 	if err != nil {
 		return fmt.Errorf("pictures: %w; give another address", err)
@@ -192,7 +192,7 @@ func (s *pis) run(ctx context.Context, e *engine.Engine) error {
 		served = server.Run(inner)
 		cancel() // without pictures the fleet is not what it is to be
 	})
-	err = e.Run(inner)
+	err = run(inner)
 	cancel()
 	working.Wait()
 	return errors.Join(err, served, closed)

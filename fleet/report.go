@@ -1,14 +1,12 @@
 package fleet
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"pithings/fleet/internal/engine"
+	"pithings/fleet/internal/rehearsal"
 )
 
 // Report is what a fleet has done, for programs.
@@ -40,26 +38,14 @@ type Report struct {
 	Puback Latencies         `json:"pubackMilliseconds"`
 	Errors map[string]uint64 `json:"errors"`
 
-	Pis *PiReport `json:"pis,omitempty"` // of devices of the type pi
+	Pis      *PiReport         `json:"pis,omitempty"` // of devices of the type pi
+	Scenario *rehearsal.Report `json:"scenario,omitempty"`
 }
 
 // Latencies are times from a publish to its PUBACK, in milliseconds.
-type Latencies struct {
-	P50  float64 `json:"p50"`
-	P90  float64 `json:"p90"`
-	P99  float64 `json:"p99"`
-	P999 float64 `json:"p999"`
-	Max  float64 `json:"max"`
-}
+type Latencies = engine.Latencies
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-func latencies(l *engine.Latency) Latencies {
-	return Latencies{
-		milliseconds(l.Percentile(50)), milliseconds(l.Percentile(90)), milliseconds(l.Percentile(99)),
-		milliseconds(l.Percentile(99.9)), milliseconds(l.Max()),
-	}
-}
 
 // Report returns what has been done so far.
 func (f *Fleet) Report() Report {
@@ -69,12 +55,17 @@ func (f *Fleet) Report() Report {
 	if errs == nil {
 		errs = map[string]uint64{}
 	}
+	var script *rehearsal.Report
+	if f.rehearsal != nil {
+		script = f.rehearsal.Report(f.engine)
+	}
 	return Report{
+		Scenario: script,
 		Endpoint: f.endpoint.String(), Devices: f.Devices, Types: f.Types, Seed: f.Seed, Seconds: seconds,
 		Connected: s.Connected, ConnectedSeconds: s.Everyone.Seconds(), Attempts: s.Attempts, Resumed: s.Resumed, Sessions: s.Sessions, Lost: s.Lost, Refused: s.Refused,
 		Published: s.Published, Acked: s.Acked, Unacked: s.Unacked, Dropped: s.Dropped, Received: s.Received, TooLarge: s.TooLarge,
 		BytesOut: s.BytesOut, BytesIn: s.BytesIn, Rate: float64(s.Published) / max(seconds, 0.001),
-		Puback: latencies(&s.Latency), Errors: errs, Pis: f.pis.report(),
+		Puback: s.Latency.Milliseconds(), Errors: errs, Pis: f.pis.report(),
 	}
 }
 
@@ -100,10 +91,11 @@ func (r *Report) String() string {
 	if r.Refused > 0 {
 		line("refused", "%d subscriptions", r.Refused)
 	}
-	for _, why := range slices.SortedFunc(maps.Keys(r.Errors), func(a, b string) int {
-		return cmp.Or(cmp.Compare(r.Errors[b], r.Errors[a]), strings.Compare(a, b))
-	}) {
+	for _, why := range engine.MostFirst(r.Errors) {
 		line("error", "%d × %s", r.Errors[why], why)
+	}
+	if r.Scenario != nil {
+		b.WriteString(r.Scenario.String())
 	}
 	return b.String()
 }
@@ -127,7 +119,11 @@ func (m *Meter) Line() string {
 	for _, n := range s.Errors {
 		errs += n
 	}
-	line := fmt.Sprintf("%d of %d connected, %.0f messages/s", s.Connected, s.Devices, rate)
+	line := ""
+	if m.f.rehearsal != nil {
+		line = m.f.rehearsal.Now(m.f.engine)
+	}
+	line += fmt.Sprintf("%d of %d connected, %.0f messages/s", s.Connected, s.Devices, rate)
 	if recent.Count() > 0 {
 		line += fmt.Sprintf(", PUBACK p50 %.3g ms p99 %.3g ms", milliseconds(recent.Percentile(50)), milliseconds(recent.Percentile(99)))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pithings/fleet"
+	"pithings/fleet/scenario"
 	"pithings/mqttlink/durable"
 )
 
@@ -79,7 +80,9 @@ all were, or it failed.`,
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
 	f.StringVar(&o.report, "report", "", "also write the summary to a `FILE`, as JSON")
 	o.addHTTP(f)
+	f.StringVar(&o.scenario, "scenario", "", "let happen to them what a YAML `FILE` says, or a scenario that is built in: "+strings.Join(scenario.Ready(), ", "))
 	f.StringVar(&o.TargetIsMine, "target-is-mine", "", "repeat the broker's `HOST`, where more than 100 devices connect to one that is not on a private network")
+	c.AddCommand(newFleetScenario())
 	return c
 }
 
@@ -91,6 +94,7 @@ type fleetOptions struct {
 	report   string
 	http     fleet.HTTP
 	token    string // its file
+	scenario string
 
 	madeReport bool // its file was not there
 }
@@ -182,6 +186,9 @@ func (o *fleetOptions) read(c *cobra.Command) error {
 		return err
 	}
 	if err := o.readHTTP(c); err != nil {
+		return err
+	}
+	if err := o.follow(c); err != nil {
 		return err
 	}
 	if err := o.Check(); err != nil {

@@ -34,6 +34,8 @@ type Leaver interface {
 type Out interface {
 	// Publish sends a message. One with QoS 1 that finds 20 others unacknowledged is dropped.
 	Publish(m packet.Message)
+	// Free returns how many messages with QoS 1 would not be dropped now.
+	Free() int
 	// Reconnect ends the session cleanly after the call, and begins another one.
 	Reconnect()
 	// Break closes the connection after the call without a goodbye, so that the broker publishes

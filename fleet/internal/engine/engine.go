@@ -19,9 +19,11 @@ type Engine struct {
 
 	addresses atomic.Pointer[[]netip.AddrPort]
 	doubted   chan struct{} // has a token when connections fail
+	running   chan struct{} // is closed when Do is of use
 	online    atomic.Int64  // devices
 	wanted    atomic.Int64  // devices that are not away
-	full      atomic.Int64  // when all of them were for the first time; 0: not yet
+	ramp      ramp
+	full      atomic.Int64 // when all of them were for the first time; 0: not yet
 }
 
 // New makes the devices. They connect when Run is called.
@@ -29,7 +31,8 @@ func New(o Options) (*Engine, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, start: time.Now(), doubted: make(chan struct{}, 1)}
+	e := &Engine{o: o, start: time.Now(), doubted: make(chan struct{}, 1), running: make(chan struct{})}
+	e.ramp.set(o.Ramp)
 	n := o.Shards
 	if n <= 0 {
 		n = min(runtime.GOMAXPROCS(0), 1+o.Devices/perShard)
@@ -72,6 +75,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			return fmt.Errorf("engine: %w", err)
 		}
 	}
+	close(e.running)
 	var running sync.WaitGroup
 	running.Go(func() { e.refresh(ctx) })
 	for _, s := range e.shards {
@@ -80,6 +84,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	running.Wait()
 	return nil
 }
+
+// Running is closed when Run has begun, and what is done by Do is done.
+func (e *Engine) Running() <-chan struct{} { return e.running }
 
 // newCarrier is the best carrier for a shard.
 func newCarrier(s *shard) (carrier, error) {
@@ -170,4 +177,19 @@ func (e *Engine) Stats() Stats {
 		s.mu.Unlock()
 	}
 	return all
+}
+
+// SetRamp changes how many connections are opened in a second, at most, from now on. It may be called
+// at any time.
+func (e *Engine) SetRamp(perSecond float64) {
+	e.ramp.set(perSecond)
+	for _, s := range e.shards {
+		s.mu.Lock()
+		before := s.step()
+		s.turn = min(s.turn, e.now()+e.ramp.gap(len(e.shards))) // it may have had long to wait
+		if s.carrier != nil && s.step() < before {
+			s.carrier.wake()
+		}
+		s.mu.Unlock()
+	}
 }

@@ -49,8 +49,9 @@ type Backoff struct {
 const (
 	// MaxDevices is how many devices an engine takes.
 	MaxDevices = 100_000
+	// Window is how many messages with QoS 1 a device has unacknowledged, at most.
+	Window = 20
 
-	window      = 20        // messages with QoS 1 that a device has unacknowledged, at most
 	maxOpening  = 64        // connections that wait for an answer, of all shards
 	maxRest     = 64 << 20  // bytes of unfinished packets, of all shards
 	maxUnsent   = 256 << 10 // bytes that wait for the network, of one connection

@@ -290,7 +290,7 @@ func (s *shard) of(i int32) Out {
 // Publish implements Out.
 func (o *out) Publish(m packet.Message) {
 	s, d := o.s, &o.s.sessions[o.i]
-	if d.state < subscribing || s.ending || m.QoS > 0 && len(d.flights) >= window || len(s.out) > maxUnsent {
+	if d.state < subscribing || s.ending || m.QoS > 0 && len(d.flights) >= Window || len(s.out) > maxUnsent {
 		s.stats.Dropped++
 		return
 	}
@@ -304,6 +304,14 @@ func (o *out) Publish(m packet.Message) {
 		d.flights = append(d.flights, flight{d.asked, d.id})
 	}
 	s.out = packet.AppendPublish(s.out, &m, d.id)
+}
+
+// Free implements Out.
+func (o *out) Free() int {
+	if d := &o.s.sessions[o.i]; d.state >= subscribing && d.state <= online && !o.s.ending && len(o.s.out) <= maxUnsent {
+		return Window - len(d.flights)
+	}
+	return 0
 }
 
 // Reconnect implements Out.

@@ -126,8 +126,8 @@ func (s *shard) share(n int) int { return max(n/len(s.e.shards), 1) }
 // connect opens the connections whose turn it is. It is called at each step, and when others have
 // been answered: 64 in a step would be 6,400 in a second.
 func (s *shard) connect(now int64) {
-	gap := int64(min(float64(time.Second)*float64(len(s.e.shards))/s.e.o.Ramp, float64(never/4))) // which a tiny ramp would overflow
-	s.turn = max(s.turn, now-2*int64(step))                                                       // what was not used is not made up for
+	gap := s.e.ramp.gap(len(s.e.shards))
+	s.turn = max(s.turn, now-2*int64(step)) // what was not used is not made up for
 	for s.queue.n > 0 && s.opening < s.share(maxOpening) && s.turn <= now && !s.ending {
 		i := s.queue.pop()
 		s.turn += gap

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"maps"
 	"math/bits"
+	"slices"
+	"strings"
 	"time"
 
 	"pithings/quietlog"
@@ -141,11 +144,36 @@ func (l *Latency) Max() time.Duration { return l.most }
 // Count returns how many times there are.
 func (l *Latency) Count() uint64 { return l.n }
 
-// Since returns the times that came after an earlier state of the same histogram.
+// Since returns the times that came after an earlier state of the same histogram. Its longest is at
+// most 12.5 % above what it was.
 func (l *Latency) Since(before *Latency) Latency {
-	d := Latency{n: l.n - before.n, most: l.most}
+	d := Latency{n: l.n - before.n}
 	for i := range l.counts {
-		d.counts[i] = l.counts[i] - before.counts[i]
+		if d.counts[i] = l.counts[i] - before.counts[i]; d.counts[i] > 0 {
+			d.most = min(latencyTop(i), l.most)
+		}
 	}
 	return d
+}
+
+// Latencies are times in milliseconds.
+type Latencies struct {
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p999"`
+	Max  float64 `json:"max"`
+}
+
+// Milliseconds sums the times up.
+func (l *Latency) Milliseconds() Latencies {
+	of := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return Latencies{of(l.Percentile(50)), of(l.Percentile(90)), of(l.Percentile(99)), of(l.Percentile(99.9)), of(l.Max())}
+}
+
+// MostFirst sorts reasons by how often they were.
+func MostFirst(errs map[string]uint64) []string {
+	return slices.SortedFunc(maps.Keys(errs), func(a, b string) int {
+		return cmp.Or(cmp.Compare(errs[b], errs[a]), strings.Compare(a, b))
+	})
 }

@@ -34,6 +34,8 @@ func newWorld(set *Settings) *world {
 	return w
 }
 
+func (w *world) Free() int { return 1 }
+
 func (w *world) Publish(m packet.Message) {
 	w.sent = append(w.sent, m)
 	w.all = append(w.all, strings.TrimPrefix(m.Topic, "dev-0001/")+" "+string(m.Payload))

@@ -27,6 +27,8 @@ type recorder struct {
 	all  []packet.Message
 }
 
+func (r *recorder) Free() int { return 1 }
+
 func (r *recorder) Publish(m packet.Message) {
 	m.Payload = slices.Clone(m.Payload)
 	r.all = append(r.all, m)

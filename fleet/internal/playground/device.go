@@ -21,6 +21,7 @@ type Device struct {
 	Kind   Kind
 	Seed   uint64 // its random numbers; it changes with each
 	Fresh  bool   // its shadow is to be seeded, as the playground's factory does
+	Driven bool   // its start event and its telemetry are published by Start and Sample alone
 
 	set   *Settings
 	own   *own          // what was changed of it; nil: nothing
@@ -56,6 +57,9 @@ const firstTemp = 30
 // New returns a device.
 func New(set *Settings, d Device) *Device {
 	d.set, d.temp, d.guard = set, firstTemp, Never
+	if d.Driven {
+		d.started, d.next = true, Never
+	}
 	if set.Defender > 0 && d.Kind.Services() {
 		d.guard = set.Defender // the first sample is skipped, for numbers are differences
 	}
@@ -95,7 +99,7 @@ func (d *Device) Online(now time.Duration, out engine.Out) {
 	d.online = true
 	if !d.started {
 		d.started, d.next = true, now
-		d.send(out, d.topic("cmd/", "/event"), fmt.Appendf(nil, `{"device":"%s","ip":"%s"}`, d.Name, d.set.IP), 0)
+		d.Start(out)
 	}
 	if d.Fresh && d.Kind.Services() {
 		d.send(out, shadow.Topic(d.Name, "", shadow.Update), []byte(`{"state":{"desired":{"debug":"off"}}}`), 0)
@@ -108,6 +112,12 @@ func (d *Device) Online(now time.Duration, out engine.Out) {
 	d.Tick(now, out)
 }
 
+// Start publishes the start event, as a device that has forgotten all does.
+func (d *Device) Start(out engine.Out) {
+	d.temp, d.lit, d.pressed, d.job = firstTemp, false, false, nil
+	d.send(out, d.topic("cmd/", "/event"), fmt.Appendf(nil, `{"device":"%s","ip":"%s"}`, d.Name, d.set.IP), 0)
+}
+
 // Offline implements engine.Client.
 func (d *Device) Offline(time.Duration) {
 	d.online = false
@@ -118,18 +128,26 @@ func (d *Device) Offline(time.Duration) {
 func (d *Device) Wake() time.Duration {
 	at := d.next
 	if d.guard >= 0 {
-		at = min(at, d.guard)
+		at = sooner(at, d.guard)
 	}
 	if d.job != nil {
-		at = min(at, d.job.done)
+		at = sooner(at, d.job.done)
 	}
 	return at
+}
+
+// sooner is the earlier of two times, of which the first may be Never.
+func sooner(a, b time.Duration) time.Duration {
+	if a < 0 {
+		return b
+	}
+	return min(a, b)
 }
 
 // Tick implements engine.Client.
 func (d *Device) Tick(now time.Duration, out engine.Out) {
 	for range burst {
-		if now < d.next {
+		if now < d.next || d.Driven {
 			break
 		}
 		d.telemetry(now, out)
@@ -147,7 +165,7 @@ func (d *Device) Tick(now time.Duration, out engine.Out) {
 // so that devices that connect together do not publish together for ever.
 func (d *Device) telemetry(now time.Duration, out engine.Out) {
 	d.send(out, d.telemetryTopic(), d.payload(), d.set.QoS)
-	d.temp = int8(min(max(int(d.temp)+int(d.random()%3)-1, 20), 40))
+	d.temp = drift(d.temp, d.random())
 	interval := d.interval()
 	switch {
 	case !d.phased:
@@ -158,16 +176,24 @@ func (d *Device) telemetry(now time.Duration, out engine.Out) {
 	default:
 		d.next += interval
 	}
-	if d.Kind == Switch && d.random()%pressEvery == 0 && d.Target != "" {
-		d.press(out)
-	}
+	d.maybePress(out)
 }
+
+// drift is the temperature behind another one.
+func drift(temp int8, random uint64) int8 { return int8(min(max(int(temp)+int(random%3)-1, 20), 40)) }
 
 // missed is how far behind telemetry may be to be made up for.
 const missed = time.Second
 
 // pressEvery is how many values of telemetry a switch publishes for a press.
 const pressEvery = 4
+
+// maybePress lets a switch press its button.
+func (d *Device) maybePress(out engine.Out) {
+	if d.Kind == Switch && d.random()%pressEvery == 0 && d.Target != "" {
+		d.press(out)
+	}
+}
 
 // press sets the status of another device, on and off in turn.
 func (d *Device) press(out engine.Out) {

@@ -60,6 +60,9 @@ func (d *Device) Configure(now time.Duration, c *Change) error {
 			return err
 		}
 	}
+	if c.Interval > 0 && d.Driven {
+		return errDriven
+	}
 	own := d.custom()
 	if c.Interval > 0 {
 		own.interval, d.next, d.phased = c.Interval, now+part(c.Interval, c.Spread), true
@@ -117,6 +120,9 @@ func ParseAction(name string) (Action, error) {
 // errOffline is why a device publishes nothing.
 var errOffline = errors.New("the device is not connected")
 
+// errDriven is why an interval is not changed.
+var errDriven = errors.New("the device follows a scenario, which says when it publishes")
+
 // Act makes a device do something at once.
 func (d *Device) Act(a Action, out engine.Out) error {
 	if a.Publishes() && !d.online {
@@ -136,10 +142,16 @@ func (d *Device) Act(a Action, out engine.Out) error {
 	case Large:
 		d.send(out, d.telemetryTopic(), d.letters(), 0)
 	case AuthError:
-		d.send(out, "invalid-topic-for-error", []byte(`{"auth":"error"}`), 0)
+		d.send(out, errorTopic, []byte(errorPayload), 0)
 	}
 	return nil
 }
+
+// What a device publishes where it has no right to.
+const (
+	errorTopic   = "invalid-topic-for-error"
+	errorPayload = `{"auth":"error"}`
+)
 
 // manyLetters is how many letters the large payload has.
 const manyLetters = 500

@@ -34,6 +34,7 @@ func (r *recorder) Publish(m packet.Message) {
 
 func (r *recorder) note(what string) { fmt.Fprintf(&r.text, "%7.1fs  %s\n", r.now.Seconds(), what) }
 
+func (r *recorder) Free() int  { return 20 }
 func (r *recorder) Reconnect() { r.note("reconnects") }
 func (r *recorder) Break()     { r.note("breaks the connection") }
 func (r *recorder) Leave()     { r.note("leaves") }
@@ -291,6 +292,7 @@ func (c *checker) Publish(m packet.Message) {
 	}
 }
 
+func (c *checker) Free() int  { return 0 }
 func (c *checker) Reconnect() {}
 func (c *checker) Break()     {}
 func (c *checker) Leave()     {}
