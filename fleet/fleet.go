@@ -88,7 +88,6 @@ func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 		Addresses: f.lookUp,
 		Client:    f.client,
 		Session:   f.session,
-		Away:      away,
 	})
 	return f, err
 }
