@@ -3,9 +3,11 @@ package fleet
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,13 +26,14 @@ type Fleet struct {
 	addresses []netip.AddrPort
 	tls       *identities // nil: in the clear
 	settings  playground.Settings
-	devices   []*playground.Device // nil for Pis
+	devices   []*playground.Device // nil for Pis and rogue devices
 	pis       *pis                 // nil: there are none
 	places    *places              // nil: there is no factory
 	engine    *engine.Engine
 	budget    budget
 	changes   sync.Mutex           // one change of intervals at a time
 	rehearsal *rehearsal.Rehearsal // nil: no scenario
+	rogues    *rogues              // nil: there are none
 
 	mu    sync.Mutex
 	began time.Time
@@ -65,7 +68,7 @@ func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 	}
 	f.devices = make([]*playground.Device, p.Devices)
 	f.pis = newPis(p, f.settings.IP, f.settings.Started)
-	var away func(int) bool
+	away := p.rogue
 	if p.Factory {
 		f.places, away = newPlaces(p.Devices), func(int) bool { return true }
 	}
@@ -89,6 +92,9 @@ func assemble(ctx context.Context, p *plan) (f *Fleet, err error) {
 		Client:    f.client,
 		Session:   f.session,
 	})
+	if err == nil {
+		f.rogues, err = newRogues(p, f.tls, f.addresses, f.lookUp)
+	}
 	return f, err
 }
 
@@ -131,6 +137,9 @@ func (f *Fleet) client(i int) engine.Client {
 	k, seed := f.kind(i), f.Seed*seedStep+uint64(i)
 	if k.pi {
 		return f.follows(f.pis.client(i, f.name(i), seed), i)
+	}
+	if k.rogue {
+		return absent{}
 	}
 	d := playground.Device{Name: f.name(i), Kind: k.Kind, Seed: seed, Driven: f.rehearsal != nil}
 	if d.Kind == playground.Switch {
@@ -183,16 +192,21 @@ func (f *Fleet) Plan() string {
 		}
 		return b.String()
 	}
-	kinds := strings.Join(f.Types, ", ")
+	b.WriteString(f.rogues.says())
+	n := f.Devices - f.plan.rogues()
+	if n == 0 {
+		return b.String()
+	}
+	kinds := strings.Join(slices.DeleteFunc(slices.Clone(f.Types), func(name string) bool { return name == typeRogue }), ", ")
 	if f.Factory {
 		kinds = "as they are made"
 	}
 	fmt.Fprintf(&b, "%s (%s) connect to %s, at most %v in a second: all within %v at best\n",
-		count(f.Devices, "device"), kinds, f.endpoint, f.Ramp, time.Duration(float64(f.Devices)/f.Ramp*float64(time.Second)).Round(time.Second))
+		count(n, "device"), kinds, f.endpoint, f.Ramp, time.Duration(float64(n)/f.Ramp*float64(time.Second)).Round(time.Second))
 	fmt.Fprintf(&b, "each publishes telemetry with QoS %d every %v: %.5g messages a second\n", f.QoS, f.Interval, f.rate())
 	b.WriteString(f.pis.plan())
 	if _, _, aws := awsiot.Limits(f.Broker.Endpoint); aws {
-		fmt.Fprintf(&b, "that is %.0f messages and %.0f minutes of connection a day, which AWS bills: https://aws.amazon.com/iot-core/pricing/\n", f.PerDay(), float64(f.Devices)*24*60)
+		fmt.Fprintf(&b, "that is %.0f messages and %.0f minutes of connection a day, which AWS bills: https://aws.amazon.com/iot-core/pricing/\n", f.PerDay(), float64(n)*24*60)
 	}
 	return b.String()
 }
@@ -213,26 +227,39 @@ func (f *Fleet) PerDay() float64 {
 	return n
 }
 
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // Run connects the devices and keeps them at work until ctx is done. It ends their sessions
 // cleanly.
 func (f *Fleet) Run(ctx context.Context) error {
 	f.note(&f.began)
 	defer f.note(&f.ended)
+	return f.run(ctx)
+}
+
+// run runs the devices. Rogue devices alone end the run when they are through.
+func (f *Fleet) run(ctx context.Context) error {
 	run := f.engine.Run
 	if f.rehearsal != nil {
 		run = func(ctx context.Context) error { return f.rehearsal.Run(ctx, f.engine) }
 	}
 	if f.pis != nil {
-		return f.pis.run(ctx, f.engine, run)
+		fleet := run
+		run = func(ctx context.Context) error { return f.pis.run(ctx, f.engine, fleet) }
 	}
-	return run(ctx)
+	if f.rogues == nil {
+		return run(ctx)
+	}
+	if f.plan.rogues() == f.Devices {
+		return f.rogues.Run(ctx)
+	}
+	var attacks sync.WaitGroup
+	var failed error
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	attacks.Go(func() { failed = f.rogues.Run(ctx) })
+	err := run(ctx)
+	cancel()
+	attacks.Wait()
+	return errors.Join(err, failed)
 }
 
 // note notes the time.

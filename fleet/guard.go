@@ -20,12 +20,16 @@ import (
 type GuardError struct {
 	Host    string
 	Devices int
+	Rogue   bool   // some devices are rogue
 	Wrong   string // what was given as the host
 }
 
 func (e *GuardError) Error() string {
 	if e.Wrong != "" {
 		return fmt.Sprintf("the broker is %s, and not %s: repeat its host if it is yours to load", e.Host, e.Wrong)
+	}
+	if e.Rogue {
+		return fmt.Sprintf("rogue devices would attack %s, which is neither this machine nor on a private network: if it is yours to attack, repeat its host (--target-is-mine %s)", e.Host, e.Host)
 	}
 	return fmt.Sprintf("%d devices would connect to %s, which is neither this machine nor on a private network: if it is yours to load, repeat its host (--target-is-mine %s)", e.Devices, e.Host, e.Host)
 }
@@ -57,6 +61,8 @@ func (p *plan) guard(all []netip.AddrPort) error {
 		return nil
 	}
 	switch {
+	case p.rogues() > 0 && p.TargetIsMine == "":
+		return &GuardError{Host: host, Devices: p.Devices, Rogue: true}
 	case p.Devices > Unguarded && p.TargetIsMine == "":
 		return &GuardError{Host: host, Devices: p.Devices}
 	case p.ramp() > MaxFarRamp:

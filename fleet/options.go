@@ -45,7 +45,8 @@ type Options struct {
 
 	// Scenario is what happens to them; nil: nothing. Its numbers of devices, types, interval and
 	// ramp are those that the fields above have: see [Options.Follow].
-	Scenario *scenario.Scenario
+	Scenario  *scenario.Scenario
+	StolenIDs []string // client ids of others, which rogue devices take
 }
 
 // Limits of what is asked of a broker, so that a slip of the finger is no attack. Those of
@@ -77,6 +78,7 @@ type plan struct {
 	kinds    []kind
 	names    []string // of devices with identities
 	script   *scenario.Plan
+	spare    string // an identity of no device, as the witness of rogue ones
 }
 
 // errNoTarget is the error of a switch that has nothing to switch.
@@ -141,7 +143,7 @@ func (o Options) check() (*plan, error) {
 	if pressed && (!lit || p.Devices < len(p.kinds)) {
 		return nil, errNoTarget
 	}
-	if err := p.checkPis(); err != nil {
+	if err := errors.Join(p.checkPis(), p.checkRogues()); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -230,4 +232,27 @@ func (p *plan) ramp() float64 {
 		return p.script.Peak().Ramp
 	}
 	return p.Ramp
+}
+
+// rogues is how many devices are rogue.
+func (p *plan) rogues() int { return p.of(func(k kind) bool { return k.rogue }) }
+
+// rogue reports whether a device is rogue.
+func (p *plan) rogue(i int) bool { return p.kind(i).rogue }
+
+// checkRogues returns what is wrong with the rogue devices.
+func (p *plan) checkRogues() error {
+	switch n := p.rogues(); {
+	case n > 0 && p.Factory:
+		return fmt.Errorf("a factory makes no devices of the type %s", typeRogue)
+	case n > 0 && p.Scenario != nil:
+		return fmt.Errorf("a scenario has no devices of the type %s: run them by themselves", typeRogue)
+	case n > MaxRogues:
+		return fmt.Errorf("%d of the devices are rogue: at most %d may be", n, MaxRogues)
+	case len(p.StolenIDs) > MaxStolenIDs:
+		return fmt.Errorf("%d client ids of others: at most %d are tried", len(p.StolenIDs), MaxStolenIDs)
+	case n == 0 && len(p.StolenIDs) > 0:
+		return fmt.Errorf("client ids of others are for devices of the type %s", typeRogue)
+	}
+	return nil
 }

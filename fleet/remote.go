@@ -15,8 +15,8 @@ import (
 // errNotRunning is why a device cannot be reached.
 var errNotRunning = errors.New("the fleet does not run")
 
-// errPi is why a Pi is left as it is.
-var errPi = errors.New("devices of type pi are not changed over HTTP: they obey their topics")
+// errPi is why a Pi, or a rogue device, is left as it is.
+var errPi = errors.New("devices of the types pi and rogue are not changed over HTTP")
 
 // do calls f for a device, as the engine does: nothing else happens to the device meanwhile.
 func (f *Fleet) do(i int, call func(now time.Duration, d *playground.Device, out engine.Out) error) error {

@@ -40,6 +40,8 @@ type Report struct {
 
 	Pis      *PiReport         `json:"pis,omitempty"` // of devices of the type pi
 	Scenario *rehearsal.Report `json:"scenario,omitempty"`
+	Rogues   int               `json:"rogueDevices,omitempty"` // of Devices
+	Rogue    []RogueResult     `json:"rogue,omitempty"`        // what the broker let them do
 }
 
 // Latencies are times from a publish to its PUBACK, in milliseconds.
@@ -65,7 +67,7 @@ func (f *Fleet) Report() Report {
 		Connected: s.Connected, ConnectedSeconds: s.Everyone.Seconds(), Attempts: s.Attempts, Resumed: s.Resumed, Sessions: s.Sessions, Lost: s.Lost, Refused: s.Refused,
 		Published: s.Published, Acked: s.Acked, Unacked: s.Unacked, Dropped: s.Dropped, Received: s.Received, TooLarge: s.TooLarge,
 		BytesOut: s.BytesOut, BytesIn: s.BytesIn, Rate: float64(s.Published) / max(seconds, 0.001),
-		Puback: s.Latency.Milliseconds(), Errors: errs, Pis: f.pis.report(),
+		Puback: s.Latency.Milliseconds(), Errors: errs, Pis: f.pis.report(), Rogues: f.plan.rogues(), Rogue: f.rogues.results(),
 	}
 }
 
@@ -76,10 +78,15 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "%-14s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("time", "%v, seed %d", time.Duration(r.Seconds*float64(time.Second)).Round(100*time.Millisecond), r.Seed)
-	if r.ConnectedSeconds > 0 {
-		line("connected", "all %d after %.1f s", r.Devices, r.ConnectedSeconds)
-	} else {
-		line("connected", "never all %d at a time", r.Devices)
+	rogueLines(&b, r.Rogue)
+	devices := r.Devices - r.Rogues
+	switch {
+	case devices == 0:
+		return b.String()
+	case r.ConnectedSeconds > 0:
+		line("connected", "all %d after %.1f s", devices, r.ConnectedSeconds)
+	default:
+		line("connected", "never all %d at a time", devices)
 	}
 	line("sessions", "%d accepted of %d attempts, %d lost", r.Sessions, r.Attempts, r.Lost)
 	line("published", "%d (%.5g/s), %d acknowledged, %d not, %d dropped", r.Published, r.Rate, r.Acked, r.Unacked, r.Dropped)
@@ -100,6 +107,10 @@ func (r *Report) String() string {
 	return b.String()
 }
 
+// LetThrough counts the behaviours of rogue devices that the broker let through, with the severity
+// low or a higher one, and how many of all were tested.
+func (r *Report) LetThrough() (low, more, tested int) { return letThrough(r.Rogue) }
+
 // Meter shows how a fleet is doing, from one call to the next.
 type Meter struct {
 	f      *Fleet
@@ -119,11 +130,15 @@ func (m *Meter) Line() string {
 	for _, n := range s.Errors {
 		errs += n
 	}
+	rogues := m.f.rogues.line()
+	if m.f.plan.rogues() == m.f.Devices {
+		return rogues
+	}
 	line := ""
 	if m.f.rehearsal != nil {
 		line = m.f.rehearsal.Now(m.f.engine)
 	}
-	line += fmt.Sprintf("%d of %d connected, %.0f messages/s", s.Connected, s.Devices, rate)
+	line += fmt.Sprintf("%d of %d connected, %.0f messages/s", s.Connected, s.Devices-m.f.plan.rogues(), rate)
 	if recent.Count() > 0 {
 		line += fmt.Sprintf(", PUBACK p50 %.3g ms p99 %.3g ms", milliseconds(recent.Percentile(50)), milliseconds(recent.Percentile(99)))
 	}
@@ -131,5 +146,8 @@ func (m *Meter) Line() string {
 		line += fmt.Sprintf(", %d errors", errs)
 	}
 	m.before, m.at = s, now
+	if rogues != "" {
+		line += ", " + rogues
+	}
 	return line
 }

@@ -46,7 +46,13 @@ func (p *plan) readTLS() (*identities, error) {
 		ca = cmp.Or(ca, filepath.Join(p.Identities, authority.CACert))
 	default:
 		var err error
-		if devices, err = readIdentities(p.Identities, p.Devices); err != nil {
+		devices, err = readIdentities(p.Identities, p.Devices)
+		if err == nil && p.rogues() > 0 { // one more, as a witness, if there is
+			if more, err := readIdentities(p.Identities, p.Devices+1); err == nil {
+				devices = more
+			}
+		}
+		if err != nil {
 			return nil, err
 		}
 		ca = cmp.Or(ca, devices[0].CA())
@@ -74,6 +80,10 @@ func (p *plan) readTLS() (*identities, error) {
 		for _, d := range devices {
 			all.own = append(all.own, all.device(d))
 			p.names = append(p.names, d.Thing)
+		}
+		if len(p.names) > p.Devices {
+			p.spare = p.names[p.Devices]
+			p.names = p.names[:p.Devices]
 		}
 	case p.Broker.Cert != "":
 		pair, err := certs.ReadPair(p.Broker.Cert, p.Broker.Key)

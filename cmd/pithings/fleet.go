@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -38,6 +40,9 @@ broker does, and sums up at the end: after --duration, or Ctrl-C.
   telemetry   telemetry and commands only, for brokers without AWS's services
   pi          a Raspberry Pi with pithings: motion, readings, camera and screen, with
               the topics and payloads of a real agent, each below DEV/
+  rogue       what attackers and broken firmware do: foreign topics, floods, broken
+              packets, wills, retained messages; the summary says what the broker let
+              through, and what to configure
 
 A pi answers capture with the address of a picture that this process serves
 (--pictures). With --flows local it runs SecurityFlow itself; else an engine at the
@@ -46,16 +51,19 @@ broker may.
 --http lets devices be changed while they run, as the playground's are: interval,
 topic, payload, reconnects, misbehaviour (docs/playground.md).
 
-More than 100 devices connect to a broker that is neither on this machine nor on a
-private network only if --target-is-mine repeats its host. docs/fleet.md has topics,
+More than 100 devices, or one that is rogue, connect to a broker that is neither on
+this machine nor on a private network only if --target-is-mine repeats its host. Rogue
+devices alone end when they are through (docs/rogue.md). docs/fleet.md has topics,
 payloads and limits.
 
 Exit status: 0 all devices were connected, or Ctrl-C; 1 after --duration they never
-all were, or it failed.`,
+all were, or it failed; with rogue devices 1, too, if the broker let through a behaviour
+of a higher severity than low, or if none could be tested.`,
 		Example: `  pithings fleet -n 1000 --duration 1m
   pithings fleet -n 200 -e mqtts://broker.local --identities pki --types generic,bulb,switch
   pithings fleet -n 200 -e mqtt://10.0.0.5 --types pi --flows local
-  pithings fleet -n 10000 --ramp 1000 --interval 10s -e mqtt://10.0.0.5 --json --report fleet.json`,
+  pithings fleet -n 10000 --ramp 1000 --interval 10s -e mqtt://10.0.0.5 --json --report fleet.json
+  pithings fleet -n 1 --types rogue -e mqtts://broker.local --identities pki`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
 	}
@@ -81,7 +89,8 @@ all were, or it failed.`,
 	f.StringVar(&o.report, "report", "", "also write the summary to a `FILE`, as JSON")
 	o.addHTTP(f)
 	f.StringVar(&o.scenario, "scenario", "", "let happen to them what a YAML `FILE` says, or a scenario that is built in: "+strings.Join(scenario.Ready(), ", "))
-	f.StringVar(&o.TargetIsMine, "target-is-mine", "", "repeat the broker's `HOST`, where more than 100 devices connect to one that is not on a private network")
+	f.StringVar(&o.stolen, "stolen-ids", "", "client ids that rogue devices take from others, one in each line of a `FILE`; without it none is taken")
+	f.StringVar(&o.TargetIsMine, "target-is-mine", "", "repeat the broker's `HOST`, where more than 100 devices, or a rogue one, connect to one that is not on a private network")
 	c.AddCommand(newFleetScenario())
 	return c
 }
@@ -95,6 +104,7 @@ type fleetOptions struct {
 	http     fleet.HTTP
 	token    string // its file
 	scenario string
+	stolen   string
 
 	madeReport bool // its file was not there
 }
@@ -191,6 +201,11 @@ func (o *fleetOptions) read(c *cobra.Command) error {
 	if err := o.follow(c); err != nil {
 		return err
 	}
+	if o.stolen != "" {
+		if o.StolenIDs, err = readStolen(o.stolen); err != nil {
+			return err
+		}
+	}
 	if err := o.Check(); err != nil {
 		return usageError{err}
 	}
@@ -211,6 +226,50 @@ func (o *fleetOptions) touchReport() error {
 		return fmt.Errorf("--report: %w", err)
 	}
 	return file.Close()
+}
+
+// maxStolen bounds the file of client ids: each has at most 65535 bytes, and nearly all far fewer.
+const maxStolen = 1 << 20
+
+// readStolen reads client ids, one in each line.
+func readStolen(name string) (ids []string, err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("--stolen-ids: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxStolen+1))
+	if err != nil {
+		return nil, fmt.Errorf("--stolen-ids: %w", err)
+	}
+	if len(text) > maxStolen {
+		return nil, usagef("--stolen-ids: %s has more than %d bytes", name, maxStolen)
+	}
+	for line := range strings.Lines(string(text)) {
+		if id := strings.TrimRight(line, "\r\n"); id != "" {
+			if len(id) > math.MaxUint16 {
+				return nil, usagef("--stolen-ids: %s has a client id of %d bytes; MQTT takes %d", name, len(id), math.MaxUint16)
+			}
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, usagef("--stolen-ids: there is no client id in %s", name)
+	}
+	return ids, nil
+}
+
+// rogueError is the outcome of rogue devices for a program that waits for it: a broker whose
+// configuration lets through what it can stop.
+func rogueError(r *fleet.Report) error {
+	_, more, tested := r.LetThrough()
+	switch {
+	case r.Rogues > 0 && tested == 0:
+		return errors.New("no behaviour could be tested")
+	case more > 0:
+		return fmt.Errorf("the broker let through %d of %d behaviours of rogue devices, beside those of low severity", more, tested)
+	}
+	return nil
 }
 
 // explain makes a wrong command line of what only the fleet can find.
@@ -263,8 +322,11 @@ func (o *fleetOptions) sumUp(c *cobra.Command, r fleet.Report) error {
 	if o.report != "" {
 		err = errors.Join(err, durable.Replace(o.report, text))
 	}
-	if err == nil && r.ConnectedSeconds == 0 && !o.Factory && c.Context().Err() == nil {
-		err = fmt.Errorf("the devices were never all connected: %d of %d were at the end", r.Connected, r.Devices)
+	if err == nil {
+		err = rogueError(&r)
+	}
+	if err == nil && r.Devices > r.Rogues && r.ConnectedSeconds == 0 && !o.Factory && c.Context().Err() == nil {
+		err = fmt.Errorf("the devices were never all connected: %d of %d were at the end", r.Connected, r.Devices-r.Rogues)
 	}
 	return err
 }

@@ -66,6 +66,13 @@ func TestFleetIsInterrupted(t *testing.T) {
 func TestFleetMistakes(t *testing.T) {
 	apart(t)
 	const dead = "mqtt://127.0.0.1:1"
+	ids := func(text string) string {
+		file := filepath.Join(t.TempDir(), "ids")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
 	for _, tc := range []struct {
 		args []string
 		code int
@@ -73,6 +80,12 @@ func TestFleetMistakes(t *testing.T) {
 	}{
 		{[]string{"-n", "101", "-e", "mqtt://203.0.113.1"}, exitUsage, "--target-is-mine 203.0.113.1"},
 		{[]string{"-n", "1", "-e", "mqtt://203.0.113.1", "--target-is-mine", "other"}, exitUsage, "not other"},
+		{[]string{"-n", "1", "-e", "mqtt://203.0.113.1", "--types", "rogue"}, exitUsage, "--target-is-mine 203.0.113.1"},
+		{[]string{"-e", dead, "--stolen-ids", filepath.Join(t.TempDir(), "none"), "--types", "rogue"}, exitFailure, "--stolen-ids"},
+		{[]string{"-e", dead, "--stolen-ids", ids("\n\n"), "--types", "rogue"}, exitUsage, "no client id"},
+		{[]string{"-e", dead, "--stolen-ids", ids("a\nb\n")}, exitUsage, "type rogue"},
+		{[]string{"-e", dead, "--stolen-ids", ids(strings.Repeat("x", 70000)), "--types", "rogue"}, exitUsage, "70000 bytes"},
+		{[]string{"-n", "1", "-e", dead, "--types", "rogue"}, exitFailure, "no behaviour could be tested"},
 		{[]string{"-e", dead, "--client-id", "x"}, exitUsage, "--prefix"},
 		{[]string{"-e", dead, "--types", "blub"}, exitUsage, `did you mean "bulb"`},
 		{[]string{"-e", dead, "--types", "switch"}, exitUsage, "bulb or controlled"},
