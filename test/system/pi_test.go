@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"image/jpeg"
+	"image/png"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -330,4 +331,45 @@ func TestPisWithCluster(t *testing.T) {
 	if r := fleet.piReport(); handled < n || r.Pis.Shown < n-1 || r.Pis.Flows.Started != 0 || len(r.Pis.NotShown) > 0 || r.Lost != 0 {
 		t.Errorf("%d flows; %+v", handled, r)
 	}
+}
+
+// A real screen shows a picture of a virtual camera.
+func TestPisPictureOnARealScreen(t *testing.T) {
+	t.Parallel()
+	port, broker := mosquittoProcess(t, "allow_anonymous true", "log_type subscribe")
+	web := freePort(t)
+	l := link(t, port)
+	all := hear(t, l, "dev-0001/TG_Camera/capture/finished")
+	file := filepath.Join(t.TempDir(), "pithings.yaml")
+	text := fmt.Sprintf("mqtt: {endpoint: \"mqtt://127.0.0.1:%d\"}\nhttp: {listen: \"127.0.0.1:%d\"}\nthings: [{name: Hall, type: screen, clear_after: 0s}]\n", port, web)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, binary.Path, "run", "--mock", "--config", file)
+	pis(t, port, 1, "--motion", "0s")
+	broker.log(" 1 Hall/display")
+	broker.log(" 1 dev-0001/TG_Camera/capture")
+	send(t, l, "dev-0001/TG_Camera/capture", "{}")
+	finished := on(t, all, "dev-0001/TG_Camera/capture/finished")
+	c := http.Client{Timeout: binary.Patience}
+	defer c.CloseIdleConnections()
+	lit := func() bool {
+		resp, err := c.Get(fmt.Sprintf("http://127.0.0.1:%d/screen/Hall.png", web))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		img, err := png.Decode(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := img.Bounds()
+		r, g, blue, _ := img.At(b.Dx()/2, b.Dy()/3).RGBA()
+		return r+g+blue > 0
+	}
+	if lit() {
+		t.Fatal("the screen shows something before it is sent anything")
+	}
+	send(t, l, "Hall/display", `{"imageUri":"`+address(t, finished)+`"}`)
+	eventually(t, "the picture on the screen", lit)
 }
