@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"pithings/fleet/scenario"
 	"pithings/mqttlink"
 	"pithings/mqttlink/broker"
 )
@@ -168,6 +169,54 @@ func TestPisWithFlows(t *testing.T) {
 	}
 	if _, err := http.Get(taken.LastClickedImage); err == nil {
 		t.Error("pictures are served behind the end")
+	}
+}
+
+// Pis follow a scenario: those that it sends away say that they are offline, and so do the others at
+// the end.
+func TestPisFollowAScenario(t *testing.T) {
+	const text = `name: pis
+devices: 4
+types: {pi: 1}
+interval: 1s
+ramp: 1000/s
+phases:
+  - {name: all, for: 1s}
+  - {name: half, for: 1s, connected: 50%}
+`
+	plan, err := scenario.Parse("s.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScene(t)
+	o := small(s.broker.Endpoint())
+	o.Devices, o.Types, o.Interval, o.Ramp, o.Flows, o.Motion = 0, nil, 0, 0, FlowsLocal, time.Second
+	o.Follow(plan)
+	f, err := New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	watcher, subscribed := link(t, s.broker, "watcher")
+	got := make(chan string, 100)
+	if _, err := watcher.Subscribe("+/status", 1, func(_ context.Context, m mqttlink.Message) { got <- string(m.Payload) }); err != nil {
+		t.Fatal(err)
+	}
+	background(t, watcher.Run)
+	subscribed(1)
+	if err := f.Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+	said := map[string]int{}
+	for range 8 {
+		select {
+		case status := <-got:
+			said[status]++
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%v, want 4 each of online and offline", said)
+		}
+	}
+	if r := f.Report(); said["online"] != 4 || said["offline"] != 4 || r.Lost > 0 || r.Pis.Readings < 4 {
+		t.Errorf("%v; %s", said, r.String())
 	}
 }
 

@@ -67,6 +67,13 @@ func (a *actor) Offline(now time.Duration) {
 	a.Client.Offline(now)
 }
 
+// Last implements engine.Leaver for a device that is one.
+func (a *actor) Last(now time.Duration, out engine.Out) {
+	if d, ok := a.Client.(engine.Leaver); ok {
+		d.Last(now, out)
+	}
+}
+
 // Wake implements engine.Client.
 func (a *actor) Wake() time.Duration {
 	at := a.Client.Wake()
