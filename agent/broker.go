@@ -40,16 +40,16 @@ func (b *brokerService) Collect(m *api.Metrics) {
 		value            float64
 	}{
 		{"memory_bytes", "gauge", "Bytes that the embedded broker keeps for its clients.", float64(s.Used)},
-		{"memory_limit_bytes", "gauge", "Most bytes that it keeps: broker.max_memory.", float64(s.Max)},
+		{"memory_limit_bytes", "gauge", "Most bytes that the embedded broker keeps for its clients (broker.max_memory).", float64(s.Max)},
 		{"connections", "gauge", "Connections to the embedded broker.", float64(s.Connections)},
 		{"sessions", "gauge", "Clients that the embedded broker knows, connected or not.", float64(s.Sessions)},
-		{"absent_sessions", "gauge", "Those of them that are not connected.", float64(s.Absent)},
+		{"absent_sessions", "gauge", "Clients that the embedded broker knows and that are not connected.", float64(s.Absent)},
 		{"retained_messages", "gauge", "Retained messages of the embedded broker.", float64(s.Retained)},
-		{"retained_bytes", "gauge", "Bytes of them.", float64(s.RetainedBytes)},
-		{"evicted_clients_total", "counter", "Clients that were disconnected, or forgotten, because the memory was spent and they cost most.", float64(s.Evicted)},
-		{"retained_refused_total", "counter", "Retained messages that were not kept because there was no room.", float64(s.RetainedRefused)},
-		{"subscriptions_refused_total", "counter", "Subscriptions that were refused because the client had too many.", float64(s.SubscriptionsOver)},
-		{"dropped_messages_total", "counter", "Messages that one client did not get because of its own limit.", float64(s.Dropped)},
+		{"retained_bytes", "gauge", "Bytes of the retained messages of the embedded broker.", float64(s.RetainedBytes)},
+		{"evicted_clients_total", "counter", "Clients that the embedded broker disconnected, or forgotten, because the memory was spent and they cost most.", float64(s.Evicted)},
+		{"retained_refused_total", "counter", "Retained messages that the embedded broker did not keep because there was no room.", float64(s.RetainedRefused)},
+		{"subscriptions_refused_total", "counter", "Subscriptions that the embedded broker refused because the client had too many.", float64(s.SubscriptionsOver)},
+		{"dropped_messages_total", "counter", "Messages that a client of the embedded broker did not get because of its own limit.", float64(s.Dropped)},
 	} {
 		m.Family("pithings_broker_"+f.name, f.kind, f.help)
 		m.Sample(f.value)

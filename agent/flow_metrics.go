@@ -22,19 +22,19 @@ func (s *flowService) Collect(m *api.Metrics) {
 			}
 		}
 	}
-	each("flow_started_total", "counter", "Executions started since the flow was deployed.", func(s *engine.Stats, sample func(float64, ...string)) { sample(float64(s.Started)) })
-	each("flow_ended_total", "counter", "Executions that ended, by how.", func(s *engine.Stats, sample func(float64, ...string)) {
+	each("flow_started_total", "counter", "Executions of a flow that were started since it was deployed.", func(s *engine.Stats, sample func(float64, ...string)) { sample(float64(s.Started)) })
+	each("flow_ended_total", "counter", "Executions of a flow that ended, by how.", func(s *engine.Stats, sample func(float64, ...string)) {
 		sample(float64(s.Succeeded), "status", "SUCCEEDED")
 		sample(float64(s.Failed), "status", "FAILED")
 		sample(float64(s.Aborted), "status", "ABORTED")
 	})
-	each("flow_dropped_total", "counter", "Events that started nothing: overlap: the flow was running; age: they came too late; error: the trigger could not be computed.", func(s *engine.Stats, sample func(float64, ...string)) {
+	each("flow_dropped_total", "counter", "Events that started no execution of a flow, by reason. overlap: the flow was running; age: they came too late; error: the trigger could not be computed.", func(s *engine.Stats, sample func(float64, ...string)) {
 		sample(float64(s.Dropped), "reason", "overlap")
 		sample(float64(s.TooOld), "reason", "age")
 		sample(float64(s.Errors), "reason", "error")
 	})
-	each("flow_running", "gauge", "Executions that run.", func(s *engine.Stats, sample func(float64, ...string)) { sample(float64(s.Running)) })
-	m.Family("pithings_flow_unused_messages_total", "counter", "Messages from things at the broker that no flow could use: late: answers after the time-out; second: further answers; other: answers to other people's commands; unread: not understood.")
+	each("flow_running", "gauge", "Executions of a flow that run.", func(s *engine.Stats, sample func(float64, ...string)) { sample(float64(s.Running)) })
+	m.Family("pithings_flow_unused_messages_total", "counter", "Messages from things at the broker that no flow could use, by reason. late: answers after the time-out; second: further answers; other: answers to other people's commands; unread: not understood.")
 	f := s.current()
 	if f == nil {
 		return

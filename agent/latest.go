@@ -12,6 +12,8 @@ import (
 type Occurred struct {
 	At     time.Time     `json:"time"`
 	Values device.Values `json:"values"`
+
+	n uint64 // how many there were
 }
 
 // latest is the latest event of each name of each thing.
@@ -32,7 +34,7 @@ func (l *latest) follow(bus *device.Bus) {
 		if l.by[e.Thing] == nil {
 			l.by[e.Thing] = map[string]Occurred{}
 		}
-		l.by[e.Thing][e.Name] = Occurred{e.At, e.Values}
+		l.by[e.Thing][e.Name] = Occurred{e.At, e.Values, l.by[e.Thing][e.Name].n + 1}
 	})
 }
 
@@ -49,6 +51,17 @@ func (l *latest) of(thing string) map[string]Occurred {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.by[thing])
+}
+
+// counts has how many events of a thing there were, by name.
+func (l *latest) counts(thing string) map[string]uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make(map[string]uint64, len(l.by[thing]))
+	for name, o := range l.by[thing] {
+		all[name] = o.n
+	}
+	return all
 }
 
 // forget drops the events of a thing.

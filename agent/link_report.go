@@ -105,24 +105,24 @@ func (l *links) Collect(m *api.Metrics) {
 		value            func(*link) (float64, bool)
 	}{
 		{"mqtt_connected", "gauge", "Whether the connection to the broker stands.", func(l *link) (float64, bool) { return api.Bool(l.State == mqttlink.Online), true }},
-		{"mqtt_connects_total", "counter", "Sessions established.", count(func(l *link) uint64 { return l.Connects })},
-		{"mqtt_connect_attempts_total", "counter", "Connections attempted.", count(func(l *link) uint64 { return l.Attempts })},
-		{"mqtt_received_total", "counter", "Messages from the broker.", count(func(l *link) uint64 { return l.Received })},
+		{"mqtt_connects_total", "counter", "Sessions with the broker that were established.", count(func(l *link) uint64 { return l.Connects })},
+		{"mqtt_connect_attempts_total", "counter", "Connections to the broker that were attempted.", count(func(l *link) uint64 { return l.Attempts })},
+		{"mqtt_received_total", "counter", "Messages received from the broker.", count(func(l *link) uint64 { return l.Received })},
 		{"mqtt_receive_dropped_total", "counter", "Messages from the broker that were too large, or that gave way because a handler was slow.", count(func(l *link) uint64 { return l.Missed + l.TooLarge })},
-		{"mqtt_resent_total", "counter", "Messages sent once more after a loss.", count(func(l *link) uint64 { return l.Resent })},
-		{"mqtt_throttled_total", "counter", "Messages that waited so as to keep the broker's rate.", count(func(l *link) uint64 { return l.Throttled })},
-		{"publish_accepted_total", "counter", "Messages put into the queue.", count(func(l *link) uint64 { return l.Accepted })},
-		{"publish_acks_total", "counter", "Messages delivered.", count(func(l *link) uint64 { return l.Acked })},
-		{"queue_messages", "gauge", "Messages that wait for the connection.", func(l *link) (float64, bool) { return float64(l.Outbox.Messages), true }},
-		{"queue_bytes", "gauge", "Their topics and payloads.", func(l *link) (float64, bool) { return float64(l.Outbox.Bytes), true }},
-		{"queue_alarms", "gauge", "Those of them that are alarms.", func(l *link) (float64, bool) { return float64(l.Outbox.Alarms), true }},
-		{"queue_oldest_age_seconds", "gauge", "Age of the first one, if it is known.", func(l *link) (float64, bool) {
+		{"mqtt_resent_total", "counter", "Messages that were sent to the broker once more after a lost connection.", count(func(l *link) uint64 { return l.Resent })},
+		{"mqtt_throttled_total", "counter", "Messages that waited before they were sent, so as to keep the rate that the broker takes.", count(func(l *link) uint64 { return l.Throttled })},
+		{"publish_accepted_total", "counter", "Messages that were put into the queue of a connection.", count(func(l *link) uint64 { return l.Accepted })},
+		{"publish_acks_total", "counter", "Messages of a queue that the broker acknowledged.", count(func(l *link) uint64 { return l.Acked })},
+		{"queue_messages", "gauge", "Messages in the queue of a connection, which wait for the broker.", func(l *link) (float64, bool) { return float64(l.Outbox.Messages), true }},
+		{"queue_bytes", "gauge", "Bytes of topics and payloads of the messages in the queue of a connection.", func(l *link) (float64, bool) { return float64(l.Outbox.Bytes), true }},
+		{"queue_alarms", "gauge", "Messages in the queue of a connection that are alarms.", func(l *link) (float64, bool) { return float64(l.Outbox.Alarms), true }},
+		{"queue_oldest_age_seconds", "gauge", "Age of the oldest message in the queue of a connection, if it is known.", func(l *link) (float64, bool) {
 			return max(0, now.Sub(l.Outbox.Oldest).Seconds()), !l.Outbox.Oldest.IsZero()
 		}},
-		{"queue_memory_messages", "gauge", "Those that are in memory only, because the disk cannot be written.", func(l *link) (float64, bool) { return float64(l.Outbox.Unsaved), true }},
-		{"queue_disk_failed", "gauge", "Whether the disk of the queue cannot be written.", func(l *link) (float64, bool) { return api.Bool(l.Outbox.Err != nil), true }},
-		{"queue_undated_messages", "gauge", "Those that wait for the clock.", func(l *link) (float64, bool) { return float64(l.Waiting), true }},
-		{"queue_damaged_total", "counter", "Messages that could not be read back.", count(func(l *link) uint64 { return l.Outbox.Damaged })},
+		{"queue_memory_messages", "gauge", "Messages in the queue of a connection that are in memory only, because the disk cannot be written.", func(l *link) (float64, bool) { return float64(l.Outbox.Unsaved), true }},
+		{"queue_disk_failed", "gauge", "Whether the disk of the queue of a connection cannot be written.", func(l *link) (float64, bool) { return api.Bool(l.Outbox.Err != nil), true }},
+		{"queue_undated_messages", "gauge", "Messages that wait for the clock to be known, because their time is not.", func(l *link) (float64, bool) { return float64(l.Waiting), true }},
+		{"queue_damaged_total", "counter", "Messages of a queue that could not be read back from the disk.", count(func(l *link) uint64 { return l.Outbox.Damaged })},
 	} {
 		m.Family("pithings_"+f.name, f.kind, f.help)
 		for i := range links {
@@ -131,7 +131,7 @@ func (l *links) Collect(m *api.Metrics) {
 			}
 		}
 	}
-	m.Family("pithings_queue_dropped_total", "counter", "Messages dropped, by reason. limit: number, bytes or age of the queue; life: expiry of the message; poison: the broker closes the connection on them; full: refused because the queue was full or off.")
+	m.Family("pithings_queue_dropped_total", "counter", "Messages that a queue dropped, by reason. limit: number, bytes or age of the queue; life: expiry of the message; poison: the broker closes the connection on them; full: refused because the queue was full or off.")
 	for _, l := range links {
 		for _, r := range []struct {
 			reason string

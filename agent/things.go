@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -80,15 +79,6 @@ func (s *thingService) Close() error {
 
 // Health implements HealthReporter.
 func (s *thingService) Health(add func(key string, value any)) { add("things", s.health.Things()) }
-
-// Collect implements Collector.
-func (s *thingService) Collect(m *api.Metrics) {
-	states := s.health.Things()
-	m.Family("pithings_device_up", "gauge", "Whether a thing's part works.")
-	for _, name := range slices.Sorted(maps.Keys(states)) {
-		m.Sample(api.Bool(states[name].State == "up"), "thing", name)
-	}
-}
 
 // Routes implements Router.
 func (s *thingService) Routes() []api.Route {
