@@ -24,7 +24,7 @@ import (
 	"pithings/test/binary"
 )
 
-var update = flag.Bool("update", false, "write testdata/pi.txt anew")
+var update = flag.Bool("update", false, "write the transcripts anew")
 
 // piReport is what fleet --json prints of Pis.
 type piReport struct {
