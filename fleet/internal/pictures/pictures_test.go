@@ -3,12 +3,14 @@ package pictures
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image/jpeg"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -182,36 +184,70 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// Connections that do not ask take their places until their time is over, and then others
-// have their turn.
+// No more connections are open than there may be: one more is served when another is closed.
 func TestConnectionsAreBounded(t *testing.T) {
-	const patience = 300 * time.Millisecond
-	s, _ := serve(t, album(7), "127.0.0.1:0", patience)
+	s, _ := serve(t, album(7), "127.0.0.1:0", time.Hour)
 	u, err := url.Parse(s.Base())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range connections + 10 {
+	var held []net.Conn
+	for range connections {
 		c, err := net.Dial("tcp", u.Host)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		held = append(held, c)
 	}
 	limit := s.listener.(*limited)
-	for deadline := time.Now().Add(30 * time.Second); len(limit.free) < connections; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); len(limit.free) < connections; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d connections", len(limit.free))
 		}
 	}
-	c := http.Client{Timeout: 60 * time.Second}
-	defer c.CloseIdleConnections()
-	resp, err := c.Get(s.URI(0, 1))
+	answered := make(chan int, 1)
+	go func() {
+		c := http.Client{Timeout: 60 * time.Second}
+		defer c.CloseIdleConnections()
+		resp, err := c.Get(s.URI(0, 1))
+		if err != nil {
+			answered <- 0
+			return
+		}
+		resp.Body.Close()
+		answered <- resp.StatusCode
+	}()
+	select {
+	case status := <-answered:
+		t.Errorf("%d while all places are taken", status)
+	case <-time.After(50 * time.Millisecond):
+	}
+	held[7].Close()
+	if status := <-answered; status != http.StatusOK {
+		t.Errorf("%d with a place", status)
+	}
+}
+
+// A connection on which nothing is asked is closed.
+func TestSilentConnections(t *testing.T) {
+	s, _ := serve(t, album(7), "127.0.0.1:0", 50*time.Millisecond)
+	u, err := url.Parse(s.Base())
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
-	if resp.StatusCode != 200 {
-		t.Errorf("%d", resp.StatusCode)
+	c, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetReadDeadline(time.Now().Add(60 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("GET /pictures/x HTTP/1.1\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("it stays open")
 	}
 }
