@@ -66,7 +66,7 @@ func newRogues(p *plan, c *identities, addresses []netip.AddrPort, lookUp func(c
 	case last > 0:
 		o.Witness, o.Devices = &o.Devices[last], o.Devices[:last]
 	default:
-		o.NoWitness = fmt.Sprintf("it needs a second identity, to see what arrives: %s has no more than -n %d", p.Identities, p.Devices)
+		o.NoWitness = fmt.Sprintf("it needs a second identity, to see what arrives, and %s has %s: make one more (pithings provision local --count)", p.Identities, count(p.Devices, "device"))
 	}
 	r, err := rogue.New(o)
 	return &rogues{r, p, away}, err

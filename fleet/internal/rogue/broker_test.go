@@ -67,7 +67,7 @@ func TestOpenBroker(t *testing.T) {
 		"no-login", "publish-foreign", "subscribe-foreign", "subscribe-all", "subscribe-plus", "subscribe-shared", "shadow-foreign", "jobs-foreign",
 		"retained-own", "retained-foreign", "will-foreign", "will-retained", "will-shadow", "sys-read",
 	}
-	stops := []string{"payload-huge", "topic-deep", "will-huge", "publish-before-login", "second-connect"}
+	stops := []string{"payload-huge", "topic-deep", "will-huge", "publish-before-login", "second-connect", "reserved-bits"}
 	all := verdicts(t, against(t, broker.Options{}, "", slices.Concat(open, stops)...))
 	for _, name := range open {
 		if one := all[name]; one.Verdict != Through || one.Severity == "" || one.Remedy == "" {

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -285,4 +287,68 @@ func FuzzBroker(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A broker that has one client id for all, as that of one certificate, ends the witness's connection
+// when the device connects: then there is none, and what needs it is not tested.
+func TestOneClientForAll(t *testing.T) {
+	var mu sync.Mutex
+	var last net.Conn
+	to := evil(t, func(c net.Conn) {
+		mu.Lock()
+		if last != nil {
+			last.Close()
+		}
+		last = c
+		mu.Unlock()
+		r, w := io.Pipe()
+		var back sync.WaitGroup
+		back.Go(func() { obey(r, c) })
+		defer func() { w.Close(); back.Wait() }()
+		b := make([]byte, 4096)
+		for {
+			n, err := c.Read(b)
+			if err != nil {
+				return
+			}
+			if _, err := w.Write(b[:n]); err != nil {
+				return
+			}
+			if b[0]>>4 == packet.Publish { // deliver it to who has sent it
+				if _, err := c.Write(b[:n]); err != nil {
+					return
+				}
+			}
+		}
+	})
+	r := hasty(t, to)
+	r.site.times.answer, r.site.times.settle = 10*time.Second, 2*time.Second
+	r.list = slices.DeleteFunc(r.list, func(b Behaviour) bool { return b.Name != "publish-foreign" })
+	if err := r.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if one := r.Results()[0]; one.Verdict != NotTested || !strings.Contains(one.Detail, "for one client") {
+		t.Errorf("%+v", one)
+	}
+}
+
+// What is found out while the run is interrupted is no verdict: the device's own connections end.
+func TestInterruptedBehaviourIsNotTested(t *testing.T) {
+	r := hasty(t, evil(t, func(c net.Conn) { obey(c, c) }))
+	r.site.times.behaviour = time.Minute
+	ctx, cancel := context.WithCancel(t.Context())
+	tried := func(ctx context.Context, p *probe) Finding {
+		cancel()
+		<-ctx.Done()
+		return stopped(Closed, "")
+	}
+	r.list = []Behaviour{{Name: "first", run: tried}, {Name: "second", run: tried}}
+	if err := r.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range r.Results() {
+		if one.Verdict != NotTested || one.Detail != "the run ended before" {
+			t.Errorf("%+v", one)
+		}
+	}
 }

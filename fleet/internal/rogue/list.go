@@ -11,7 +11,7 @@ type Behaviour struct {
 	Mosquitto string   // the cure
 	AWS       string   // the cure
 	run       func(context.Context, *probe) Finding
-	heavy     bool // one device at a time
+	alone     bool // one device at a time: it loads the broker, or would spoil the evidence of another
 }
 
 // The cures that several behaviours have.
@@ -75,7 +75,7 @@ func List() []Behaviour {
 
 		// Sizes.
 		{Name: "payload-huge", Does: "publishes 2 MiB on its own topic", Good: "closes the connection, or drops it", Severity: Medium,
-			Mosquitto: mosquittoBig, AWS: awsFixed, run: hugeMessage, heavy: true},
+			Mosquitto: mosquittoBig, AWS: awsFixed, run: hugeMessage, alone: true},
 		{Name: "topic-long", Does: "publishes on a topic of 65535 bytes", Good: "closes the connection, or drops it", Severity: Low,
 			Mosquitto: mosquittoNew + "; max_packet_size below 65536 stops it", AWS: awsFixed, run: longTopic},
 		{Name: "topic-deep", Does: "publishes on a topic of 1000 levels", Good: "closes the connection, or drops it", Severity: Low,
@@ -83,25 +83,25 @@ func List() []Behaviour {
 
 		// Load.
 		{Name: "flood", Does: "publishes 2000 messages as fast as the cap of this program allows", Good: "serves others meanwhile, or closes the connection", Severity: Medium,
-			Mosquitto: "mosquitto has no limit of rates: put one before it (nftables limit rate), and give it a faster machine; max_packet_size, max_queued_messages", AWS: awsFixed, run: flood, heavy: true},
+			Mosquitto: "mosquitto has no limit of rates: put one before it (nftables limit rate), and give it a faster machine; max_packet_size, max_queued_messages", AWS: awsFixed, run: flood, alone: true},
 		{Name: "slow-reader", Does: "subscribes, and does not read 32 MiB of messages", Good: "keeps a part of them, or closes the connection, and serves others meanwhile", Severity: Medium,
-			Mosquitto: "mosquitto.conf: max_queued_bytes 16777216, max_queued_messages 1000", AWS: awsFixed, run: slowReader, heavy: true},
+			Mosquitto: "mosquitto.conf: max_queued_bytes 16777216, max_queued_messages 1000", AWS: awsFixed, run: slowReader, alone: true},
 		{Name: "half-logins", Does: "opens 50 connections and sends its first bytes one at a time, never all (slow loris)", Good: "serves others meanwhile", Severity: Medium,
-			Mosquitto: "mosquitto.conf: a max_connections that leaves room; nftables ct count for each address", AWS: awsFixed, run: halfLogins, heavy: true},
+			Mosquitto: "mosquitto.conf: a max_connections that leaves room; nftables ct count for each address", AWS: awsFixed, run: halfLogins, alone: true},
 		{Name: "subscription-storm", Does: "subscribes to 1000 topics of its own", Good: "refuses most, or closes the connection, and serves others meanwhile", Severity: Low,
-			Mosquitto: "mosquitto has no limit of subscriptions: list exact topics instead of # in acl_file", AWS: awsFixed, run: storm, heavy: true},
+			Mosquitto: "mosquitto has no limit of subscriptions: list exact topics instead of # in acl_file", AWS: awsFixed, run: storm, alone: true},
 
 		// What is kept.
 		{Name: "retained-own", Does: "leaves 100 retained messages on its own topics", Good: "keeps a part of them, or none", Severity: Low,
-			Mosquitto: mosquittoRet, AWS: awsRetain, run: retainedOwn, heavy: true},
+			Mosquitto: mosquittoRet, AWS: awsRetain, run: retainedOwn, alone: true},
 		{Name: "retained-foreign", Does: "leaves a retained message on a topic of another device", Good: "does not keep it", Severity: High,
-			Mosquitto: mosquittoACL, AWS: awsRetain + "; " + awsPublish, run: retainedForeign},
+			Mosquitto: mosquittoACL, AWS: awsRetain + "; " + awsPublish, run: retainedForeign, alone: true},
 
 		// Wills.
 		{Name: "will-foreign", Does: "has a will on a topic of another device, and dies", Good: "refuses the login, or does not publish it", Severity: High,
 			Mosquitto: mosquittoACL, AWS: awsLastWill, run: willForeign},
 		{Name: "will-retained", Does: "has a retained will on a topic of another device, and dies", Good: "refuses the login, or does not keep it", Severity: High,
-			Mosquitto: mosquittoACL, AWS: awsLastWill, run: willRetained},
+			Mosquitto: mosquittoACL, AWS: awsLastWill, run: willRetained, alone: true},
 		{Name: "will-shadow", Does: "has a will that sets the shadow of another thing, and dies", Good: "refuses the login, or does not publish it", Severity: High,
 			Mosquitto: `mosquitto.conf: acl_file with "pattern readwrite $aws/things/%u/#" and no line for others'`, AWS: awsShadow, run: willShadow},
 		{Name: "will-huge", Does: "has a will of 65535 bytes on its own topic, and dies", Good: "refuses the login, or does not publish it", Severity: Low,

@@ -2,7 +2,6 @@ package rogue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -32,7 +31,7 @@ type Runner struct {
 	list []Behaviour
 	site *site
 
-	heavy sync.Mutex // held by the one that loads the broker
+	alone sync.Mutex // held by the device that must be the only one
 
 	mu       sync.Mutex
 	findings map[string]Finding
@@ -129,9 +128,9 @@ func (r *Runner) device(ctx context.Context, i int, w *witness, why string) {
 
 // try runs a behaviour, and removes what it leaves.
 func (r *Runner) try(ctx context.Context, b *Behaviour, p *probe) Finding {
-	if b.heavy {
-		r.heavy.Lock()
-		defer r.heavy.Unlock()
+	if b.alone {
+		r.alone.Lock()
+		defer r.alone.Unlock()
 	}
 	if ctx.Err() != nil {
 		return notTested("the run ended before")
@@ -139,13 +138,14 @@ func (r *Runner) try(ctx context.Context, b *Behaviour, p *probe) Finding {
 	limited, cancel := context.WithTimeout(ctx, r.site.times.behaviour)
 	defer cancel()
 	f := b.run(limited, p)
+	interrupted := limited.Err() != nil
 	p.end()
 	p.clean(ctx)
 	p.end()
 	switch {
-	case ctx.Err() != nil && f.Verdict == NotTested:
+	case interrupted && ctx.Err() != nil: // its connections have ended, too, which is no evidence
 		return notTested("the run ended before")
-	case errors.Is(limited.Err(), context.DeadlineExceeded) && f.Verdict == NotTested:
+	case interrupted:
 		return notTested(fmt.Sprintf("it was not through after %v", r.site.times.behaviour))
 	}
 	return f

@@ -25,6 +25,7 @@ var (
 const (
 	connect = 1
 	publish = 3
+	pingreq = 12
 )
 
 // state is the part of a packet that the next byte belongs to.
@@ -117,6 +118,9 @@ func (g *Guard) grow(b byte) error {
 	g.shift += 7
 	if b&0x80 != 0 {
 		return nil
+	}
+	if g.kind == pingreq && g.size > 0 {
+		return fmt.Errorf("%w: a PINGREQ of %d bytes, which has none", ErrNoMQTT, g.size)
 	}
 	limit := MaxOther
 	if g.kind == publish {

@@ -70,6 +70,7 @@ func TestWhatIsTooLargeIsRefusedAtItsHeader(t *testing.T) {
 		"subscribe":            {append(connectPacket(4), 0x82, 0x81, 0x80, 4), ErrTooLarge},    // 64 KiB and a byte
 		"CONNECT":              {[]byte{0x10, 0x81, 0x80, 4}, ErrTooLarge},
 		"length of five bytes": {append(connectPacket(4), 0x30, 0xff, 0xff, 0xff, 0xff, 1), ErrNoMQTT},
+		"PINGREQ with a body":  {append(connectPacket(4), 0xc0, 2, 0, 0), ErrNoMQTT},
 		"no CONNECT":           {[]byte{0x30, 0}, ErrNoMQTT},
 		"HTTP":                 {[]byte("GET / HTTP/1.1\r\n"), ErrNoMQTT},
 		"TLS":                  {[]byte{0x16, 3, 1, 2}, ErrNoMQTT},
