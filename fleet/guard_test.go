@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"pithings/fleet/scenario"
 	"pithings/mqttlink/dial"
 	"pithings/mqttlink/endpoint"
 )
@@ -53,6 +54,49 @@ func TestGuard(t *testing.T) {
 		if (err == nil) != (tc.says == "") || errors.As(err, &guard) != tc.guarded || err != nil && !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.says)
 		}
+	}
+}
+
+// A scenario is held against the limits by its busiest moment, before anything connects.
+func TestGuardOfScenarios(t *testing.T) {
+	for _, tc := range []struct{ name, rest, far, near string }{
+		{"quiet", "phases: [{name: a, for: 1m}]", "", ""},
+		{"a steep phase", "phases: [{name: a, for: 1m}, {name: b, for: 1m, ramp: 501/s}]", "at most 500 connections", ""},
+		{"a busy phase", "phases: [{name: a, for: 1m}, {name: b, for: 1m, interval: 10ms}]", "at most 5000 messages", ""},
+		{"a flood", "phases: [{name: a, for: 1m}]\nfaults: [{at: 30s, do: flood, rate: 1000/s, share: 6%}]", "at most 5000 messages", ""},
+		{"a flood of all", "phases: [{name: a, for: 1m}]\nfaults: [{at: 30s, do: flood, rate: 1000/s}, {at: 30s, do: flood, rate: 100/s}]", "100 messages", "at most 100000 are sent"},
+		{"large", "phases: [{name: a, for: 1m, interval: 1s}]\nfaults: [{at: 30s, do: oversize, size: 100KiB}]", "at most 4 MiB", ""},
+		{"larger", "phases: [{name: a, for: 1m, interval: 200ms}]\nfaults: [{at: 30s, do: oversize, size: 200KiB, for: 1s}]", "", "at most 64 are sent"},
+		{"hits more than there are", "phases: [{name: a, for: 1m}]\nfaults: [{do: break, devices: 101}]", "", "to hit 101 devices, and there are 100"},
+	} {
+		s, err := scenario.Parse("s.yaml", []byte("name: x\n"+tc.rest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Broker: small("mqtt://broker.example").Broker}
+		o.Follow(s)
+		p, err := o.check()
+		if (err == nil) != (tc.near == "") || err != nil && !strings.Contains(err.Error(), tc.near) {
+			t.Errorf("%s: %v, want %q", tc.name, err, tc.near)
+		}
+		if err != nil {
+			continue
+		}
+		err = p.guard([]netip.AddrPort{netip.MustParseAddrPort("203.0.113.9:1883")})
+		if (err == nil) != (tc.far == "") || err != nil && !strings.Contains(err.Error(), tc.far) {
+			t.Errorf("%s, far away: %v, want %q", tc.name, err, tc.far)
+		}
+	}
+	s, err := scenario.Parse("s.yaml", []byte("name: x\nphases: [{name: a}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := small("mqtt://127.0.0.1")
+	if o.Follow(s); o.Devices != 1 || o.Interval != 100*time.Millisecond || o.Ramp != 1000 {
+		t.Errorf("what is given is changed: %+v", o)
+	}
+	if o.Factory = true; o.Check() == nil {
+		t.Error("a scenario with a factory")
 	}
 }
 

@@ -220,6 +220,7 @@ func (p *plan) checkScenario() error {
 	if p.script, err = scenario.NewPlan(&s, p.Devices, p.Seed); err != nil {
 		return fmt.Errorf("scenario %s: %w", s.Name, err)
 	}
+	p.Ramp = p.script.RampOf(0) // to begin with
 	if peak := p.script.Peak(); peak.Bytes > maxBytes {
 		return fmt.Errorf("scenario %s: %.0f MiB of messages that are too large in a second: at most %d are sent; take fewer devices", s.Name, peak.Bytes/(1<<20), maxBytes>>20)
 	}

@@ -114,6 +114,9 @@ func (o *fleetOptions) follow(c *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("--scenario: %w", err)
 	}
+	if err := o.Check(); err != nil { // before what is 0 is taken for what is not given
+		return usageError{err}
+	}
 	changed := c.Flags().Changed
 	if !changed("devices") {
 		o.Devices = 0

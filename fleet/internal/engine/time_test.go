@@ -196,6 +196,70 @@ func TestNoStorm(t *testing.T) {
 	})
 }
 
+// The ramp may change while devices connect: also one that has hardly let any in.
+func TestSetRamp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := meters(2000, netip.AddrPort{}, time.Hour)
+		o.Ramp = 0.01
+		n := &network{delay: time.Millisecond}
+		changed := false
+		n.during = func(now time.Duration) {
+			if now >= 10*time.Second && !changed {
+				changed = true
+				go n.s.e.SetRamp(100) // the lock is held here
+			}
+		}
+		o.Client = func(i int) Client { return &meter{name: nameOf(i), interval: time.Second} } // so that there are wake-ups
+		simulate(t, o, n, 20*time.Second)
+		early := 0
+		for _, at := range n.opens {
+			if at < 10*time.Second {
+				early++
+			}
+		}
+		if late := len(n.opens) - early; early != 1 || late < 900 || late > 1030 {
+			t.Errorf("%d connections in 10 s at 0.01/s, and %d in 10 s at 100/s", early, late)
+		}
+	})
+}
+
+// A device knows how many messages it may publish.
+func TestFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := meters(1, netip.AddrPort{}, time.Hour)
+		n := &network{delay: time.Millisecond, mute: packet.Publish}
+		e, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.s, n.alarm, n.open_ = e.shards[0], make(chan struct{}, 1), map[int32]bool{}
+		n.s.carrier = n
+		s := n.s
+		if free := s.of(0).Free(); free != 0 {
+			t.Errorf("%d without a session", free)
+		}
+		n.open_[0] = true
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.sessions[0].state = online
+		for want := Window; want >= 0; want-- {
+			out := s.of(0)
+			if free := out.Free(); free != want {
+				t.Fatalf("%d are free, want %d", free, want)
+			}
+			out.Publish(packet.Message{Topic: "t", QoS: 1})
+		}
+		if s.stats.Dropped != 1 || s.stats.Published != Window {
+			t.Errorf("%+v", s.stats)
+		}
+		s.ending = true
+		s.sessions[0].flights = nil
+		if free := s.of(0).Free(); free != 0 {
+			t.Errorf("%d at the end", free)
+		}
+	})
+}
+
 // The ramp does not limit alone: with a slow broker it is the number that waits for answers.
 func TestListenQueueIsNotOverrun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
