@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A device that is driven publishes what it is told to, and nothing by itself.
+// A device that is driven publishes by Start and Sample, and nothing by itself.
 func TestDriven(t *testing.T) {
 	d := New(settings(), Device{Name: "dev-0001", Kind: Generic, Seed: 1, Driven: true})
 	r := &recorder{}
