@@ -83,6 +83,8 @@ func (r *Report) String() string {
 	switch {
 	case devices == 0:
 		return b.String()
+	case r.ConnectedSeconds > 0 && r.Scenario != nil: // in its first phase there may be fewer
+		line("connected", "all that were to be after %.1f s, %d at the end", r.ConnectedSeconds, r.Connected)
 	case r.ConnectedSeconds > 0:
 		line("connected", "all %d after %.1f s", devices, r.ConnectedSeconds)
 	default:

@@ -16,7 +16,7 @@ import (
 func newFleetScenario() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "scenario",
-		Short: "List, show and check scenarios of a fleet",
+		Short: "List, show and check scenarios of a fleet, print their schema",
 		Long: `A scenario is a YAML file that says what a fleet goes through: phases with how many
 devices are connected and how often they publish, and faults at times. pithings fleet
 --scenario runs it. docs/scenarios.md has the keys and the faults.`,
@@ -25,9 +25,9 @@ devices are connected and how often they publish, and faults at times. pithings 
   pithings fleet scenario check my.yaml
   pithings fleet --scenario my.yaml -e mqtt://127.0.0.1`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return usagef("say list, show or check") },
+		RunE: func(*cobra.Command, []string) error { return usagef("say list, show, check or schema") },
 	}
-	c.AddCommand(newScenarioList(), newScenarioShow(), newScenarioCheck())
+	c.AddCommand(newScenarioList(), newScenarioShow(), newScenarioCheck(), newScenarioSchema())
 	return c
 }
 
@@ -81,6 +81,22 @@ func newScenarioCheck() *cobra.Command {
 				fmt.Fprintf(c.OutOrStdout(), "%s: right: %s\n", file, s.Name)
 			}
 			return errors.Join(wrong...)
+		},
+	}
+}
+
+func newScenarioSchema() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of scenarios, for editors",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			text, err := scenario.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = c.OutOrStdout().Write(text)
+			return err
 		},
 	}
 }

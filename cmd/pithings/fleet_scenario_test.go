@@ -37,6 +37,9 @@ func TestFleetScenarios(t *testing.T) {
 			t.Errorf("%d: %s%s", code, out, errs)
 		}
 	}
+	if code, out, errs := command("fleet", "scenario", "schema"); code != exitOK || !json.Valid([]byte(out)) {
+		t.Errorf("%d: %s%s", code, out, errs)
+	}
 	wrong := file("wrong.yaml", "name: x\nphases: [{name: a, fro: 1m}]\nfaults: [{do: brake}]\n")
 	right := file("right.yaml", "name: x\nphases: [{name: a, for: 1m}]\n")
 	for _, tc := range []struct {
@@ -44,7 +47,7 @@ func TestFleetScenarios(t *testing.T) {
 		code int
 		says []string
 	}{
-		{[]string{"scenario"}, exitUsage, []string{"say list, show or check"}},
+		{[]string{"scenario"}, exitUsage, []string{"say list, show, check or schema"}},
 		{[]string{"scenario", "show", "storm"}, exitUsage, []string{`no scenario is called "storm"`, "morning-reconnect-storm"}},
 		{[]string{"scenario", "show", "one-bad-firmwear"}, exitUsage, []string{`did you mean "one-bad-firmware"`}},
 		{[]string{"scenario", "check", wrong, right}, exitFailure, []string{wrong + `:2:20: phases: unknown key "fro"; did you mean "for"?`, wrong + ":3:15: do: there is no fault"}},

@@ -1,10 +1,14 @@
 package scenario
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/jsonschema-go/jsonschema"
 )
 
 // short is a scenario to which faults are added.
@@ -104,6 +108,52 @@ func TestReady(t *testing.T) {
 	if _, ok := Text("../parse"); ok {
 		t.Error("a name leads elsewhere")
 	}
+}
+
+// The schema takes what Parse takes, and refuses keys and values that it refuses.
+func TestSchema(t *testing.T) {
+	text, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s jsonschema.Schema
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Resolve(&jsonschema.ResolveOptions{ValidateDefaults: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := []string{short}
+	for _, name := range Ready() {
+		text, _ := Text(name)
+		good = append(good, string(text))
+	}
+	for _, text := range good {
+		if err := r.Validate(document(t, text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range []string{"name: x", short + "fault: []", short + "devices: 0", short + "faults: [{do: brake}]", short + "faults: [{at: 1s}]", short + "faults: [{do: break, share: 3}]"} {
+		if r.Validate(document(t, text)) == nil {
+			t.Errorf("accepted:\n%s", text)
+		}
+	}
+}
+
+func document(t *testing.T, text string) (v any) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	text2, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(text2, &v)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // FuzzParse: whatever the file, there is a plan within bounds, or problems.

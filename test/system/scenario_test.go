@@ -307,7 +307,9 @@ faults:
 			t.Fatal("the devices do not come back")
 		}
 	}
-	if code, took := fleet.interrupt(); code != 0 || took > 5*time.Second {
+	code, took := fleet.interrupt()
+	if code != 0 || took > 5*time.Second {
 		t.Errorf("exit code %d after %v", code, took)
 	}
+	t.Logf("%d devices ended within %v", devices, took)
 }
