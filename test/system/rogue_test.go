@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,6 +102,26 @@ func TestRogue(t *testing.T) {
 			t.Error("mosquitto has ended")
 		}
 		noneRetained(t, port)
+	})
+	// All devices have one login, so the access list can only go by the client id, which each client
+	// chooses. It keeps well-behaved devices apart.
+	t.Run("one login", func(t *testing.T) {
+		t.Parallel()
+		dir, port := t.TempDir(), freePort(t)
+		passwords, acl := filepath.Join(dir, "passwords"), filepath.Join(dir, "acl")
+		if err := os.WriteFile(acl, []byte("pattern readwrite cmd/ac/%c/#\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(binary.Need(t, "mosquitto_passwd"), "-b", "-c", passwords, "fleet", "secret").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		aMosquitto(t, dir, fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous false\npassword_file %s\nacl_file %s\n", port, passwords, acl), port)
+		p := startAs(t, func(c *exec.Cmd) { c.Env = append(environment(t), "PITHINGS_MQTT_PASSWORD=secret") }, binary.Path,
+			"fleet", "-n", "1", "--types", "rogue", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--username", "fleet", "--seed", "7", "--json")
+		compareVerdicts(t, "onelogin.txt", p.rogueVerdicts())
+		if code := p.cmd.ProcessState.ExitCode(); code != 1 {
+			t.Errorf("exit code %d", code)
+		}
 	})
 	t.Run("locked", func(t *testing.T) {
 		t.Parallel()

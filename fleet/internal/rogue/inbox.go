@@ -122,7 +122,7 @@ func (b *board) await(ctx context.Context, limit time.Duration, is func(*inbox) 
 		select {
 		case <-changed:
 		case <-t.C:
-			return false
+			return b.now(is) // what came meanwhile counts
 		case <-ctx.Done():
 			return false
 		}

@@ -139,7 +139,7 @@ func publishFirst(ctx context.Context, p *probe) Finding {
 		return through(p.witness.device.Name + " got it on " + topic)
 	case err != nil:
 		return lacking(err)
-	case closed:
+	case closed || p.closes(ctx, c): // by then the broker has worked through it
 		return stopped(Closed, "")
 	}
 	return stopped(Dropped, "")

@@ -71,10 +71,10 @@ func willShadow(ctx context.Context, p *probe) Finding {
 		return f
 	}
 	shadow := shadowOf(p.witness.device.Name)
-	if f, ok := p.watch(ctx, shadow+"#"); !ok {
+	if f, ok := p.watch(ctx, shadow, "get"); !ok {
 		return f
 	}
-	return p.willAt(ctx, shadow+"update", func(mark string) []byte { return fmt.Appendf(nil, `{"clientToken":"%s"}`, mark) })
+	return p.willAt(ctx, shadow+"update", token)
 }
 
 // willRetained has a will that is retained on a topic of the witness.
