@@ -152,19 +152,19 @@ func TestCertificateExpiry(t *testing.T) {
 	if f.Devices != ending || f.LetIn == nil || *f.LetIn != 0 {
 		t.Errorf("%+v", f)
 	}
-	refused := uint64(0)
+	// TLS 1.3 refuses a certificate behind the client's handshake: the alert may be lost with the connection.
+	refused, said := uint64(0), false
 	for why, n := range expired.Errors {
-		if strings.Contains(why, "expired certificate") {
-			refused += n
-		}
+		refused += n
+		said = said || strings.Contains(why, "expired certificate")
 	}
-	if valid.Connected != devices || len(valid.Errors) > 0 || expired.Connected != devices-ending || refused < ending || renewed.Connected != devices || renewed.Sessions != ending || len(renewed.Errors) > 0 {
+	if valid.Connected != devices || len(valid.Errors) > 0 || expired.Connected != devices-ending || refused < ending || !said || renewed.Connected != devices || renewed.Sessions != ending || len(renewed.Errors) > 0 {
 		t.Errorf("%+v", r.Scenario.Phases)
 	}
 	if b := r.Scenario.Bystanders; b.Devices != devices-ending || b.Lost != 0 || b.Published == 0 {
 		t.Errorf("%+v", b)
 	}
-	if log := broker.logged(); !strings.Contains(log, "certificate") {
+	if log := broker.logged(); !strings.Contains(log, "certificate verify failed") {
 		t.Errorf("the broker's log has nothing of certificates: %s", log)
 	}
 }
