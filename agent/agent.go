@@ -157,17 +157,23 @@ func (a *Agent) build() error {
 	socket := &controlService{folder: &a.folder, wanted: a.links.queues.any, shared: a.o.Shared, log: a.log}
 	gateway := &gatewayService{quarantine: quarantine, folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, log: a.log}
 	restart := func() { a.fail(errRestart) }
+	shadow := &optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a, quarantine}}
 	for _, s := range []Service{a.links, quarantine, socket, a.things, flows, gateway,
 		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart, &a.doctor, quarantine}},
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
 			of: &jobService{links: a.links, flows: flows, doctor: &a.doctor, current: a.current,
 				accept: a.AcceptLater, outcome: a.outcome, restart: restart, rebooter: rebootSocket, run: sync.OnceValue(jobs.ThisBoot)}},
-		&optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a, quarantine}},
+		shadow,
 		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},
 		&optional{name: "presence", config: a.current, log: a.log, links: a.links, of: presences{a.links}},
 		&optional{name: "refuse", config: a.current, log: a.log, links: a.links, of: refusals{a.links}},
 	} {
 		if err := a.add(s); err != nil {
+			return err
+		}
+	}
+	if a.config.HTTP.Playground {
+		if err := a.add(&playgrounds{links: a.links, current: a.current, accept: a.Accept, health: shadow.Health, things: a.things.names}); err != nil {
 			return err
 		}
 	}

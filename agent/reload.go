@@ -129,7 +129,7 @@ func (a *Agent) replace(next *config.Config) (Reloaded, error) {
 }
 
 // fixed are the keys that hold for a whole run.
-var fixed = []string{"state", "clock", "broker", "http.listen", "http.max_connections", "pictures", "log.format"}
+var fixed = []string{"state", "clock", "broker", "http.listen", "http.max_connections", "http.playground", "pictures", "log.format"}
 
 // keepFixed gives next what holds for the whole run, and returns the keys that differ.
 func keepFixed(before, next *config.Config) (differ []string) {
@@ -147,6 +147,7 @@ func keepFixed(before, next *config.Config) (differ []string) {
 	}
 	next.State, next.Clock, next.Broker, next.Pictures = before.State, before.Clock, before.Broker, before.Pictures
 	next.HTTP.Listen, next.HTTP.MaxConnections, next.Log.Format = before.HTTP.Listen, before.HTTP.MaxConnections, before.Log.Format
+	next.HTTP.Playground = before.HTTP.Playground
 	return differ
 }
 

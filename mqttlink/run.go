@@ -83,6 +83,17 @@ func (l *Link) attempt(ctx context.Context) (lived time.Duration, err error) {
 	return time.Since(began), err
 }
 
+// Break ends the session as a failure of the network would, so that the broker publishes the will and
+// the link connects again. It returns false if there is no session.
+func (l *Link) Break() bool {
+	s := l.current.Load()
+	if s == nil {
+		return false
+	}
+	s.end(fault(Lost, nil, "the connection was broken on request"))
+	return true
+}
+
 // awaitPlausible waits before a TLS connection until the clock reads a time at which a
 // certificate can be valid. It returns false if ctx ends first.
 func (l *Link) awaitPlausible(ctx context.Context) bool {

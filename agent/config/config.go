@@ -134,6 +134,8 @@ type HTTP struct {
 	AllowNets []string `json:"allow_nets" form:"network" change:"local" jsonschema:"networks (CIDR) whose hosts may see /metrics and /healthz"`
 	TokenFile string   `json:"token_file" expand:"path" file:"credential" change:"local" jsonschema:"file whose first line is a token; who sends it (Authorization: Bearer TOKEN) may see /metrics and /healthz"`
 
+	Playground bool `json:"playground" change:"local" jsonschema:"serve the web interface of the AWS IoT Playground's devices on the local socket, below /playground (docs/playground.md)"`
+
 	MaxConnections int `json:"max_connections" default:"64" min:"4" max:"4096" change:"afar" jsonschema:"most connections at a time; at the limit the oldest idle one is closed"`
 }
 

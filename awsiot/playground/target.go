@@ -47,6 +47,12 @@ const (
 	AuthError = "autherr"
 )
 
+// What the playground's devices publish to.
+const (
+	Telemetry    = "dt/ac/company1/area1/{}/temp" // a template
+	InvalidTopic = "invalid-topic-for-error"      // of AuthError
+)
+
 // Actions returns the names of all actions.
 func Actions() []string { return []string{Tamper, Reconnect, Clean, Large, AuthError} }
 

@@ -149,7 +149,7 @@ func (d *Device) Act(a Action, out engine.Out) error {
 
 // What a device publishes where it has no right to.
 const (
-	errorTopic   = "invalid-topic-for-error"
+	errorTopic   = web.InvalidTopic
 	errorPayload = `{"auth":"error"}`
 )
 

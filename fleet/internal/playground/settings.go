@@ -52,15 +52,12 @@ func (d *Device) defender() time.Duration {
 	return d.set.Defender
 }
 
-// Topic is the playground's template for the topic of telemetry; {} is the device's name.
-const Topic = "dt/ac/company1/area1/{}/temp"
-
 // telemetryTopic is where the device's telemetry goes.
 func (d *Device) telemetryTopic() string {
 	if d.own != nil && d.own.topic != "" {
 		return web.Expand(d.own.topic, d.Name)
 	}
-	return d.topic("dt/ac/company1/area1/", "/temp") // Topic, at less cost
+	return d.topic("dt/ac/company1/area1/", "/temp") // web.Telemetry, at less cost
 }
 
 // payload is what the device's next telemetry says.
