@@ -19,9 +19,9 @@ type Device struct {
 	Name   string
 	Target string // whose shadow a switch sets
 	Kind   Kind
-	Seed   uint64 // its random numbers; it changes with each
 	Fresh  bool   // its shadow is to be seeded, as the playground's factory does
 	Driven bool   // its start event and its telemetry are published by Start and Sample alone
+	Seed   uint64 // its random numbers; it changes with each
 
 	set   *Settings
 	own   *own          // what was changed of it; nil: nothing
