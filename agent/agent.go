@@ -278,7 +278,7 @@ func (a *Agent) ports() int {
 
 // listenWeb binds the web server. Only things that others fetch from cannot do without.
 func (a *Agent) listenWeb() error {
-	allowed, err := access(&a.config.HTTP)
+	allowed, err := rules(&a.config.HTTP)
 	if err != nil {
 		return err
 	}
@@ -296,6 +296,7 @@ func (a *Agent) listenWeb() error {
 		return nil
 	}
 	w.Allow(allowed)
+	w.open(&a.config.HTTP, a.o.State, a.o.Simulated, a.log)
 	a.web = w
 	a.listens("web server", a.o.Config.HTTP.Listen, w.Addr().String())
 	return a.add(w)

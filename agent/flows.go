@@ -70,8 +70,8 @@ func (s *flowService) Health(add func(key string, value any)) {
 	}
 }
 
-// Control implements Controller.
-func (s *flowService) Control() []api.Route {
+// Routes implements Router.
+func (s *flowService) Routes() []api.Route {
 	return flowhost.Routes(func() *flowhost.Flows {
 		s.changing.RLock()
 		defer s.changing.RUnlock()

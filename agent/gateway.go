@@ -288,12 +288,12 @@ func (s *gatewayService) Collect(m *api.Metrics) {
 // gatewayPath is where other processes ask for the gateway.
 const gatewayPath = "/api/v1/gateway"
 
-// Control implements Controller.
-func (s *gatewayService) Control() []api.Route {
+// Routes implements Router.
+func (s *gatewayService) Routes() []api.Route {
 	return []api.Route{
-		{Method: http.MethodGet, Path: gatewayPath, For: api.Group, Doc: "list the alarms and rules of the gateway",
+		{Method: http.MethodGet, Path: gatewayPath, For: api.Look, Doc: "list the alarms and rules of the gateway",
 			Handler: api.JSON(func(*http.Request) (any, error) { return s.state() })},
-		{Method: http.MethodPost, Path: gatewayPath + "/alarms/{name}/acknowledge", For: api.Owner, Doc: "acknowledge an alarm of the gateway",
+		{Method: http.MethodPost, Path: gatewayPath + "/alarms/{name}/acknowledge", For: api.Act, Doc: "acknowledge an alarm of the gateway",
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				g := s.current()
 				if g == nil {

@@ -11,8 +11,8 @@ import (
 	"pithings/spool/queue"
 )
 
-// Control implements Controller: messages of other processes, the connections and the queues.
-func (l *links) Control() (all []api.Route) {
+// Routes implements Router: messages of other processes, the connections and the queues.
+func (l *links) Routes() (all []api.Route) {
 	all = append(all, pub.Routes(l.desk)...)
 	all = append(all, pub.ConnectionRoutes(l.connections)...)
 	return append(all, queue.Routes(l.box, l.folder.QueueDir)...)

@@ -39,7 +39,7 @@ type partCall struct {
 func partRoutes(all func() []things.Thing) []api.Route {
 	turns := make(chan struct{}, partActions)
 	return []api.Route{
-		{Method: http.MethodGet, Path: partPath, For: api.Group, Doc: "find the thing that has a part",
+		{Method: http.MethodGet, Path: partPath, For: api.Look, Doc: "find the thing that has a part",
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				t, err := withPart(all(), r.FormValue("part"), r.FormValue("action"))
 				if err != nil {
@@ -47,7 +47,7 @@ func partRoutes(all func() []things.Thing) []api.Route {
 				}
 				return partOwner{t.Name()}, nil
 			})},
-		{Method: http.MethodPost, Path: partPath, For: api.Group, Doc: "use the part of a thing",
+		{Method: http.MethodPost, Path: partPath, For: api.Act, Doc: "use the part of a thing",
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				select {
 				case turns <- struct{}{}:

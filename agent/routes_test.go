@@ -41,11 +41,11 @@ type asker struct {
 }
 
 var askers = []asker{
-	{"this machine", "127.0.0.1:5000", "127.0.0.1:8080", "", "", []api.Audience{api.Anyone, api.Monitors, api.Machine}},
-	{"this machine, another address", "127.8.8.8:5000", "localhost:8080", "", "", []api.Audience{api.Anyone, api.Monitors, api.Machine}},
-	{"this machine, IPv6", "[::1]:5000", "[::1]:8080", "", "", []api.Audience{api.Anyone, api.Monitors, api.Machine}},
-	{"this machine, IPv4 in IPv6", "[::ffff:127.0.0.1]:5000", "LOCALHOST", "", "", []api.Audience{api.Anyone, api.Monitors, api.Machine}},
-	{"a page of our own", "127.0.0.1:5000", "localhost:8080", "http://localhost:8080", "", []api.Audience{api.Anyone, api.Monitors, api.Machine}},
+	{"this machine", "127.0.0.1:5000", "127.0.0.1:8080", "", "", []api.Audience{api.Anyone, api.Monitors, api.Look}},
+	{"this machine, another address", "127.8.8.8:5000", "localhost:8080", "", "", []api.Audience{api.Anyone, api.Monitors, api.Look}},
+	{"this machine, IPv6", "[::1]:5000", "[::1]:8080", "", "", []api.Audience{api.Anyone, api.Monitors, api.Look}},
+	{"this machine, IPv4 in IPv6", "[::ffff:127.0.0.1]:5000", "LOCALHOST", "", "", []api.Audience{api.Anyone, api.Monitors, api.Look}},
+	{"a page of our own", "127.0.0.1:5000", "localhost:8080", "http://localhost:8080", "", []api.Audience{api.Anyone, api.Monitors, api.Look}},
 	{"a page of another site", "127.0.0.1:5000", "localhost:8080", "http://evil.example", "", []api.Audience{api.Anyone}},
 	{"a page of another port", "127.0.0.1:5000", "localhost:8080", "http://localhost:3000", "", []api.Audience{api.Anyone}},
 	{"a page without a site", "127.0.0.1:5000", "localhost:8080", "null", "", []api.Audience{api.Anyone}},
@@ -60,6 +60,7 @@ var askers = []asker{
 	{"an allowed network, a page of another site", "192.168.7.9:5000", "192.168.7.1:8080", "http://evil.example", "", []api.Audience{api.Anyone}},
 	{"an allowed network, a name that resolves to us", "192.168.7.9:5000", "evil.example", "", "", []api.Audience{api.Anyone}},
 	{"the token", "192.0.2.1:5000", "proxy.example", "", "0123456789abcdef", []api.Audience{api.Anyone, api.Monitors}},
+	{"a proxy on this machine", "127.0.0.1:5000", "localhost", "", "", []api.Audience{api.Anyone}},
 	{"another token", "192.0.2.1:5000", "proxy.example", "", "0123456789abcdeF", []api.Audience{api.Anyone}},
 }
 
@@ -91,11 +92,14 @@ func TestRoutesAnswerTheirAudience(t *testing.T) {
 	}
 	w.Serve(all)
 	ask := func(r *api.Route, by asker) int {
-		path := strings.NewReplacer("{id}", "x", "{file}", "x.png").Replace(r.Path)
+		path := strings.NewReplacer("{id}", "x", "{file}", "x.png", "{name}", "x").Replace(r.Path)
 		req := httptest.NewRequest(r.Method, path, nil)
 		req.RemoteAddr, req.Host = by.client, by.host
 		if by.origin != "" {
 			req.Header.Set("Origin", by.origin)
+		}
+		if by.name == "a proxy on this machine" {
+			req.Header.Set("X-Forwarded-For", "203.0.113.9")
 		}
 		if by.token != "" {
 			req.Header.Set("Authorization", "Bearer "+by.token)
@@ -111,11 +115,16 @@ func TestRoutesAnswerTheirAudience(t *testing.T) {
 			t.Error(err)
 		}
 		seen[r.For]++
+		if r.For == api.Anyone && r.Method == http.MethodPost {
+			continue // the login: see access_test.go
+		}
 		for _, by := range askers {
 			want := http.StatusForbidden
 			switch {
 			case !r.For.TCP():
 				want = http.StatusNotFound
+			case r.Method == http.MethodPost && slices.Contains(by.is, api.Look):
+				want = http.StatusUnauthorized
 			case slices.Contains(by.is, r.For):
 				want = http.StatusTeapot
 			}
@@ -129,7 +138,7 @@ func TestRoutesAnswerTheirAudience(t *testing.T) {
 			t.Errorf("no route for %v is tested", who)
 		}
 	}
-	// Until there are logins these are all that TCP serves.
+	// These are all that TCP serves.
 	var tcp []string
 	for i := range all {
 		if all[i].For.TCP() {
@@ -137,9 +146,18 @@ func TestRoutesAnswerTheirAudience(t *testing.T) {
 		}
 	}
 	slices.Sort(tcp)
-	if want := []string{"GET /api/v1/health", "GET /healthz", "GET /metrics", "GET /pictures/", "GET /screen/{file}"}; !slices.Equal(tcp, want) {
-		t.Errorf("TCP serves %q, want %q", tcp, want)
+	if !slices.Equal(tcp, overTCP) {
+		t.Errorf("TCP serves %q, want %q", tcp, overTCP)
 	}
+}
+
+// overTCP are the routes of the web server. None of them runs a command, shows a secret or a
+// payload, or changes what is configured or deployed.
+var overTCP = []string{
+	"GET /api/v1/agent", "GET /api/v1/connections", "GET /api/v1/flows", "GET /api/v1/flows/execution", "GET /api/v1/flows/executions",
+	"GET /api/v1/gateway", "GET /api/v1/health", "GET /api/v1/part", "GET /api/v1/queues/{id}", "GET /api/v1/reading", "GET /api/v1/session",
+	"GET /api/v1/things", "GET /healthz", "GET /metrics", "GET /pictures/", "GET /screen/{file}",
+	"POST /api/v1/flows/start", "POST /api/v1/gateway/alarms/{name}/acknowledge", "POST /api/v1/login", "POST /api/v1/logout", "POST /api/v1/part",
 }
 
 // A route without an audience, or with one that it must not have, ends the start.
@@ -149,15 +167,15 @@ func TestWrongRoutesAreRefused(t *testing.T) {
 		s    Service
 		want string
 	}{
-		"no audience":   {routed{routes: []api.Route{{Method: "GET", Path: "/api/v1/x", Doc: "x", Handler: ok}}}, "it has no audience"},
-		"POST on TCP":   {routed{routes: []api.Route{{Method: "POST", Path: "/api/v1/x", Doc: "x", For: api.Machine, Handler: ok}}}, "only GET is served over TCP"},
-		"no handler":    {routed{routes: []api.Route{{Method: "GET", Path: "/api/v1/x", Doc: "x", For: api.Group}}}, "no handler"},
-		"no doc":        {routed{routes: []api.Route{{Method: "GET", Path: "/api/v1/x", For: api.Group, Handler: ok}}}, "no description"},
-		"TCP control":   {routed{control: []api.Route{{Method: "GET", Path: "/api/v1/x", Doc: "x", For: api.Machine, Handler: ok}}}, "of the local socket"},
-		"taken path":    {routed{routes: []api.Route{{Method: "GET", Path: "/api/v1/things", Doc: "x", For: api.Group, Handler: ok}}}, "conflicts with pattern"},
-		"the agent's":   {routed{routes: []api.Route{{Method: "GET", Path: "/healthz", Doc: "x", For: api.Group, Handler: ok}}}, "conflicts with pattern"},
-		"another's":     {routed{routes: []api.Route{{Method: "GET", Path: "/api/v1/{x}/messages", Doc: "x", For: api.Group, Handler: ok}, {Method: "GET", Path: "/api/v1/queues/{x}", Doc: "x", For: api.Group, Handler: ok}}}, "conflicts with pattern"},
-		"taken service": {routed{name: "things"}, "two services things"},
+		"no audience":      {routed{routes: []api.Route{{Method: "GET", Path: "/api/v1/x", Doc: "x", Handler: ok}}}, "it has no audience"},
+		"POST of monitors": {routed{routes: []api.Route{{Method: "POST", Path: "/api/v1/x", Doc: "x", For: api.Monitors, Handler: ok}}}, "monitors change nothing"},
+		"no handler":       {routed{routes: []api.Route{{Method: "GET", Path: "/api/v1/x", Doc: "x", For: api.Group}}}, "no handler"},
+		"no doc":           {routed{routes: []api.Route{{Method: "GET", Path: "/api/v1/x", For: api.Group, Handler: ok}}}, "no description"},
+		"TCP control":      {routed{control: []api.Route{{Method: "GET", Path: "/api/v1/x", Doc: "x", For: api.Look, Handler: ok}}}, "of the local socket"},
+		"taken path":       {routed{routes: []api.Route{{Method: "GET", Path: "/api/v1/things", Doc: "x", For: api.Group, Handler: ok}}}, "conflicts with pattern"},
+		"the agent's":      {routed{routes: []api.Route{{Method: "GET", Path: "/healthz", Doc: "x", For: api.Group, Handler: ok}}}, "conflicts with pattern"},
+		"another's":        {routed{routes: []api.Route{{Method: "GET", Path: "/api/v1/{x}/messages", Doc: "x", For: api.Group, Handler: ok}, {Method: "GET", Path: "/api/v1/queues/{x}", Doc: "x", For: api.Group, Handler: ok}}}, "conflicts with pattern"},
+		"taken service":    {routed{name: "things"}, "two services things"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, _, err := config.Parse("test", []byte("mqtt: {endpoint: mqtt://127.0.0.1:1}\nclock: trust\nhttp: {listen: \"127.0.0.1:0\"}\nthings: [{name: b, type: environment}]\n"), nil)

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"pithings/agent/access"
 	"pithings/agent/config"
 	"pithings/agent/doctor"
 	"pithings/awsiot/cloud"
@@ -120,6 +121,10 @@ func TestSecretsAreNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	webHash, err := access.Hash(testPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
 	digest := func(hash string) string { return hash[strings.LastIndexByte(hash, '$')+1:] }
 	secrets := planted{
 		"mqtt.password":                "MARK-shared-password",
@@ -130,6 +135,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		"broker.tls.key":               body(t, certs.File("server.key")),
 		"mqtt.key":                     body(t, certs.File("door.key")),
 		"http.token_file":              "MARK0123456789abcdef",
+		"http.password_hash":           digest(webHash),
 	}
 	secrets["things[].mqtt.password_file"], secrets["things[].mqtt.key"] = secrets["mqtt.password_file"], secrets["mqtt.key"]
 	for _, f := range conf.Leaves(new(config.Config)) {
@@ -142,7 +148,7 @@ func TestSecretsAreNowhere(t *testing.T) {
   listen: 127.0.0.1:0
   tls: {cert: ` + certs.File("server.pem") + `, key: ` + certs.File("server.key") + `}
   users: [{name: ann, password_hash: ` + secretHash + `, subscribe: ["#", "$aws/#"], publish: ["#"]}, {name: bob, password_file: ` + file("bob", bob+"\n") + `}]
-http: {listen: "127.0.0.1:0", token_file: ` + file("token", secrets["http.token_file"]+"\n") + `, allow_nets: [192.0.2.0/24]}
+http: {listen: "127.0.0.1:0", password_hash: "` + webHash + `", token_file: ` + file("token", secrets["http.token_file"]+"\n") + `, allow_nets: [192.0.2.0/24]}
 log: {level: debug}
 mqtt: {client_id: hall, username: ann, password: ` + secrets["mqtt.password"] + `}
 awsiot: {command: {enabled: true}, jobs: {enabled: true}, shadow: {enabled: true}, defender: {enabled: true}, presence: {enabled: true}, refuse: {enabled: true}}

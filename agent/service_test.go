@@ -114,7 +114,7 @@ func (s *throwAway) Collect(m *api.Metrics) {
 	m.Sample(7)
 }
 func (s *throwAway) Routes() []api.Route {
-	return []api.Route{{Method: "GET", Path: "/api/v1/" + s.name, For: api.Machine, Doc: "show the number",
+	return []api.Route{{Method: "GET", Path: "/api/v1/" + s.name, For: api.Look, Doc: "show the number",
 		Handler: api.JSON(func(*http.Request) (any, error) { return 7, nil })}}
 }
 func (s *throwAway) Control() []api.Route {

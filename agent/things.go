@@ -82,17 +82,13 @@ func (s *thingService) Health(add func(key string, value any)) { add("things", s
 
 // Routes implements Router.
 func (s *thingService) Routes() []api.Route {
-	return []api.Route{
-		{Method: http.MethodGet, Path: "/screen/{file}", For: api.Machine, Doc: "show what a screen shows, as NAME.png", Handler: http.HandlerFunc(s.serveScreen)},
+	return append([]api.Route{
+		{Method: http.MethodGet, Path: "/screen/{file}", For: api.Look, Doc: "show what a screen shows, as NAME.png", Handler: http.HandlerFunc(s.serveScreen)},
 		{Method: http.MethodGet, Path: "/pictures/", For: api.Anyone, Doc: "fetch a picture by its name", Handler: http.HandlerFunc(s.servePicture)},
-	}
-}
-
-// Control implements Controller.
-func (s *thingService) Control() []api.Route {
-	list := api.Route{Method: http.MethodGet, Path: "/api/v1/things", For: api.Group, Doc: "list the things with their state and latest events",
-		Handler: api.JSON(func(*http.Request) (any, error) { return s.list(), nil })}
-	return append([]api.Route{list, readingRoute(s.all)}, partRoutes(s.all)...)
+		{Method: http.MethodGet, Path: "/api/v1/things", For: api.Look, Doc: "list the things with their state and latest events",
+			Handler: api.JSON(func(*http.Request) (any, error) { return s.list(), nil })},
+		readingRoute(s.all),
+	}, partRoutes(s.all)...)
 }
 
 // plan compares the things with those of another configuration: one with the same keys on a

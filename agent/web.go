@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 
+	"pithings/agent/access"
 	"pithings/agent/config"
 	"pithings/agent/web"
 	"pithings/mqttlink/broker"
@@ -15,6 +16,7 @@ const webName = "web"
 // webService is the web server.
 type webService struct {
 	*web.Server
+	door *access.Door
 	next *web.Access // of a reload
 }
 
@@ -30,6 +32,17 @@ func newWeb(c *config.HTTP, ports int, log *slog.Logger) (*webService, error) {
 	return &webService{Server: web.New(l, c.MaxConnections, log)}, nil
 }
 
+// open lets clients in by the credentials in the state folder and the configuration.
+func (w *webService) open(c *config.HTTP, state string, simulated bool, log *slog.Logger) {
+	door, err := access.Open(state)
+	if err != nil {
+		log.Error("web server is closed to other hosts: its credentials cannot be read", "err", err)
+	}
+	door.Fix(c.PasswordHash.Reveal())
+	w.door = door
+	w.Open(door, simulated)
+}
+
 // Name implements Service.
 func (w *webService) Name() string { return webName }
 
@@ -37,21 +50,22 @@ func (w *webService) Name() string { return webName }
 // time the server could start again.
 func (w *webService) Essential() bool { return true }
 
-// access reads who may see /healthz and /metrics.
-func access(c *config.HTTP) (*web.Access, error) {
-	return web.NewAccess(web.Rules{Nets: c.AllowNets, BaseURL: c.BaseURL, TokenFile: c.TokenFile})
+// rules reads who may ask.
+func rules(c *config.HTTP) (*web.Access, error) {
+	return web.NewAccess(web.Rules{Nets: c.AllowNets, BaseURL: c.BaseURL, TokenFile: c.TokenFile, Proxies: c.TrustedProxies, BasePath: c.BasePath})
 }
 
-// In a reload, who may see them changes while the server runs.
+// In a reload, who may ask changes while the server runs.
 
 func (w *webService) plan(ch *change) (err error) {
-	w.next, err = access(&ch.next.HTTP)
+	w.next, err = rules(&ch.next.HTTP)
 	return err
 }
 
 func (w *webService) leave(*change) {}
 
-func (w *webService) take(*change) error {
+func (w *webService) take(ch *change) error {
 	w.Allow(w.next)
+	w.door.Fix(ch.next.HTTP.PasswordHash.Reveal())
 	return nil
 }

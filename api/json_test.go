@@ -55,22 +55,24 @@ func TestJSONOfWhatItCannotHold(t *testing.T) {
 	}
 }
 
-// A route needs an audience, and TCP is for GET.
+// A route needs an audience, and what acts is a POST.
 func TestRouteCheck(t *testing.T) {
 	ok := http.NotFoundHandler()
 	for name, tc := range map[string]struct {
 		r    Route
 		want string
 	}{
-		"whole":        {Route{"GET", "/x", "show x", Machine, ok}, ""},
-		"socket":       {Route{"POST", "/x", "change x", Owner, ok}, ""},
-		"no audience":  {Route{"GET", "/x", "show x", 0, ok}, "no audience"},
-		"no such":      {Route{"GET", "/x", "show x", Owner + 1, ok}, "no audience"},
-		"POST on TCP":  {Route{"POST", "/x", "change x", Monitors, ok}, "only GET"},
-		"other method": {Route{"DELETE", "/x", "change x", Owner, ok}, "neither GET nor POST"},
-		"relative":     {Route{"GET", "x", "show x", Owner, ok}, "begin with /"},
-		"no doc":       {Route{"GET", "/x", "", Owner, ok}, "no description"},
-		"no handler":   {Route{"GET", "/x", "show x", Owner, nil}, "no handler"},
+		"whole":         {Route{"GET", "/x", "show x", Look, ok}, ""},
+		"socket":        {Route{"POST", "/x", "change x", Owner, ok}, ""},
+		"no audience":   {Route{"GET", "/x", "show x", 0, ok}, "no audience"},
+		"no such":       {Route{"GET", "/x", "show x", Owner + 1, ok}, "no audience"},
+		"a monitor":     {Route{"POST", "/x", "change x", Monitors, ok}, "monitors change nothing"},
+		"GET that acts": {Route{"GET", "/x", "change x", Act, ok}, "is a POST"},
+		"act":           {Route{"POST", "/x", "change x", Act, ok}, ""},
+		"other method":  {Route{"DELETE", "/x", "change x", Owner, ok}, "neither GET nor POST"},
+		"relative":      {Route{"GET", "x", "show x", Owner, ok}, "begin with /"},
+		"no doc":        {Route{"GET", "/x", "", Owner, ok}, "no description"},
+		"no handler":    {Route{"GET", "/x", "show x", Owner, nil}, "no handler"},
 	} {
 		if err := tc.r.Check(); (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", name, err)

@@ -9,7 +9,7 @@ import (
 // Audience is who may use a route. Each includes those that follow.
 type Audience int
 
-// The audiences. The first three are served over TCP, too; the others on the local socket
+// The audiences. The first four are served over TCP, too; the others on the local socket
 // only. The zero value is no audience, so that a route without one is refused.
 const (
 	// Anyone is every client that knows the path, for pictures: their names are secrets of
@@ -17,10 +17,12 @@ const (
 	Anyone Audience = iota + 1
 	// Monitors are the networks and the token that http.allow_nets and http.token_file name.
 	Monitors
-	// Machine are the programs on this machine.
-	Machine
+	// Look are the programs on this machine, and clients with a session or a token.
+	Look
+	// Act are clients with a session, or with a token whose role is act.
+	Act
 	// Group are those who may open the local socket: the members of the group pithings under
-	// systemd.
+	// systemd. They may do what Act may, too.
 	Group
 	// Owner is root, and the user of the agent.
 	Owner
@@ -33,8 +35,10 @@ func (a Audience) String() string {
 		return "anyone"
 	case Monitors:
 		return "monitors"
-	case Machine:
-		return "machine"
+	case Look:
+		return "look"
+	case Act:
+		return "act"
 	case Group:
 		return "group"
 	case Owner:
@@ -44,7 +48,7 @@ func (a Audience) String() string {
 }
 
 // TCP reports whether the web server serves routes for a.
-func (a Audience) TCP() bool { return a >= Anyone && a <= Machine }
+func (a Audience) TCP() bool { return a >= Anyone && a <= Act }
 
 // Route is one request that can be made.
 type Route struct {
@@ -68,9 +72,11 @@ func (r *Route) Check() error {
 		return fmt.Errorf("route %s: the method is neither GET nor POST", r.Pattern())
 	case !strings.HasPrefix(r.Path, "/"):
 		return fmt.Errorf("route %s: the path does not begin with /", r.Pattern())
-	case r.For.TCP() && r.Method != http.MethodGet:
-		// Until there are logins. A browser on this machine can be made to send a POST.
-		return fmt.Errorf("route %s: only GET is served over TCP", r.Pattern())
+	case r.For == Monitors && r.Method != http.MethodGet:
+		return fmt.Errorf("route %s: monitors change nothing", r.Pattern())
+	case r.For == Act && r.Method != http.MethodPost:
+		// A page of another site can make a browser send a GET, and its user follow a link.
+		return fmt.Errorf("route %s: what acts is a POST", r.Pattern())
 	case r.Doc == "":
 		return fmt.Errorf("route %s: it has no description", r.Pattern())
 	case r.Handler == nil:

@@ -39,7 +39,7 @@ func Routes(current func() *Flows) []api.Route {
 		})}
 	}
 	return []api.Route{
-		route(http.MethodGet, "", api.Group, "list the deployments", func(f *Flows, r *http.Request) (any, error) { return f.List(r.Context()) }),
+		route(http.MethodGet, "", api.Look, "list the deployments", func(f *Flows, r *http.Request) (any, error) { return f.List(r.Context()) }),
 		route(http.MethodGet, "/show", api.Group, "show a deployment", func(f *Flows, r *http.Request) (any, error) {
 			revision, err := number(r, "revision")
 			if err != nil {
@@ -47,17 +47,17 @@ func Routes(current func() *Flows) []api.Route {
 			}
 			return f.Show(r.Context(), r.FormValue("name"), revision)
 		}),
-		route(http.MethodGet, "/executions", api.Group, "list executions", func(f *Flows, r *http.Request) (any, error) {
+		route(http.MethodGet, "/executions", api.Look, "list executions", func(f *Flows, r *http.Request) (any, error) {
 			limit, err := number(r, "limit")
 			if err != nil {
 				return nil, err
 			}
 			return f.Executions(r.Context(), history.Filter{Deployment: r.FormValue("deployment"), Flow: r.FormValue("flow"), Status: flow.Status(r.FormValue("status")), Limit: limit})
 		}),
-		route(http.MethodGet, "/execution", api.Group, "show an execution and its events", func(f *Flows, r *http.Request) (any, error) {
+		route(http.MethodGet, "/execution", api.Look, "show an execution and its events", func(f *Flows, r *http.Request) (any, error) {
 			return f.Execution(r.Context(), r.FormValue("id"))
 		}),
-		route(http.MethodPost, "/start", api.Group, "start a flow", func(f *Flows, r *http.Request) (any, error) { return answer(r, f.Start) }),
+		route(http.MethodPost, "/start", api.Act, "start a flow", func(f *Flows, r *http.Request) (any, error) { return answer(r, f.Start) }),
 		route(http.MethodPost, "/deploy", api.Owner, "deploy flows", func(f *Flows, r *http.Request) (any, error) { return answer(r, f.Deploy) }),
 		route(http.MethodPost, "/undeploy", api.Owner, "undeploy flows", func(f *Flows, r *http.Request) (any, error) {
 			return answer(r, func(ctx context.Context, in nameAnd) (Deployed, error) { return f.Undeploy(ctx, in.Name) })

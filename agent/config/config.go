@@ -128,7 +128,7 @@ type BrokerTLS struct {
 
 // HTTP is the one web server of the process.
 type HTTP struct {
-	Listen  string `json:"listen" default:"127.0.0.1:8080" change:"local" jsonschema:"address of the web server; to other hosts only pictures are given, and what allow_nets and token_file allow"`
+	Listen  string `json:"listen" default:"127.0.0.1:8080" change:"local" jsonschema:"address of the web server; until a password is set, other hosts get only pictures, and what allow_nets and token_file allow"`
 	BaseURL string `json:"base_url" expand:"path" change:"local" jsonschema:"how others reach the web server, for picture URLs; empty: derived from listen or from the local address toward the broker"`
 
 	AllowNets []string `json:"allow_nets" form:"network" change:"local" jsonschema:"networks (CIDR) whose hosts may see /metrics and /healthz"`
@@ -136,7 +136,11 @@ type HTTP struct {
 
 	Playground bool `json:"playground" change:"local" jsonschema:"serve the web interface of the AWS IoT Playground's devices on the local socket, below /playground (docs/playground.md)"`
 
-	MaxConnections int `json:"max_connections" default:"64" min:"4" max:"4096" change:"afar" jsonschema:"most connections at a time; at the limit the oldest idle one is closed"`
+	PasswordHash   conf.Secret `json:"password_hash" change:"local" jsonschema:"hash of the password that opens the web server to other hosts, as pithings passwd --hash prints it; empty: the one that pithings passwd has set"`
+	TrustedProxies []string    `json:"trusted_proxies" form:"network" change:"local" jsonschema:"networks (CIDR) of reverse proxies whose X-Forwarded-For is trusted; what they forward is never of this machine"`
+	BasePath       string      `json:"base_path" change:"local" jsonschema:"path below which a reverse proxy has the web server, for example /pithings"`
+
+	MaxConnections int `json:"max_connections" default:"64" min:"4" max:"4096" change:"afar" jsonschema:"most connections at a time; at the limit the oldest idle one is closed, and none of a client that is logged in"`
 }
 
 // The values of Config.Clock.

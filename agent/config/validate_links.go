@@ -26,6 +26,7 @@ func (d *checker) servers(c *Config) {
 			d.Bad("http.base_url", "http.base_url: %s is not a base URL; write http://HOST:8080 or https://HOST/PATH", conf.Quote(u))
 		}
 	}
+	d.access(&c.HTTP)
 	if c.Broker.Listen == "" {
 		return
 	}

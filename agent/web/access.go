@@ -16,12 +16,14 @@ import (
 	"pithings/conf"
 )
 
-// Access is who may see /metrics and /healthz besides programs on this machine: hosts in
-// named networks, and clients with the token.
+// Access is what the configuration says of who may ask: who may see /metrics and /healthz besides
+// programs on this machine, and which proxies are trusted.
 type Access struct {
-	nets  []netip.Prefix
-	names []string           // of this machine, in lower case
-	token *[sha256.Size]byte // nil: there is none
+	nets    []netip.Prefix
+	names   []string           // of this machine, in lower case
+	token   *[sha256.Size]byte // nil: there is none
+	proxies []netip.Prefix
+	base    string
 }
 
 // Rules are what the configuration allows.
@@ -29,6 +31,8 @@ type Rules struct {
 	Nets      []string // networks (CIDR)
 	BaseURL   string   // by which others reach this machine
 	TokenFile string   // "" if there is no token
+	Proxies   []string // networks (CIDR) of trusted reverse proxies
+	BasePath  string   // below which they have the server
 }
 
 // NewAccess reads the rules.
@@ -37,7 +41,10 @@ func NewAccess(r Rules) (*Access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http.allow_nets: %w", err)
 	}
-	x := &Access{nets: nets, names: ownNames(r.BaseURL)}
+	x := &Access{nets: nets, names: ownNames(r.BaseURL), base: r.BasePath}
+	if x.proxies, err = conf.Nets(r.Proxies); err != nil {
+		return nil, fmt.Errorf("http.trusted_proxies: %w", err)
+	}
 	if r.TokenFile != "" {
 		token, err := ReadToken(r.TokenFile)
 		if err != nil {
@@ -73,23 +80,25 @@ func ownNames(base string) (names []string) {
 	return names
 }
 
-// allows reports whether a request may see how the agent is.
-func (x *Access) allows(r *http.Request) bool {
-	if local(r) {
-		return true
-	}
+// lists reports whether a request may monitor: by the token of the configuration, or from a
+// network of it.
+func (x *Access) lists(r *http.Request, from netip.Addr) bool {
 	// A web page elsewhere, whose name resolves to us, can make a browser ask; it cannot
 	// make it send the token.
-	if given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && x.token != nil {
+	if given, ok := bearer(r); ok && x.token != nil {
 		sum := sha256.Sum256([]byte(given)) // of one length, whatever was given
 		return subtle.ConstantTimeCompare(sum[:], x.token[:]) == 1
 	}
-	client, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !x.ownHost(r.Host) {
-		return false
-	}
-	from := client.Addr().Unmap().WithZone("")
-	return slices.ContainsFunc(x.nets, func(p netip.Prefix) bool { return p.Contains(from) })
+	return from.IsValid() && x.ownHost(r.Host) && within(x.nets, from)
+}
+
+// bearer is the token of a request.
+func bearer(r *http.Request) (string, bool) {
+	return strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+}
+
+func within(nets []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // ownHost reports whether the Host header names this machine: by an address, for which no

@@ -2,9 +2,12 @@ package web
 
 import (
 	"crypto/sha256"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
+
+	"pithings/agent/access"
 )
 
 // /metrics of 200 Pis is for the host that collects them, and for no other host in the network.
@@ -34,11 +37,21 @@ func TestMetricsForNamedNetworksOrAToken(t *testing.T) {
 		if tc.authorization != "" {
 			r.Header.Set("Authorization", tc.authorization)
 		}
-		if got := open.allows(r); got != tc.want {
+		if got := monitors(&open, r); got != tc.want {
 			t.Errorf("from %s for %s with %q: %v, want %v", tc.client, tc.host, tc.authorization, got, tc.want)
 		}
-		if got := closed.allows(r); got != tc.closed {
+		if got := monitors(&closed, r); got != tc.closed {
 			t.Errorf("closed: from %s for %s with %q: %v, want %v", tc.client, tc.host, tc.authorization, got, tc.closed)
 		}
 	}
+}
+
+// monitors reports whether a request may see /metrics.
+func monitors(x *Access, r *http.Request) bool {
+	var s Server
+	s.Allow(x)
+	door, _ := access.Open("")
+	s.Open(door, false)
+	_, d := s.decide(r, access.NeedMonitor)
+	return d.Allowed()
 }

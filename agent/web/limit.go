@@ -21,6 +21,8 @@ import (
 //	serving  a handler runs or its answer is on its way        goes only if another host
 //	                                                           has more than the newcomer's
 //
+// One of a client that is logged in, or has sent a token, is closed for no other.
+//
 // A connection that sends its request slowly (slow loris) is idle here, so that it is closed
 // as soon as another client connects.
 type connLimit struct {
@@ -43,6 +45,7 @@ type limitedConn struct {
 	of      *connLimit
 	host    netip.Prefix
 	serving bool
+	known   bool   // its last request was by a session or a token
 	since   uint64 // turn
 }
 
@@ -88,6 +91,7 @@ func (l *connLimit) cheapest(newest *limitedConn) *limitedConn {
 	for c := range l.conns {
 		held[c.host]++
 		switch {
+		case c.known:
 		case c.serving:
 			serving = append(serving, c)
 		case c != newest:
@@ -122,6 +126,13 @@ func (c *limitedConn) now(serving bool) {
 	c.serving, c.since = serving, c.of.turn
 }
 
+// by notes whether the client of a connection is known.
+func (c *limitedConn) by(known bool) {
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	c.known = known
+}
+
 // connKey is the context key of a request's connection.
 type connKey struct{}
 
@@ -149,7 +160,10 @@ func hostOf(a net.Addr) netip.Prefix {
 	if !ok {
 		return netip.Prefix{}
 	}
-	ip := t.AddrPort().Addr().Unmap().WithZone("")
+	return network(t.AddrPort().Addr().Unmap().WithZone(""))
+}
+
+func network(ip netip.Addr) netip.Prefix {
 	bits := 32
 	if ip.Is6() {
 		bits = 64

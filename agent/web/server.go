@@ -8,29 +8,32 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"pithings/agent/access"
 	"pithings/api"
+	"pithings/quietlog"
 )
 
 // Server serves HTTP on one address.
 type Server struct {
-	listener net.Listener
-	server   *http.Server
-	mux      *http.ServeMux
-	access   atomic.Pointer[Access]
+	listener  net.Listener
+	server    *http.Server
+	mux       *http.ServeMux
+	log       *slog.Logger
+	repeats   *quietlog.Repeats
+	access    atomic.Pointer[Access]
+	doors     atomic.Pointer[access.Door]
+	simulated bool
 }
 
 // New returns a server on a listener, for so many connections at a time. Before [Server.Allow]
-// it answers programs on this machine only.
+// and [Server.Open] it answers programs on this machine only.
 func New(l net.Listener, connections int, log *slog.Logger) *Server {
-	mux := http.NewServeMux()
-	server := &http.Server{
-		Handler:           mux,
+	s := &Server{mux: http.NewServeMux(), log: log, repeats: quietlog.NewRepeats(log)}
+	s.server = &http.Server{
+		Handler:           s,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      60 * time.Second, // a picture over a slow radio link
@@ -39,14 +42,25 @@ func New(l net.Listener, connections int, log *slog.Logger) *Server {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	limit := newConnLimit(l, connections, log)
-	limit.watch(server)
-	s := &Server{listener: limit, server: server, mux: mux}
+	limit.watch(s.server)
+	s.listener = limit
 	s.Allow(&Access{})
+	closed, _ := access.Open("") // no file, no error
+	s.Open(closed, false)
 	return s
 }
 
-// Allow changes who may ask besides this machine.
+// Allow changes what the configuration says of who may ask.
 func (s *Server) Allow(x *Access) { s.access.Store(x) }
+
+// Open lets clients in by a password, sessions and tokens. With simulated, programs on this
+// machine may act without.
+func (s *Server) Open(d *access.Door, simulated bool) {
+	s.doors.Store(d)
+	s.simulated = simulated
+}
+
+func (s *Server) door() *access.Door { return s.doors.Load() }
 
 // Serve adds the routes whose audience is on TCP.
 func (s *Server) Serve(routes []api.Route) {
@@ -58,33 +72,88 @@ func (s *Server) Serve(routes []api.Route) {
 }
 
 // ServeHTTP answers a request past the limit of connections.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !clean(r.URL) {
+		http.NotFound(w, r)
+		return
+	}
+	x := s.access.Load()
+	o := x.originOf(r)
+	if base := x.basePath(r, &o); base != "" {
+		w = rebased{w, base}
+	}
+	s.mux.ServeHTTP(w, below(x.base, r))
+}
 
 // guard lets a route answer its audience.
-func (s *Server) guard(r *api.Route) http.Handler {
-	var allowed func(*http.Request) bool
-	var refusal string
-	switch r.For {
-	case api.Anyone:
-		return r.Handler
-	case api.Monitors:
-		allowed = func(r *http.Request) bool { return s.access.Load().allows(r) }
-		refusal = "only for programs on this machine, and for those that http.allow_nets and http.token_file of its configuration allow"
-	default:
-		allowed = local
-		refusal = "only for programs on this machine"
+func (s *Server) guard(route *api.Route) http.Handler {
+	if route.For == api.Anyone && route.Method == http.MethodGet {
+		return route.Handler
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		switch {
-		case !allowed(req):
-			http.Error(w, refusal, http.StatusForbidden)
-		case !sameOrigin(req):
-			http.Error(w, "not for pages of other sites", http.StatusForbidden)
-		default:
-			w.Header().Set("X-Content-Type-Options", "nosniff")
-			r.Handler.ServeHTTP(w, req)
+	need := map[api.Audience]access.Need{api.Anyone: access.NeedLogin, api.Monitors: access.NeedMonitor, api.Look: access.NeedLook, api.Act: access.NeedAct}[route.For]
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, d := s.decide(r, need)
+		if c, ok := r.Context().Value(connKey{}).(*limitedConn); ok {
+			c.by(d.Known)
 		}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if !d.Allowed() {
+			s.refuse(w, need, &d)
+			return
+		}
+		route.Handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
 	})
+}
+
+// refuse answers a request that is not allowed: in the manner of the API, but for monitors as it
+// has always been.
+func (s *Server) refuse(w http.ResponseWriter, need access.Need, d *access.Decision) {
+	if need == access.NeedMonitor {
+		http.Error(w, d.Reason, d.Status)
+		return
+	}
+	if d.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="pithings"`)
+	}
+	api.Fail(w, refusal{d.Reason, d.Status})
+}
+
+// refusal is why a request is not allowed.
+type refusal struct {
+	text   string
+	status int
+}
+
+func (e refusal) Error() string { return e.text }
+func (e refusal) Unwrap() error { return api.Status(e.status) }
+
+// decide reads the facts of a request and decides about it.
+func (s *Server) decide(r *http.Request, need access.Need) (*visit, access.Decision) {
+	x, door := s.access.Load(), s.door()
+	o := x.originOf(r)
+	f := access.Facts{Need: need, Change: r.Method != http.MethodGet && r.Method != http.MethodHead,
+		Loopback: o.loopback(), LocalName: LocalName(r.Host), Forwarded: o.forwarded, CrossSite: crossSite(r, &o),
+		Simulated: s.simulated, Password: door.PasswordSet()}
+	v := &visit{origin: o, base: x.basePath(r, &o), secure: secure(r, &o)}
+	if c, err := r.Cookie(cookieName); err == nil {
+		if f.Session, f.CSRF = door.Session(c.Value, r.Header.Get("X-CSRF-Token")); f.Session > access.None {
+			v.session = c.Value
+		}
+	}
+	if token, ok := bearer(r); ok {
+		f.Token = door.Token(token, o.from)
+	}
+	if need == access.NeedMonitor {
+		f.Listed = x.lists(r, o.from)
+	}
+	d := access.Decide(&f)
+	v.role = d.Role
+	return v, d
+}
+
+// refused logs that a login was refused, few times.
+func (s *Server) refused(v *visit, err error) {
+	s.repeats.Say(slog.LevelWarn, "login", "web server: a login was refused", "from", v.origin.counts().Addr(), "err", err)
 }
 
 // Addr is the address that is listened on.
@@ -109,39 +178,4 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	<-served
 	return nil
-}
-
-// local reports whether a request comes from this machine and names it. The name in the Host
-// header has to be a local one: otherwise a web page elsewhere could have its own name resolve to
-// 127.0.0.1 and read the answers through a browser on this machine (DNS rebinding).
-func local(r *http.Request) bool {
-	client, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && client.Addr().Unmap().IsLoopback() && LocalName(r.Host)
-}
-
-// LocalName reports whether a host, with or without a port, is this machine by a loopback
-// address or localhost.
-func LocalName(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	host = strings.Trim(host, "[]")
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
-}
-
-// sameOrigin reports whether a request is none of a web page of another site. Browsers name the
-// page's site in Origin when the page wants to read the answer (fetch.spec.whatwg.org, "origin
-// header"); other programs send none.
-func sameOrigin(r *http.Request) bool {
-	origins := r.Header.Values("Origin")
-	if len(origins) == 0 {
-		return true
-	}
-	u, err := url.Parse(origins[0])
-	return err == nil && len(origins) == 1 && u.Scheme == "http" && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }

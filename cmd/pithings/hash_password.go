@@ -49,11 +49,7 @@ line of the standard input. Hashes by mosquitto_passwd 2 can be used, too.`,
 func askPassword(in io.Reader, out io.Writer) (string, error) {
 	f, ok := in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		line, err := bufio.NewReader(io.LimitReader(in, passwd.MaxPassword+2)).ReadString('\n')
-		if err != nil && err != io.EOF {
-			return "", err
-		}
-		return strings.TrimRight(line, "\r\n"), nil
+		return readPasswordLine(in)
 	}
 	var both [2]string
 	for i, prompt := range []string{"Password: ", "Again: "} {
@@ -69,4 +65,13 @@ func askPassword(in io.Reader, out io.Writer) (string, error) {
 		return "", errors.New("the two passwords differ")
 	}
 	return both[0], nil
+}
+
+// readPasswordLine reads a password from the first line.
+func readPasswordLine(in io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(in, passwd.MaxPassword+2)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	return strings.TrimRight(line, "\r\n"), nil
 }

@@ -231,7 +231,7 @@ func Routes(box func(id string) outbox.Box, dir func(id string) string) []api.Ro
 		return nil, fmt.Errorf("the running pithings has no connection with the client id %s (%w)", strconv.Quote(r.PathValue("id")), api.Status(http.StatusNotFound))
 	}
 	return []api.Route{
-		{Method: http.MethodGet, Path: queuesPath + "{id}", For: api.Group, Doc: "count the messages of a queue",
+		{Method: http.MethodGet, Path: queuesPath + "{id}", For: api.Look, Doc: "count the messages of a queue",
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				b, err := of(r)
 				if err != nil {

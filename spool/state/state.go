@@ -20,6 +20,7 @@
 //	quarantine     since when this device is in quarantine, if it is
 //	commands/      which commands have run; package awsiot/command
 //	defender/      the id of the last report; package awsiot/defender
+//	web-access/    who may use the web server; package agent/access
 //	identity/      key, certificate and name at the broker; package awsiot/provision
 //	identity.new/  one that is being made; identity.lock is held meanwhile
 //	CLIENT ID/     the outbox of a connection; docs/outbox-format.md
@@ -269,6 +270,7 @@ var reserved = map[string]bool{
 	"lock": true, "client-id": true, "connections": true, "socket": true, "pictures": true, "single": true,
 	"machine": true, "copied": true, "boots": true, "flows": true, "executions": true, "simulated": true,
 	"identity": true, "identity.new": true, "identity.lock": true, "config": true, "commands": true, "defender": true,
+	"web-access": true,
 }
 
 // FileName makes a client id a file name: all but letters, digits, - _ and inner dots

@@ -1,0 +1,31 @@
+package config
+
+import (
+	"path"
+	"strings"
+
+	"pithings/agent/access"
+	"pithings/conf"
+)
+
+// access checks who may use the web server.
+func (d *checker) access(c *HTTP) {
+	if hash := c.PasswordHash.Reveal(); hash != "" {
+		if err := access.CheckHash(hash); err != nil {
+			d.Bad("http.password_hash", "http.password_hash: %v", err)
+		}
+	}
+	if c.BasePath != "" && !IsBasePath(c.BasePath) {
+		d.Bad("http.base_path", "http.base_path: %s is not a path; write /pithings, without a slash at the end", conf.Quote(c.BasePath))
+	}
+}
+
+// IsBasePath reports whether s is a path below which a web server can be: /a/b, of letters, digits
+// and the signs that need no escape.
+func IsBasePath(s string) bool {
+	const signs = "/-._~"
+	return len(s) > 1 && len(s) <= 256 && s[0] == '/' && path.Clean(s) == s &&
+		!strings.ContainsFunc(s, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(signs, r)
+		})
+}
