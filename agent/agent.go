@@ -156,9 +156,10 @@ func (a *Agent) build() error {
 	flows := &flowService{quarantine: quarantine, folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, given: a.o.Flows, changing: &a.changing, log: a.log}
 	socket := &controlService{folder: &a.folder, wanted: a.links.queues.any, shared: a.o.Shared, log: a.log}
 	gateway := &gatewayService{quarantine: quarantine, folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, log: a.log}
+	history := &historyService{folder: &a.folder, things: a.things, clock: clock.Clock, current: a.current, log: a.log}
 	restart := func() { a.fail(errRestart) }
 	shadow := &optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a, quarantine}}
-	for _, s := range []Service{a.links, quarantine, socket, a.things, flows, gateway,
+	for _, s := range []Service{a.links, quarantine, socket, history, a.things, flows, gateway,
 		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart, &a.doctor, quarantine}},
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
 			of: &jobService{links: a.links, flows: flows, doctor: &a.doctor, current: a.current,

@@ -37,14 +37,8 @@ func (s *thingService) value(thing, quantity string) (value float64, q device.Qu
 	}
 	for _, q := range s.parts[i].quantities() {
 		if q.Name == quantity {
-			switch v := s.latest.of(thing)[q.Event].Values[q.Key].(type) {
-			case float64:
-				return v, q, true
-			case int:
-				return float64(v), q, true
-			case int64:
-				return float64(v), q, true
-			}
+			value, ok = number(s.latest.of(thing)[q.Event].Values[q.Key])
+			return value, q, ok
 		}
 	}
 	return 0, q, false

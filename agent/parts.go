@@ -8,9 +8,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"pithings/agent/config"
 	"pithings/camera/store"
+	"pithings/device"
 	"pithings/things"
 )
 
@@ -23,6 +25,9 @@ type part struct {
 	closers []io.Closer  // what it holds
 	run     *unit        // nil before it is started
 	detach  func()
+
+	describing sync.Once
+	described  []device.Quantity // if it is not known by the thing itself
 }
 
 // stop ends its work and releases what it holds.

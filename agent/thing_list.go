@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"time"
 
 	"pithings/device"
@@ -43,7 +44,20 @@ func (p *part) quantities() []device.Quantity {
 	if m, ok := p.Thing.(things.Measuring); ok {
 		return m.Quantities()
 	}
-	return things.KindOf(p.made.Type).Describe(p.made.Settings, p.made.Topics).Model.Quantities
+	p.describing.Do(func() {
+		p.described = things.KindOf(p.made.Type).Describe(p.made.Settings, p.made.Topics).Model.Quantities
+	})
+	return p.described
+}
+
+// quantities are what a thing measures; none if there is no such thing.
+func (s *thingService) quantities(thing string) []device.Quantity {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if i := slices.IndexFunc(s.parts, func(p *part) bool { return p.Name() == thing }); i >= 0 {
+		return s.parts[i].quantities()
+	}
+	return nil
 }
 
 // readings picks the quantities out of events.

@@ -5,6 +5,7 @@ import (
 
 	"pithings/conf"
 	"pithings/gateway"
+	"pithings/history"
 )
 
 // Config is a whole configuration. Load, LoadMock, Parse and Mock return it with
@@ -24,6 +25,7 @@ type Config struct {
 
 	AWSIoT  AWSIoT           `json:"awsiot" jsonschema:"services of AWS IoT Core, over any broker"`
 	Gateway gateway.Settings `json:"gateway" jsonschema:"collection groups, alarms and scripts, as InHand's Device Supervisor has them"`
+	History history.Settings `json:"history" jsonschema:"what things measured, kept for charts"`
 
 	places conf.Places // where each value was given
 }

@@ -19,6 +19,7 @@
 //	config/        the settings that were accepted from afar; package spool/accepted
 //	quarantine     since when this device is in quarantine, if it is
 //	commands/      which commands have run; package awsiot/command
+//	history/       what the things measured; docs/history-format.md
 //	defender/      the id of the last report; package awsiot/defender
 //	web-access/    who may use the web server; package agent/access
 //	identity/      key, certificate and name at the broker; package awsiot/provision

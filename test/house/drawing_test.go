@@ -33,6 +33,7 @@ var roomWords = map[string]string{
 	"flow":      "triggers, steps, executions",
 	"flowhost":  "flows joined with things and broker",
 	"gateway":   "groups, alarms, scripts",
+	"history":   "readings on disk, for charts",
 	"hw":        "pins, buses, video, framebuffers",
 	"mqttlink":  "a durable connection, the broker",
 	"picture":   "picture files → planes",

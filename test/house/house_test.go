@@ -26,6 +26,7 @@ var floors = map[string]int{
 	"spool":     2,
 	"things":    2,
 	"gateway":   1,
+	"history":   1,
 	"awsiot":    1,
 	"sensors":   1,
 	"camera":    1,

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package history
+
+// Sync is fsync.
+func (f osFile) Sync() error { return f.File.Sync() }
