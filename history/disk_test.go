@@ -180,6 +180,8 @@ func (p *platter) powerCut(r *rand.Rand) *platter {
 
 // killed returns the disk as another process finds it.
 func (p *platter) killed() *platter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	after := newPlatter()
 	for name, n := range p.names {
 		after.put(name, n.data)
