@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -66,9 +67,7 @@ func list(d files) (all []Listed, err error) {
 		}
 		all = append(all, Listed{Key: k, File: name, Written: written.UTC().Truncate(time.Second)})
 	}
-	slices.SortFunc(all, func(a, b Listed) int {
-		return strings.Compare(a.Thing+"\x00"+a.Quantity+"\x00"+a.Unit, b.Thing+"\x00"+b.Quantity+"\x00"+b.Unit)
-	})
+	sort.Slice(all, func(i, j int) bool { return all[i].text() < all[j].text() })
 	return all, nil
 }
 

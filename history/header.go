@@ -18,6 +18,9 @@ type Key struct {
 // String names the quantity for people.
 func (k Key) String() string { return k.Thing + "." + k.Quantity }
 
+// text is the key as one text, which no other key has.
+func (k Key) text() string { return k.Thing + "\x00" + k.Quantity + "\x00" + k.Unit }
+
 // header is the first page of a file.
 type header struct {
 	Key

@@ -15,7 +15,7 @@ const (
 // fileName is the file of a quantity. People see what it is; what makes it differ from all others is
 // the checksum: names may have any letters, and some file systems do not distinguish capitals.
 func fileName(k Key) string {
-	return fmt.Sprintf("%s.%s.%08x%s", plain(k.Thing), plain(k.Quantity), crc32.ChecksumIEEE([]byte(k.Thing+"\x00"+k.Quantity+"\x00"+k.Unit)), suffix)
+	return fmt.Sprintf("%s.%s.%08x%s", plain(k.Thing), plain(k.Quantity), crc32.ChecksumIEEE([]byte(k.text())), suffix)
 }
 
 // plain is a name in at most 40 lower-case letters, digits, _ and -.
