@@ -159,6 +159,10 @@ func (a *Agent) build() error {
 	history := &historyService{folder: &a.folder, things: a.things, clock: clock.Clock, current: a.current, log: a.log}
 	restart := func() { a.fail(errRestart) }
 	shadow := &optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a, quarantine}}
+	accept := a.AcceptLater
+	if a.o.Load == nil {
+		accept = nil
+	}
 	for _, s := range []Service{a.links, quarantine, socket, history, a.things, flows, gateway,
 		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart, &a.doctor, quarantine}},
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
@@ -168,6 +172,7 @@ func (a *Agent) build() error {
 		&optional{name: "defender", config: a.current, log: a.log, links: a.links, of: defence{a.links, a.things}},
 		&optional{name: "presence", config: a.current, log: a.log, links: a.links, of: presences{a.links}},
 		&optional{name: "refuse", config: a.current, log: a.log, links: a.links, of: refusals{a.links}},
+		&optional{name: "homeassistant", config: a.current, log: a.log, links: a.links, of: homeAssistants{&a.folder, a.links, a.things, a.web, &a.events, a.current, a.o.Version, accept}},
 	} {
 		if err := a.add(s); err != nil {
 			return err

@@ -14,6 +14,8 @@ type Health struct {
 	mu     sync.Mutex
 	things map[string]ThingState
 	order  []string
+
+	changed changes // when a part begins or ceases to work
 }
 
 // ThingState is the state of one thing's part.
@@ -47,6 +49,9 @@ func (h *Health) set(ctx context.Context, thing string, err error, log *slog.Log
 	}
 	h.things[thing] = now
 	h.mu.Unlock()
+	if before.State != now.State {
+		h.changed.note()
+	}
 	switch {
 	case now.State == before.State && now.Error == before.Error:
 	case err != nil:

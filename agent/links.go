@@ -113,7 +113,7 @@ func (c *connection) what() string {
 
 // wanted lists the connections that a configuration needs.
 func (l *links) wanted(c *config.Config) (all []connection, err error) {
-	needShared := len(c.Flows) > 0 || c.Gateway.Used() || c.AWSIoT.Used() || len(c.Things) == 0 || flowhost.Kept(l.folder.Dir)
+	needShared := len(c.Flows) > 0 || c.Gateway.Used() || c.AWSIoT.Used() || c.HomeAssistant || len(c.Things) == 0 || flowhost.Kept(l.folder.Dir)
 	for i := range c.Things {
 		if t := &c.Things[i]; t.MQTT == nil {
 			needShared = true

@@ -90,7 +90,7 @@ func (s *optional) begin(c *config.Config) error {
 	log := s.log.With("service", s.name)
 	one, err := s.of.open(c, log)
 	if err != nil {
-		return fmt.Errorf("awsiot.%s: %w", s.name, err)
+		return fmt.Errorf("service %s: %w", s.name, err)
 	}
 	s.set(one)
 	follow := func() (end func()) { return func() {} }

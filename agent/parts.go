@@ -91,6 +91,13 @@ func (s *thingService) all() (all []things.Thing) {
 	return all
 }
 
+// made lists the things with what they were made of.
+func (s *thingService) made() []*part {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.parts
+}
+
 func (s *thingService) names() (names []string) {
 	for _, t := range s.all() {
 		names = append(names, t.Name())

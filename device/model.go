@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Model describes a kind of device as it appears at a broker: the topics
@@ -23,8 +24,10 @@ type Model struct {
 	Actions map[string]ActionModel `yaml:"actions,omitempty" json:"actions,omitempty"`
 
 	// Quantities are what the events' values measure, for those who show, chart and judge
-	// them. Documents do not hold them.
+	// them. Documents hold neither them nor what else has no key in this file.
 	Quantities []Quantity `yaml:"-" json:"-"`
+	// Diagnostic says that they are about the computer itself and not about what is around it.
+	Diagnostic bool `yaml:"-" json:"-"`
 }
 
 // EventModel is an event: a message that the thing publishes.
@@ -35,6 +38,15 @@ type EventModel struct {
 	// Time is the key that gives when the event happened, if the message has it:
 	// RFC 3339 text, or Unix seconds or milliseconds. "" is "time".
 	Time string `yaml:"time,omitempty" json:"time,omitempty"`
+
+	// Values are all texts that a key of the message can have, if they are few: of a state
+	// with two, first that which is off.
+	Values map[string][]string `yaml:"-" json:"-"`
+	// Once says that a message is about what has just happened, and comes once; else it is a
+	// state or a reading.
+	Once bool `yaml:"-" json:"-"`
+	// Every is the time between readings; 0 is that they come when something changes.
+	Every time.Duration `yaml:"-" json:"-"`
 }
 
 // ActionModel is an action: a message to the thing, and one back or none.
@@ -60,6 +72,8 @@ type ActionModel struct {
 	// Token is the key of the request that the thing repeats in its answer, so that
 	// answers find who asked; "" means that it repeats none.
 	Token string `yaml:"token,omitempty" json:"token,omitempty"`
+	// Picture is the key of the answer that has the address of a picture; "": none.
+	Picture string `yaml:"-" json:"-"`
 }
 
 // Payload describes a message: an object with keys, or a bare value.

@@ -13,6 +13,12 @@ type Quantity struct {
 	Class string
 	// Precision is the number of decimal places that mean something.
 	Precision int
+	// Type is that of the value; "" is that which the event's payload says, or else a number.
+	Type ValueType
+	// Momentary says that of yes and no only yes is reported: it is over after a while.
+	Momentary bool
+	// Set is the action that sets the value, with a param under the name of Key; "": none.
+	Set string
 	// Min and Max bound what is plausible: a value outside is a fault of the part, not a
 	// reading. Both are 0 without bounds.
 	Min, Max float64

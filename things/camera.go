@@ -109,7 +109,7 @@ func discoverCameras(c *probe.Connected) (all []Candidate) {
 // Describe implements Settings. The action is capture, whose answer holds lastClickedImage.
 func (s *CameraSettings) Describe(t Topics) Description {
 	return Description{
-		Model: device.Model{Actions: map[string]device.ActionModel{"capture": {Topic: t["capture"], Answer: t[finishedRole], Token: "token",
+		Model: device.Model{Actions: map[string]device.ActionModel{"capture": {Topic: t["capture"], Answer: t[finishedRole], Token: "token", Picture: "lastClickedImage",
 			Result: device.Payload{Keys: map[string]device.ValueType{"lastClickedImage": device.StringType}}}}},
 		Wire: Model{Actions: map[string]Action{
 			"capture": {Topic: t["capture"], Request: WriteObject, Answer: t[finishedRole], Read: ReadFinished,

@@ -128,7 +128,7 @@ func (s *EnvironmentSettings) Describe(t Topics) Description {
 		if s.Schema == Script && role != "state" {
 			key = "timestamp_utc"
 		}
-		d.Model.Events[role] = device.EventModel{Topic: topic, Time: key}
+		d.Model.Events[role] = device.EventModel{Topic: topic, Time: key, Every: s.Interval.Duration}
 		d.Wire.Events[role] = Event{Topic: topic, Read: ReadObject(nil), TimeKey: key}
 	}
 	// The ranges of the datasheet (BST-BME680-DS001, tables 1 to 4); of gas none is given.

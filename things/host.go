@@ -75,7 +75,8 @@ func (s *HostSettings) disks() []string {
 
 // Describe implements Settings.
 func (s *HostSettings) Describe(t Topics) Description {
-	d := describeMeter(t, nil)
+	d := describeMeter(t, s.Interval.Duration)
+	d.Model.Diagnostic = true
 	if s.Status {
 		d.Model.Events["status"] = device.EventModel{Topic: t["status"]}
 		d.Wire = WireOf(d.Model)

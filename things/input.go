@@ -78,10 +78,17 @@ func (s *InputSettings) Describe(t Topics) Description {
 	text := func(key string) device.Payload {
 		return device.Payload{Keys: map[string]device.ValueType{key: device.StringType}}
 	}
+	presses := []string{"pressed", "released"}
+	if s.LongPress.Duration > 0 {
+		presses = append(presses, "long_press")
+	}
+	if s.DoublePress.Duration > 0 {
+		presses = append(presses, "double_press")
+	}
 	return Describe(device.Model{
 		Events: map[string]device.EventModel{
-			"state": {Topic: t["state"], Payload: text("state")},
-			"event": {Topic: t["event"], Payload: text("event")},
+			"state": {Topic: t["state"], Payload: text("state"), Values: map[string][]string{"state": {"off", "on"}}},
+			"event": {Topic: t["event"], Payload: text("event"), Values: map[string][]string{"event": presses}},
 		},
 		Quantities: []device.Quantity{{Name: "state", Event: "state", Key: "state", Class: "opening"}},
 	})

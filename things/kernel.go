@@ -68,7 +68,7 @@ func sensorName(sensor string) string {
 }
 
 // Describe implements Settings.
-func (s *KernelSettings) Describe(t Topics) Description { return describeMeter(t, nil) }
+func (s *KernelSettings) Describe(t Topics) Description { return describeMeter(t, s.Interval.Duration) }
 
 // Open implements Settings.
 func (s *KernelSettings) Open(o Options, e Env) (Thing, error) {

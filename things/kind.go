@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"slices"
 
 	"pithings/camera/store"
 	"pithings/conf"
@@ -158,6 +159,10 @@ func (k *Kind) Describe(s Settings, changed map[string]string) Description {
 	maps.Copy(t, changed)
 	d := s.Describe(t)
 	d.Model.ID = k.Name
+	for name, e := range d.Model.Events {
+		e.Once = slices.ContainsFunc(k.Topics, func(topic Topic) bool { return topic.Alarm && t[topic.Role] == e.Topic })
+		d.Model.Events[name] = e
+	}
 	return d
 }
 

@@ -113,11 +113,8 @@ func meterTopics(example, unit string) []Topic {
 }
 
 // describeMeter is the description of a meter, whose quantities are not known yet.
-func describeMeter(t Topics, quantities []device.Quantity) Description {
-	return Describe(device.Model{
-		Events:     map[string]device.EventModel{"state": {Topic: t["state"], Time: "utc_timestamp"}},
-		Quantities: quantities,
-	})
+func describeMeter(t Topics, every time.Duration) Description {
+	return Describe(device.Model{Events: map[string]device.EventModel{"state": {Topic: t["state"], Time: "utc_timestamp", Every: every}}})
 }
 
 // Quantities implements Measuring.

@@ -230,17 +230,18 @@ func (s *ModbusSettings) Probe(ctx context.Context, p *probe.Prober, part string
 func (s *ModbusSettings) Describe(t Topics) Description {
 	registers := s.registers()
 	var quantities []device.Quantity
-	events := map[string]device.EventModel{"state": {Topic: t["state"], Time: "utc_timestamp"}}
+	events := map[string]device.EventModel{"state": {Topic: t["state"], Time: "utc_timestamp", Every: s.Interval.Duration}}
 	params := map[string]device.ValueType{}
 	for i := range registers {
 		r := &registers[i]
-		quantities = append(quantities, r.Quantity())
+		q := r.Quantity()
 		if s.Each {
-			events[r.Name] = device.EventModel{Topic: strings.ReplaceAll(t["quantity"], quantityPlaceholder, r.Name), Time: "utc_timestamp"}
+			events[r.Name] = device.EventModel{Topic: strings.ReplaceAll(t["quantity"], quantityPlaceholder, r.Name), Time: "utc_timestamp", Every: s.Interval.Duration}
 		}
 		if r.Writable {
-			params[r.Name] = r.ValueType()
+			params[r.Name], q.Set = r.ValueType(), "set"
 		}
+		quantities = append(quantities, q)
 	}
 	m := device.Model{Events: events, Quantities: ofState(quantities)}
 	if len(params) > 0 {

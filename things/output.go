@@ -86,10 +86,10 @@ func discoverOutput(c *probe.Connected) []Candidate {
 func (s *OutputSettings) Describe(t Topics) Description {
 	return Describe(device.Model{
 		Events: map[string]device.EventModel{"state": {Topic: t["state"],
-			Payload: device.Payload{Keys: map[string]device.ValueType{"state": device.StringType}}}},
+			Payload: device.Payload{Keys: map[string]device.ValueType{"state": device.StringType}}, Values: map[string][]string{"state": {outputOff, outputOn}}}},
 		Actions: map[string]device.ActionModel{"set": {Topic: t["set"],
 			Params: map[string]device.ValueType{"state": device.StringType, "for": device.StringType}}},
-		Quantities: []device.Quantity{{Name: "state", Event: "state", Key: "state", Class: "power"}},
+		Quantities: []device.Quantity{{Name: "state", Event: "state", Key: "state", Class: "power", Set: "set"}},
 	})
 }
 

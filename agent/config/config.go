@@ -23,6 +23,9 @@ type Config struct {
 	Things   []Thing  `json:"things" jsonschema:"the parts of this board"`
 	Flows    []Flow   `json:"flows" jsonschema:"what happens between the things"`
 
+	HomeAssistant       bool   `json:"home_assistant" default:"false" change:"local" jsonschema:"whether this device appears in Home Assistant, at the same broker, with all that its things measure and do; it may then change the numbers among their settings. Not at AWS IoT Core"`
+	HomeAssistantPrefix string `json:"home_assistant_prefix" default:"homeassistant" change:"local" jsonschema:"first levels of Home Assistant's topics, as its MQTT integration has them: discovery prefix"`
+
 	AWSIoT  AWSIoT           `json:"awsiot" jsonschema:"services of AWS IoT Core, over any broker"`
 	Gateway gateway.Settings `json:"gateway" jsonschema:"collection groups, alarms and scripts, as InHand's Device Supervisor has them"`
 	History history.Settings `json:"history" jsonschema:"what things measured, kept for charts"`

@@ -41,6 +41,7 @@ func validate(d *checker, c *Config) {
 	}
 	d.gateway(c)
 	d.awsiot(c)
+	d.homeAssistant(c)
 	for i := range c.Flows {
 		d.flow(c, &c.Flows[i], fmt.Sprintf("flows[%d]", i))
 	}

@@ -125,7 +125,7 @@ func (d *checker) mqtt(m *MQTT, path string) {
 
 // needsShared reports whether anything uses the shared connection.
 func needsShared(c *Config) bool {
-	if len(c.Flows) > 0 || c.Gateway.Used() || c.AWSIoT.Used() || len(c.Things) == 0 {
+	if len(c.Flows) > 0 || c.Gateway.Used() || c.AWSIoT.Used() || c.HomeAssistant || len(c.Things) == 0 {
 		return true
 	}
 	return slices.ContainsFunc(c.Things, func(t Thing) bool { return t.MQTT == nil })

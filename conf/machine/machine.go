@@ -63,6 +63,17 @@ func (m Machine) Serial() (string, error) {
 	return "", errors.New("this machine's firmware gives no serial number")
 }
 
+// Model is what the firmware calls the board in the device tree (Devicetree Specification 0.4,
+// section 2.3: model), such as "Raspberry Pi 4 Model B Rev 1.4"; "" if it says nothing.
+func (m Machine) Model() string {
+	for _, name := range []string{"proc/device-tree/model", "sys/firmware/devicetree/base/model"} {
+		if s := strings.Trim(string(m.read(name)), "\x00 \n"); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
 // ID is this program's id for the machine: derived from /etc/machine-id, which is not to
 // leave the machine, in the way of sd_id128_get_machine_app_specific(3): HMAC-SHA256 of the
 // program's id, the first 16 bytes, as a UUID of version 4.

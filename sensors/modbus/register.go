@@ -98,7 +98,7 @@ func (r *Register) width() int {
 
 // Quantity is what the value is to those who show it.
 func (r *Register) Quantity() device.Quantity {
-	q := device.Quantity{Name: r.Name, Key: r.Name, Unit: r.Unit, Class: r.Class, Precision: max(r.Precision, 0), Min: r.Min, Max: r.Max}
+	q := device.Quantity{Name: r.Name, Key: r.Name, Unit: r.Unit, Class: r.Class, Precision: max(r.Precision, 0), Type: r.ValueType(), Min: r.Min, Max: r.Max}
 	if r.Precision < 0 && r.Type != Bool && r.Type != String {
 		q.Precision = min(3, places(math.Abs(r.Gain))+3)
 	}

@@ -22,6 +22,7 @@
 //	history/       what the things measured; docs/history-format.md
 //	defender/      the id of the last report; package awsiot/defender
 //	web-access/    who may use the web server; package agent/access
+//	home-assistant what was published to Home Assistant; package homeassistant
 //	identity/      key, certificate and name at the broker; package awsiot/provision
 //	identity.new/  one that is being made; identity.lock is held meanwhile
 //	CLIENT ID/     the outbox of a connection; docs/outbox-format.md
