@@ -94,7 +94,7 @@ test-cross: ## drivers, camera, pictures, display, gateway and scripts on an emu
 
 .PHONY: test-system
 test-system: ## the built binary against a real mosquitto, djpeg and curl
-	go test -count=1 -tags system -timeout 30m ./test/system/... ./test/mosquitto
+	go test -count=1 -tags system -timeout 30m -parallel 6 ./test/system/... ./test/mosquitto
 
 .PHONY: test-pi
 test-pi: ## the shipped binary on emulated Raspberry Pis with real kernel devices

@@ -172,6 +172,7 @@ func identities(t *testing.T, devices int, filter, lines string, others ...strin
 // Devices with the identities of provision local are let in by its mosquitto.conf, to their own
 // topics.
 func TestFleetWithIdentities(t *testing.T) {
+	t.Parallel()
 	const devices = 20
 	dir, _, monitor := identities(t, devices, "dt/#", "")
 	fleet := start(t, binary.Path, "fleet", "-n", fmt.Sprint(devices), "--identities", dir, "--types", "generic,bulb", "--interval", "1s", "--json")
@@ -198,6 +199,7 @@ func TestFleetWithIdentities(t *testing.T) {
 // Pis with identities, under TLS, run their flows within the topics that provision local lets them
 // into.
 func TestPisWithIdentities(t *testing.T) {
+	t.Parallel()
 	const devices = 10
 	dir, _, monitor := identities(t, devices, "#", "")
 	fleet := start(t, binary.Path, "fleet", "-n", fmt.Sprint(devices), "--identities", dir, "--types", "pi", "--flows", "local", "--motion", "1s", "--json")

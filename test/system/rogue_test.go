@@ -85,6 +85,7 @@ func aMosquitto(t *testing.T, dir, conf string, port int) *process {
 // A mosquitto that lets every client do everything lets nearly all through, and one with the
 // configuration of provision local what cannot be forbidden to a device. Nothing retained stays.
 func TestRogue(t *testing.T) {
+	t.Parallel()
 	t.Run("open", func(t *testing.T) {
 		t.Parallel()
 		port := freePort(t)

@@ -98,6 +98,7 @@ func logging(t *testing.T, port int) *process {
 
 // In a reconnect storm the broker sees no more connections in a second than the ramp allows.
 func TestMorningReconnectStorm(t *testing.T) {
+	t.Parallel()
 	const ramp = 500
 	port := freePort(t)
 	broker := logging(t, port)
@@ -123,6 +124,7 @@ func TestMorningReconnectStorm(t *testing.T) {
 // Devices whose certificates have ended are refused by a real broker, and come back with new ones; no
 // file of the authority is changed.
 func TestCertificateExpiry(t *testing.T) {
+	t.Parallel()
 	const devices, ending = 30, 3
 	dir, port := filepath.Join(t.TempDir(), "pki"), freePort(t)
 	provision(t, "local", "--dir", dir, "--count", fmt.Sprint(devices), "-e", fmt.Sprintf("mqtts://localhost:%d", port))
@@ -214,6 +216,7 @@ func heard(t *testing.T, p *process, port int) map[string][]string {
 
 // While one device in a hundred misbehaves, all messages of the others arrive, each with a PUBACK.
 func TestOneBadFirmware(t *testing.T) {
+	t.Parallel()
 	const devices, bad = 200, 2
 	port := freePort(t)
 	logging(t, port)
@@ -260,18 +263,24 @@ faults:
 // A scenario that runs twice with one seed sends the same messages of each device in the same order,
 // as a subscriber of a real broker gets them.
 func TestScenarioTwice(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "twice.yaml")
 	if err := os.WriteFile(file, []byte(twice), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var runs [2]map[string][]string
-	for i := range runs {
-		port := freePort(t)
-		logging(t, port)
-		onlooker := subscriber(t, port)
-		rehearse(t, file, "-n", "40", "--seed", "11", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--types", "telemetry,bulb")
-		runs[i] = heard(t, onlooker, port)
-	}
+	t.Run("both", func(t *testing.T) {
+		for i := range runs {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				port := freePort(t)
+				logging(t, port)
+				onlooker := subscriber(t, port)
+				rehearse(t, file, "-n", "40", "--seed", "11", "-e", fmt.Sprintf("mqtt://127.0.0.1:%d", port), "--types", "telemetry,bulb")
+				runs[i] = heard(t, onlooker, port)
+			})
+		}
+	})
 	if len(runs[0]) != 40 || len(runs[1]) != 40 {
 		t.Fatalf("%d and %d devices", len(runs[0]), len(runs[1]))
 	}
