@@ -22,6 +22,7 @@ type world struct {
 	d       *Device
 	began   time.Time
 	filters []string
+	full    bool            // too many messages have no PUBACK
 	sent    []packet.Message // and not delivered yet
 	all     []string
 }
@@ -34,7 +35,12 @@ func newWorld(set *Settings) *world {
 	return w
 }
 
-func (w *world) Free() int { return 1 }
+func (w *world) Free() int {
+	if w.full {
+		return 0
+	}
+	return 1
+}
 
 func (w *world) Publish(m packet.Message) {
 	w.sent = append(w.sent, m)
@@ -133,6 +139,11 @@ func TestFlow(t *testing.T) {
 		if got := w.said(); !slices.Equal(got, whole(4)) {
 			t.Errorf("%q, want %q", got, whole(4))
 		}
+		w.full = true
+		if err := line.Publish(t.Context(), mqttlink.Message{Topic: "x", QoS: 1}); !errors.Is(err, errBusy) || len(w.said()) > 0 {
+			t.Errorf("published beside as many as may be unacknowledged: %v", err)
+		}
+		w.full = false
 		// The end aborts what runs.
 		move()
 		w.run(20 * time.Millisecond)

@@ -37,6 +37,7 @@ func (d *Device) Line(do func(func(now time.Duration, out engine.Out))) *Line {
 // Errors of a line.
 var (
 	errOffline    = errors.New("the Pi is not connected")
+	errBusy       = errors.New("the broker has not acknowledged what the Pi sent before")
 	errSubscribed = errors.New("a virtual Pi has one handler for a topic")
 )
 
@@ -44,7 +45,11 @@ var (
 func (l *Line) Publish(_ context.Context, m mqttlink.Message) error {
 	err := errOffline
 	l.do(func(_ time.Duration, out engine.Out) {
-		if l.d.online {
+		switch {
+		case !l.d.online:
+		case out.Free() == 0:
+			err = errBusy
+		default:
 			out.Publish(packet.Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain})
 			err = nil
 		}
