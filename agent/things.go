@@ -88,7 +88,7 @@ func (s *thingService) Routes() []api.Route {
 		{Method: http.MethodGet, Path: "/api/v1/things", For: api.Look, Doc: "list the things with their state and latest events",
 			Handler: api.JSON(func(*http.Request) (any, error) { return s.list(), nil })},
 		readingRoute(s.all),
-	}, partRoutes(s.all)...)
+	}, append(snapshotRoutes(s.all), partRoutes(s.all)...)...)
 }
 
 // plan compares the things with those of another configuration: one with the same keys on a

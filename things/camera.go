@@ -295,6 +295,15 @@ func (c *Camera) Call(ctx context.Context, action string, _ map[string]any) (map
 	return map[string]any{"lastClickedImage": uri}, nil
 }
 
+// Snapshot takes a picture that is kept nowhere and announced to no one.
+func (c *Camera) Snapshot(ctx context.Context) ([]byte, error) {
+	p, err := c.camera.Capture(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.JPEG, nil
+}
+
 // Run implements Thing: it looks whether the camera is there. One that is there
 // and gives no pictures does not work until it gives one.
 func (c *Camera) Run(ctx context.Context, report func(error)) error {

@@ -50,6 +50,8 @@ type Door struct {
 	mu    sync.RWMutex
 	kept  kept
 	fixed string // the hash of the configuration, which counts alone
+
+	signing []byte // the key of signed addresses, once it is needed
 }
 
 // Open reads the credentials in a state folder, "" for none. If they cannot be read, the door is

@@ -52,6 +52,6 @@ func monitors(x *Access, r *http.Request) bool {
 	s.Allow(x)
 	door, _ := access.Open("")
 	s.Open(door, false)
-	_, d := s.decide(r, access.NeedMonitor)
+	_, d := s.decide(r, access.NeedMonitor, false)
 	return d.Allowed()
 }

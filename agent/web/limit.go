@@ -32,7 +32,9 @@ type connLimit struct {
 
 	mu    sync.Mutex
 	conns map[*limitedConn]struct{}
-	turn  uint64 // counts up whenever a connection becomes idle or busy
+	// streams are those of conns without an end, which do not count.
+	streams int
+	turn    uint64 // counts up whenever a connection becomes idle or busy
 }
 
 func newConnLimit(l net.Listener, max int, log *slog.Logger) *connLimit {
@@ -45,6 +47,7 @@ type limitedConn struct {
 	of      *connLimit
 	host    netip.Prefix
 	serving bool
+	stream  bool   // its answer has no end
 	known   bool   // its last request was by a session or a token
 	since   uint64 // turn
 }
@@ -76,7 +79,7 @@ func (l *connLimit) add(c *limitedConn) (victim *limitedConn) {
 	l.turn++
 	c.since = l.turn
 	l.conns[c] = struct{}{}
-	if len(l.conns) <= l.max {
+	if len(l.conns)-l.streams <= l.max {
 		return nil
 	}
 	victim = l.cheapest(c)
@@ -91,7 +94,7 @@ func (l *connLimit) cheapest(newest *limitedConn) *limitedConn {
 	for c := range l.conns {
 		held[c.host]++
 		switch {
-		case c.known:
+		case c.known, c.stream:
 		case c.serving:
 			serving = append(serving, c)
 		case c != newest:
@@ -114,6 +117,7 @@ func (l *connLimit) cheapest(newest *limitedConn) *limitedConn {
 func (c *limitedConn) Close() error {
 	c.of.mu.Lock()
 	delete(c.of.conns, c)
+	c.endStream()
 	c.of.mu.Unlock()
 	return c.Conn.Close()
 }

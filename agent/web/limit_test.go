@@ -184,6 +184,71 @@ func TestWhichConnectionGoes(t *testing.T) {
 	counted(4)
 }
 
+// No connection of a client that is known goes for one of a client that is not, and streams leave
+// the others their connections.
+func TestKnownClientsAndStreamsStay(t *testing.T) {
+	release := make(chan struct{})
+	streams := make(chan func(), 4)
+	addr, limit := served(t, 4, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := r.Context().Value(connKey{}).(*limitedConn)
+		c.by(r.Host == "known")
+		if r.Host == "stream" {
+			end, ok := Stream(r)
+			if !ok {
+				t.Error("there are too many streams")
+				return
+			}
+			streams <- end
+			<-release
+			end()
+		}
+		io.WriteString(w, "hello")
+	}))
+	defer close(release)
+	request := func(ip, host string) net.Conn {
+		t.Helper()
+		c := from(t, ip, addr)
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+host+"\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	answered := func(c net.Conn) bool {
+		c.SetReadDeadline(time.Now().Add(patience))
+		_, err := c.Read(make([]byte, 4096))
+		return err == nil
+	}
+	for i := range 4 { // as many as all others together
+		request(fmt.Sprintf("127.0.1.%d", i+1), "stream")
+		<-streams
+	}
+	var known []net.Conn
+	for range 4 { // of one host, which would be the first to lose some
+		c := request("127.0.0.2", "known")
+		if !answered(c) {
+			t.Fatal("a stream counts as a connection")
+		}
+		known = append(known, c)
+	}
+	for i := range 8 {
+		if c := from(t, fmt.Sprintf("127.0.0.%d", i+3), addr); answered(c) {
+			t.Error("an unknown client is let in")
+		}
+	}
+	for _, c := range known {
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: other\r\n\r\n"); err != nil || !answered(c) {
+			t.Error("a known client was dropped for an unknown one")
+		}
+	}
+	// The last requests were of no known client: they may go now.
+	if !answered(request("127.0.0.3", "other")) {
+		t.Error("an unknown client is not let in")
+	}
+	if n := limit.len(); n > 8 {
+		t.Errorf("%d connections", n)
+	}
+}
+
 func TestHostOf(t *testing.T) {
 	for addr, want := range map[string]string{
 		"192.0.2.7:80": "192.0.2.7/32", "[::ffff:192.0.2.7]:80": "192.0.2.7/32",

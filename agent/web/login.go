@@ -10,23 +10,8 @@ import (
 	"pithings/api"
 )
 
-// cookieName is that of the session's cookie.
-const cookieName = "pithings-session"
-
 // maxLogin bounds the body of a login, in bytes: whoever is not known yet sends no more.
 const maxLogin = 4 << 10
-
-// visitKey is the context key of a request's *visit.
-type visitKey struct{}
-
-// visit is a request that was allowed, for the handlers of this package.
-type visit struct {
-	origin  origin
-	role    access.Role
-	session string // its cookie, if that is one of a session
-	base    string
-	secure  bool
-}
 
 // sessionState is what GET /api/v1/session answers.
 type sessionState struct {
@@ -47,6 +32,7 @@ func (s *Server) Routes() []api.Route {
 			}
 			return sessionState{v.role.String(), s.door().CSRF(v.session), s.door().PasswordSet()}, nil
 		})},
+		s.addressRoute(),
 	}
 }
 
@@ -105,13 +91,4 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, gone)
 		return sessionState{Role: access.None.String(), Password: s.door().PasswordSet()}, nil
 	}).ServeHTTP(w, r)
-}
-
-// cookie is that of a session. Scripts cannot read it, and no other site makes a browser send it.
-func (v *visit) cookie(id string) *http.Cookie {
-	path := v.base
-	if path == "" {
-		path = "/"
-	}
-	return &http.Cookie{Name: cookieName, Value: id, Path: path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: v.secure}
 }

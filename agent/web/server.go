@@ -92,7 +92,8 @@ func (s *Server) guard(route *api.Route) http.Handler {
 	}
 	need := map[api.Audience]access.Need{api.Anyone: access.NeedLogin, api.Monitors: access.NeedMonitor, api.Look: access.NeedLook, api.Act: access.NeedAct}[route.For]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, d := s.decide(r, need)
+		v, d := s.decide(r, need, byAddress[route.Path])
+		v.again = func() bool { _, d := s.decide(r, need, byAddress[route.Path]); return d.Allowed() }
 		if c, ok := r.Context().Value(connKey{}).(*limitedConn); ok {
 			c.by(d.Known)
 		}
@@ -128,7 +129,8 @@ func (e refusal) Error() string { return e.text }
 func (e refusal) Unwrap() error { return api.Status(e.status) }
 
 // decide reads the facts of a request and decides about it.
-func (s *Server) decide(r *http.Request, need access.Need) (*visit, access.Decision) {
+// Of some routes the address counts, too.
+func (s *Server) decide(r *http.Request, need access.Need, address bool) (*visit, access.Decision) {
 	x, door := s.access.Load(), s.door()
 	o := x.originOf(r)
 	f := access.Facts{Need: need, Change: r.Method != http.MethodGet && r.Method != http.MethodHead,
@@ -142,6 +144,9 @@ func (s *Server) decide(r *http.Request, need access.Need) (*visit, access.Decis
 	}
 	if token, ok := bearer(r); ok {
 		f.Token = door.Token(token, o.from)
+	}
+	if address && f.Token == access.None {
+		f.Token = addressed(door, r.URL, &o)
 	}
 	if need == access.NeedMonitor {
 		f.Listed = x.lists(r, o.from)

@@ -101,7 +101,7 @@ func (q *queueOptions) credentials(c *cobra.Command, ask func(context.Context, *
 		defer cancel()
 		return ask(ctx, client)
 	}
-	if why := t.unreached(); why != "" {
+	if why := t.unreached(); why != "" && q.state == "" { // its password is meant, most likely
 		return errors.New(why)
 	}
 	dir, err := stateDir(t.dir)

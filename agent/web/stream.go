@@ -1,0 +1,63 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+
+	"pithings/agent/access"
+)
+
+// maxStreams is how many answers without an end there are at a time. They count apart from
+// http.max_connections, so that those who only watch leave the others their connections.
+const maxStreams = 64
+
+// Stream makes a request's answer one without an end, unless there are too many. end ends that.
+func Stream(r *http.Request) (end func(), ok bool) {
+	c, counts := r.Context().Value(connKey{}).(*limitedConn)
+	if !counts { // the local socket
+		return func() {}, true
+	}
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	if c.stream || c.of.streams >= maxStreams {
+		return nil, false
+	}
+	c.stream = true
+	c.of.streams++
+	return func() {
+		c.of.mu.Lock()
+		defer c.of.mu.Unlock()
+		c.endStream()
+	}, true
+}
+
+// endStream is called with the lock.
+func (c *limitedConn) endStream() {
+	if c.stream {
+		c.stream = false
+		c.of.streams--
+	}
+}
+
+// Allowed reports whether the client of a stream may still have it: its session may have ended
+// and its token been revoked.
+func Allowed(r *http.Request) bool {
+	v, ok := r.Context().Value(visitKey{}).(*visit)
+	return !ok || v.again()
+}
+
+// byAddress are the routes that can be opened by their address alone, with ?token= or a signature,
+// for programs that send no headers, such as Home Assistant's generic camera.
+var byAddress = map[string]bool{"/api/v1/things/{name}/snapshot.jpg": true, "/api/v1/things/{name}/stream.mjpeg": true}
+
+// addressed is the role that the address of a request gives.
+func addressed(door *access.Door, u *url.URL, o *origin) access.Role {
+	query := u.Query()
+	if token := query.Get("token"); token != "" {
+		return door.Token(token, o.from)
+	}
+	if door.Signed(u.Path, query) {
+		return access.Look
+	}
+	return access.None
+}

@@ -1,0 +1,32 @@
+package web
+
+import (
+	"net/http"
+
+	"pithings/agent/access"
+)
+
+// cookieName is that of the session's cookie.
+const cookieName = "pithings-session"
+
+// visitKey is the context key of a request's *visit.
+type visitKey struct{}
+
+// visit is a request that was allowed, for the handlers of this package.
+type visit struct {
+	origin  origin
+	role    access.Role
+	session string // its cookie, if that is one of a session
+	base    string
+	secure  bool
+	again   func() bool // whether it is allowed now
+}
+
+// cookie is that of a session. Scripts cannot read it, and no other site makes a browser send it.
+func (v *visit) cookie(id string) *http.Cookie {
+	path := v.base
+	if path == "" {
+		path = "/"
+	}
+	return &http.Cookie{Name: cookieName, Value: id, Path: path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: v.secure}
+}
