@@ -245,11 +245,6 @@ func (s *series) tick() {
 	}
 }
 
-// pending reports whether there is something to write.
-func (s *series) pending() bool {
-	return len(s.unsaved) > 0 || slices.ContainsFunc(s.heads[:], func(h *sheet) bool { return h != nil && h.dirty })
-}
-
 // close writes what is not written yet, and closes the file.
 func (s *series) close() error {
 	if s.f == nil {
