@@ -20,6 +20,7 @@ import (
 type Server struct {
 	listener net.Listener
 	tls      bool
+	patience time.Duration // maxReply
 }
 
 // Options say where a server listens.
@@ -32,7 +33,8 @@ type Options struct {
 
 const (
 	maxConns = 64
-	maxWait  = 5 * time.Second // at the end, for requests under way
+	maxWait  = 5 * time.Second  // at the end, for requests under way
+	maxReply = 15 * time.Second // for a client to take a part of its answer
 )
 
 // Listen opens the port. Elsewhere than on loopback it wants a token, and TLS for secrets.
@@ -55,7 +57,7 @@ func Listen(o Options) (*Server, error) {
 	case !loopback && o.Secret && !secure:
 		return nil, fmt.Errorf("http: others could read private keys on the way to %s: give a certificate, or listen on 127.0.0.1", o.Address)
 	}
-	s := &Server{tls: secure}
+	s := &Server{tls: secure, patience: maxReply}
 	var config *tls.Config
 	if secure {
 		pair, err := certs.ReadPair(o.Cert, o.Key)
@@ -90,7 +92,7 @@ func (s *Server) Close() error { return s.listener.Close() }
 // Run serves until ctx is done.
 func (s *Server) Run(ctx context.Context, h http.Handler) error {
 	server := &http.Server{
-		Handler:           h,
+		Handler:           s.timed(h),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		IdleTimeout:       30 * time.Second,
@@ -114,6 +116,39 @@ func (s *Server) Run(ctx context.Context, h http.Handler) error {
 	<-ended
 	return err
 }
+
+// timed bounds how long a client may take to read. Without it, few clients that read nothing hold all
+// connections. http.Server.WriteTimeout begins with the request, and actions of thousands of devices take
+// as long as they need.
+func (s *Server) timed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		_ = c.SetWriteDeadline(time.Time{}) // of the request before
+		h.ServeHTTP(&timedWriter{w, c, s.patience}, r)
+	})
+}
+
+// timedWriter sets a new deadline for each part of an answer.
+type timedWriter struct {
+	http.ResponseWriter
+	control  *http.ResponseController
+	patience time.Duration
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *timedWriter) WriteHeader(status int) {
+	w.extend()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *timedWriter) Write(b []byte) (int, error) {
+	w.extend()
+	return w.ResponseWriter.Write(b)
+}
+
+// extend ignores the error: a connection that has ended has no deadline.
+func (w *timedWriter) extend() { _ = w.control.SetWriteDeadline(time.Now().Add(w.patience)) }
 
 // limited is a listener with a bound of connections: others wait in the listen queue.
 type limited struct {

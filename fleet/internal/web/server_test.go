@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -155,6 +156,59 @@ func TestEnd(t *testing.T) {
 	if body, _ := io.ReadAll(answer.Body); string(body) != "broken off" {
 		t.Errorf("%q", body)
 	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// A client that asks and does not read loses its connection. One whose answer only begins late does not.
+func TestClientsThatDoNotRead(t *testing.T) {
+	s, err := Listen(Options{Address: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.patience = 50 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	ended, wrote := make(chan error, 1), make(chan error, 1)
+	go func() {
+		ended <- s.Run(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/late" {
+				time.Sleep(4 * s.patience)
+				io.WriteString(w, "late")
+				return
+			}
+			part := make([]byte, 1<<20)
+			for {
+				if _, err := w.Write(part); err != nil {
+					wrote <- err
+					return
+				}
+			}
+		}))
+	}()
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+	for range 2 { // the second one on the same connection
+		answer, err := http.Get(s.URL() + "/late")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(answer.Body); err != nil || string(body) != "late" {
+			t.Errorf("%q, %v", body, err)
+		}
+		answer.Body.Close()
+	}
+	http.DefaultClient.CloseIdleConnections()
+	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
