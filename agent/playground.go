@@ -58,8 +58,7 @@ func (p *playgrounds) Run(ctx context.Context) error {
 func (p *playgrounds) Control() (all []api.Route) {
 	for _, r := range playground.Routes() {
 		audience := api.Group
-		switch r.Path {
-		case "/config", "/actions", "/press_on", "/press_off":
+		if r.Changes {
 			audience = api.Owner
 		}
 		path := playPrefix + r.Path

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,7 +110,7 @@ func (r *Remote) handler() http.Handler {
 			return
 		}
 		pages.Serve(w, req, devicesPath+name, "/"+path, &target{r, []int{i}, name})
-	}))
+	}), changes)
 	if r.factory == nil {
 		return routes
 	}
@@ -118,6 +119,11 @@ func (r *Remote) handler() http.Handler {
 			routes.ServeHTTP(w, req)
 		}
 	})
+}
+
+// changes reports whether a request is for a route that changes devices.
+func changes(r *http.Request) bool {
+	return slices.ContainsFunc(pages.Routes(), func(route pages.Route) bool { return route.Changes && strings.HasSuffix(r.URL.Path, route.Path) })
 }
 
 // target is devices that are configured: all, or one.

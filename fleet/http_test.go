@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	pages "pithings/awsiot/playground"
 	"pithings/fleet/internal/engine"
 	"pithings/fleet/internal/playground"
 	"pithings/mqttlink"
@@ -175,6 +176,28 @@ func TestChangedFromOutside(t *testing.T) {
 	_, text := r.get(one + "/log")
 	if err := json.Unmarshal([]byte(text), &log); err != nil || len(log.Log) != 11 || log.Log[0].Device != "dev-0001" || log.Log[2].Did != "time=1s" || log.Log[5].Error == "" {
 		t.Errorf("%d %s: %v", len(log.Log), text, err)
+	}
+}
+
+// Where a browser does not say for which page it asks, it may look and not change.
+func TestBrowserThatDoesNotSay(t *testing.T) {
+	r := run(t, func(o *Options) { o.Devices = 1 })
+	for _, route := range pages.Routes() {
+		for _, prefix := range []string{"", "/devices/dev-0001"} {
+			req, err := http.NewRequest(http.MethodGet, r.f.URL()+prefix+route.Path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("User-Agent", "Mozilla/5.0 (X11)")
+			answer, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if refused := answer.StatusCode == http.StatusForbidden; refused != route.Changes {
+				t.Errorf("%s: %d", req.URL, answer.StatusCode)
+			}
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func (p *page) html() []byte {
 	title, prefix := html.EscapeString(p.title), html.EscapeString(p.prefix)
 	fmt.Fprintf(&b, "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>%s</title><style>%s</style>\n<h1>%[1]s</h1>\n<nav>", title, style)
 	for _, r := range Routes() {
-		if !strings.HasPrefix(r.Path, "/press_") && r.Path != "/actions" { // those are buttons
+		if !r.Changes || r.Path == "/config" { // the others are buttons
 			name := strings.TrimPrefix(r.Path, "/")
 			if name == "" {
 				name = "home"

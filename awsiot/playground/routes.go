@@ -12,6 +12,7 @@ import (
 type Route struct {
 	Path    string
 	Methods []string
+	Changes bool   // it changes the device, or makes it act, also by GET
 	Doc     string // what it does
 	Query   string // an example of what can be given
 }
@@ -20,18 +21,18 @@ type Route struct {
 func Routes() []Route {
 	get, both := []string{http.MethodGet}, []string{http.MethodGet, http.MethodPost}
 	return []Route{
-		{"/", get, "show what the device is and does", ""},
-		{"/config", both, "change it while it runs: seconds between two values of telemetry, and between two reports of Device Defender; topic and payload of telemetry; whether it says goodbye before it reconnects",
+		{"/", get, false, "show what the device is and does", ""},
+		{"/config", both, true, "change it while it runs: seconds between two values of telemetry, and between two reports of Device Defender; topic and payload of telemetry; whether it says goodbye before it reconnects",
 			`time=5&ddm_sr=300&topic=newtopic/{}&payload={"temp":31}&clean&reconnect (also fsampling, ftopic, fpayload)`},
-		{"/actions", both, "make it do something, with a form", "action=" + strings.Join(Actions(), "|")},
-		{"/press_on", get, "press a switch: its device is switched on", ""},
-		{"/press_off", get, "press a switch: its device is switched off", ""},
-		{"/name", get, "show its name", ""},
-		{"/endpoint", get, "show which broker it connects to", ""},
-		{"/cert", get, "show its certificate; there is no way to its key", ""},
-		{"/shadow", get, "get its shadow", ""},
-		{"/log", get, "show what was done to it from outside", ""},
-		{"/help", get, "show these routes", ""},
+		{"/actions", both, true, "make it do something, with a form", "action=" + strings.Join(Actions(), "|")},
+		{"/press_on", get, true, "press a switch: its device is switched on", ""},
+		{"/press_off", get, true, "press a switch: its device is switched off", ""},
+		{"/name", get, false, "show its name", ""},
+		{"/endpoint", get, false, "show which broker it connects to", ""},
+		{"/cert", get, false, "show its certificate; there is no way to its key", ""},
+		{"/shadow", get, false, "get its shadow", ""},
+		{"/log", get, false, "show what was done to it from outside", ""},
+		{"/help", get, false, "show these routes", ""},
 	}
 }
 

@@ -52,16 +52,20 @@ func NewGate(token *Token) *Gate {
 var (
 	errHost  = errors.New("the Host header names no address and no name of this machine: a page elsewhere may have its name resolve to here")
 	errCross = errors.New("a page of another site asks")
+	errMute  = errors.New("a browser asks for a change and does not say for which page, which may be one of another site: use the form of /config, or serve https")
 	errToken = errors.New("show the token: Authorization: Bearer TOKEN, or as a password")
 )
 
-// Wrap returns a handler that lets in who may ask.
-func (g *Gate) Wrap(h http.Handler) http.Handler {
+// Wrap returns a handler that lets in who may ask. changes reports whether a request changes something,
+// whatever its method.
+func (g *Gate) Wrap(h http.Handler, changes func(*http.Request) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := g.Strange(r)
 		switch {
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusForbidden)
+		case mute(r) && changes(r):
+			http.Error(w, errMute.Error(), http.StatusForbidden)
 		case g.token != nil && !g.token.Shown(r):
 			w.Header().Set("WWW-Authenticate", realm)
 			http.Error(w, errToken.Error(), http.StatusUnauthorized)
@@ -115,6 +119,14 @@ func crossSite(r *http.Request) bool {
 	}
 	from := r.Header.Get("Origin")
 	return from != "" && !sameOrigin(from, r.Host)
+}
+
+// mute reports whether a browser asks and does not say for which page. Browsers send Sec-Fetch-Site only by
+// https and to this machine, and a page can keep them from sending Referer, but the login of before goes
+// with the picture that it has them load. All browsers call themselves Mozilla, and no page can change that.
+func mute(r *http.Request) bool {
+	h := r.Header
+	return strings.HasPrefix(h.Get("User-Agent"), "Mozilla/") && h.Get("Sec-Fetch-Site") == "" && h.Get("Referer") == "" && h.Get("Origin") == ""
 }
 
 // sameOrigin reports whether a page is of a host and port.
