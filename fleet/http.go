@@ -35,10 +35,16 @@ type Remote struct {
 	shown   string             // its token, if it was made for it
 }
 
+// minToken is how long a token has to be: 16 random characters cannot be guessed over HTTP.
+const minToken = 16
+
 // Remote opens the port where the fleet is changed, which Run serves, or Close closes.
 func (f *Fleet) Remote(o HTTP) (*Remote, error) {
 	if err := f.checkAuthority(); f.Factory && err != nil {
 		return nil, err
+	}
+	if o.Token != "" && len(o.Token) < minToken {
+		return nil, fmt.Errorf("http: the token has less than %d characters; make one with: openssl rand -hex 32", minToken)
 	}
 	s, err := web.Listen(web.Options{Address: o.Address, Token: o.Token != "", Cert: o.Cert, Key: o.Key, Secret: f.Factory})
 	if err != nil {

@@ -293,6 +293,17 @@ func TestNotRunning(t *testing.T) {
 	}
 }
 
+// A token that can be guessed is none, wherever it comes from.
+func TestShortToken(t *testing.T) {
+	f, err := New(t.Context(), small("mqtt://127.0.0.1:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Remote(HTTP{Address: "0.0.0.0:0", Token: "fifteen letters"}); err == nil || !strings.Contains(err.Error(), "less than 16") {
+		t.Error(err)
+	}
+}
+
 // Names of devices, and others.
 func TestFind(t *testing.T) {
 	f := &Fleet{plan: &plan{Options: Options{Devices: 12000, Prefix: "dev-"}}}
