@@ -41,11 +41,12 @@ func (e *refusal) Error() string {
 // conn is a connection to a broker. What it has read is on its board.
 type conn struct {
 	*board
-	nc    net.Conn
-	times *times
-	gate  gate
-	end   func() bool // of the watch over its context
-	ended chan struct{}
+	nc       net.Conn
+	times    *times
+	messages *pace
+	gate     gate
+	end      func() bool // of the watch over its context
+	ended    chan struct{}
 
 	wmu   sync.Mutex
 	ids   uint16 // of the last packet with one
@@ -70,9 +71,9 @@ func dial(ctx context.Context, to netip.AddrPort, config *tls.Config, limit time
 }
 
 // newConn makes a conn that does not read yet.
-func newConn(ctx context.Context, nc net.Conn, t *times) *conn {
+func newConn(ctx context.Context, nc net.Conn, t *times, messages *pace) *conn {
 	return &conn{
-		board: newBoard(), nc: nc, times: t, ended: make(chan struct{}),
+		board: newBoard(), nc: nc, times: t, messages: messages, ended: make(chan struct{}),
 		end: context.AfterFunc(ctx, func() { nc.Close() }),
 	}
 }
@@ -306,6 +307,9 @@ func (c *conn) granted(ctx context.Context, filter string) (bool, error) {
 
 // publish sends a message with QoS 1, and reports whether it was acknowledged.
 func (c *conn) publish(ctx context.Context, m packet.Message) (acked bool, err error) {
+	if err := c.messages.wait(ctx); err != nil {
+		return false, err
+	}
 	c.ids++
 	id := c.ids
 	m.QoS = 1
@@ -316,6 +320,14 @@ func (c *conn) publish(ctx context.Context, m packet.Message) (acked bool, err e
 		return false, c.silence(ctx)
 	}
 	return true, nil
+}
+
+// post sends a message with QoS 0.
+func (c *conn) post(ctx context.Context, m packet.Message) error {
+	if err := c.messages.wait(ctx); err != nil {
+		return err
+	}
+	return c.send(packet.AppendPublish(nil, &m, 0))
 }
 
 // ping waits until the broker has worked through all that was sent before, as far as one that

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -36,7 +37,7 @@ type site struct {
 	messages  *pace
 	far       bool
 	times     times
-	run       string // begins the marks of this run
+	run       string // begins the marks of this run, and of no other
 	marks     atomic.Uint64
 }
 
@@ -71,7 +72,7 @@ func (s *site) open(ctx context.Context, config *tls.Config) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(ctx, nc, &s.times)
+	c := newConn(ctx, nc, &s.times, s.messages)
 	c.listen()
 	return c, nil
 }
@@ -118,7 +119,7 @@ func (s *site) findHome(ctx context.Context, d *Device) (string, error) {
 		}
 		mark := s.mark()
 		granted, _ := c.granted(ctx, home+"#")
-		if granted && c.send(packet.AppendPublish(nil, &packet.Message{Topic: home + own, Payload: []byte(mark)}, 0)) == nil && c.ping(ctx, s.times.answer) == nil &&
+		if granted && c.post(ctx, packet.Message{Topic: home + own, Payload: []byte(mark)}) == nil && c.ping(ctx, s.times.answer) == nil &&
 			c.await(ctx, s.times.settle, func(in *inbox) bool { return in.heard(mark) }) {
 			return home, nil
 		}
@@ -142,10 +143,11 @@ type witness struct {
 	mu   sync.Mutex
 	ctx  context.Context // of the run
 	conn *conn
+	more []string // filters beside its home
 }
 
 // at returns the witness's connection, which is opened again when the broker has ended it. It is
-// subscribed to its home.
+// subscribed to its home and to more.
 func (w *witness) at(ctx context.Context) (*conn, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -157,16 +159,29 @@ func (w *witness) at(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the witness %s: %w", w.device.Name, err)
 	}
-	granted, err := c.granted(ctx, w.home+"#")
-	if err == nil && !granted {
-		err = errors.New("its subscription was refused")
-	}
-	if err != nil {
-		c.close()
-		return nil, fmt.Errorf("the witness %s: %w", w.device.Name, err)
+	for _, filter := range append([]string{w.home + "#"}, w.more...) {
+		granted, err := c.granted(ctx, filter)
+		if err == nil && !granted {
+			err = errors.New("its subscription was refused")
+		}
+		if err != nil {
+			c.close()
+			return nil, fmt.Errorf("the witness %s: %w", w.device.Name, err)
+		}
 	}
 	w.conn = c
 	return c, nil
+}
+
+// adds subscribes a connection of the witness to more than its home, and the connections that come after it.
+func (w *witness) adds(ctx context.Context, c *conn, filter string) (granted bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	granted, err = c.granted(ctx, filter)
+	if granted && !slices.Contains(w.more, filter) {
+		w.more = append(w.more, filter)
+	}
+	return granted, err
 }
 
 // leave ends its connection.

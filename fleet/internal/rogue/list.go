@@ -61,7 +61,7 @@ func List() []Behaviour {
 		{Name: "subscribe-plus", Does: "subscribes to +/+/+, with as many levels as commands have", Good: "refuses it, or delivers its own messages alone", Severity: High,
 			Mosquitto: mosquittoACL, AWS: awsSubscribe, run: listenBy(oneLevelEach)},
 		{Name: "subscribe-shared", Does: "subscribes to $share/…/#", Good: "refuses it, or delivers its own messages alone", Severity: High,
-			Mosquitto: mosquittoACL, AWS: awsSubscribe, run: listenBy(shared)},
+			Mosquitto: mosquittoACL, AWS: awsSubscribe, run: shared},
 		{Name: "shadow-foreign", Does: "sets the shadow of another thing", Good: "does not deliver it", Severity: High,
 			Mosquitto: `mosquitto.conf: acl_file with "pattern readwrite $aws/things/%u/#" and no line for others'`, AWS: awsShadow, run: foreignShadow},
 		{Name: "jobs-foreign", Does: "subscribes to the jobs of another thing", Good: "refuses it, or delivers nothing", Severity: High,

@@ -87,12 +87,9 @@ func (p *probe) answered(ctx context.Context, c *conn) bool {
 	return c.ping(ctx, p.times.answer) == nil
 }
 
-// arrives reports whether a message of the connection c comes to the witness.
-func (p *probe) arrives(ctx context.Context, c *conn, mark string) (bool, error) {
-	w, err := p.witness.at(ctx)
-	if err != nil {
-		return false, err
-	}
+// arrives reports whether a message of the connection c comes to the witness at w, where it has listened
+// since before the message: on a newer connection silence would be no evidence.
+func (p *probe) arrives(ctx context.Context, w, c *conn, mark string) (bool, error) {
 	p.answered(ctx, c)
 	if err := p.witness.ping(ctx); err != nil {
 		return false, fmt.Errorf("the witness %s: %w", p.witness.device.Name, err)
@@ -131,7 +128,8 @@ func (p *probe) foreign(ctx context.Context, topic string, payload func(mark str
 	if f, ok := p.needs(false, true); !ok {
 		return f
 	}
-	if _, err := p.witness.at(ctx); err != nil { // before the message
+	w, err := p.witness.at(ctx)
+	if err != nil {
 		return lacking(err)
 	}
 	c, err := p.enter(ctx)
@@ -140,7 +138,7 @@ func (p *probe) foreign(ctx context.Context, topic string, payload func(mark str
 	}
 	mark := p.mark()
 	acked, err := c.publish(ctx, packet.Message{Topic: topic, Payload: payload(mark)})
-	arrived, seen := p.arrives(ctx, c, mark)
+	arrived, seen := p.arrives(ctx, w, c, mark)
 	switch {
 	case arrived:
 		return through(fmt.Sprintf("%s got what %s published on %s", p.witness.device.Name, p.device.Name, topic))
@@ -181,7 +179,7 @@ func (p *probe) overhear(ctx context.Context, filter, topic string, payload func
 		return lacking(err)
 	}
 	mark := p.mark()
-	if err := w.send(packet.AppendPublish(nil, &packet.Message{Topic: topic, Payload: payload(mark)}, 0)); err != nil {
+	if err := w.post(ctx, packet.Message{Topic: topic, Payload: payload(mark)}); err != nil {
 		return lacking(err)
 	}
 	heard := func(in *inbox) bool { return in.heard(mark) }

@@ -125,15 +125,19 @@ func publishFirst(ctx context.Context, p *probe) Finding {
 	if f, ok := p.needs(false, true); !ok {
 		return f
 	}
+	w, err := p.witness.at(ctx)
+	if err != nil {
+		return lacking(err)
+	}
 	c, err := p.reach(ctx)
 	if err != nil {
 		return lacking(err)
 	}
 	mark := p.mark()
 	topic := p.witness.home + own
-	_ = c.send(packet.AppendPublish(nil, &packet.Message{Topic: topic, Payload: plain(mark)}, 0))
+	_ = c.post(ctx, packet.Message{Topic: topic, Payload: plain(mark)}) // a broker may close the connection before
 	closed := p.closes(ctx, c)
-	arrived, err := p.arrives(ctx, c, mark)
+	arrived, err := p.arrives(ctx, w, c, mark)
 	switch {
 	case arrived:
 		return through(p.witness.device.Name + " got it on " + topic)

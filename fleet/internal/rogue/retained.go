@@ -29,10 +29,7 @@ func retainedOwn(ctx context.Context, p *probe) Finding {
 	}
 	mark := p.mark()
 	for i := range keptMessages {
-		if err = p.messages.wait(ctx); err == nil {
-			_, err = p.retain(ctx, c, fmt.Sprintf("%skept/%d", p.home, i), false, plain(mark))
-		}
-		if err != nil {
+		if _, err = p.retain(ctx, c, fmt.Sprintf("%skept/%d", p.home, i), false, plain(mark)); err != nil {
 			break
 		}
 	}

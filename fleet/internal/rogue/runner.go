@@ -2,8 +2,9 @@ package rogue
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -55,7 +56,7 @@ func New(o Options) (*Runner, error) {
 		o: o, list: List(), findings: map[string]Finding{}, left: map[string][]string{},
 		site: &site{
 			addresses: o.Addresses, connects: newPace(min(o.Ramp, MaxConnects)), messages: newPace(messages),
-			far: o.Far, times: usual(o.Far), run: fmt.Sprintf("%08x", o.Seed),
+			far: o.Far, times: usual(o.Far), run: rand.Text()[:13], // not of the seed: another run may have left a message
 		},
 	}, nil
 }
@@ -119,7 +120,7 @@ func (r *Runner) device(ctx context.Context, i int, w *witness, why string) {
 		}
 		p := &probe{
 			site: r.site, device: d, home: home, witness: w, noWitness: why, stolen: r.o.StolenIDs,
-			random: rand.New(rand.NewPCG(r.o.Seed, uint64(i)<<32|uint64(k))),
+			random: mathrand.New(mathrand.NewPCG(r.o.Seed, uint64(i)<<32|uint64(k))),
 		}
 		f := r.try(ctx, b, p)
 		r.note(b, f, p.left)

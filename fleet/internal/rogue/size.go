@@ -30,7 +30,9 @@ func (p *probe) rawAtHome(ctx context.Context, mark string, raw []byte) Finding 
 	if granted, err := c.granted(ctx, p.home+"#"); err != nil || !granted {
 		return notTested("the device may not subscribe to its own " + p.home + "#")
 	}
-	err = c.send(raw)
+	if err = p.messages.wait(ctx); err == nil {
+		err = c.send(raw)
+	}
 	heard := func(in *inbox) bool { return in.heard(mark) }
 	if err == nil {
 		p.answered(ctx, c)

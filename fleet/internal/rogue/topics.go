@@ -35,7 +35,10 @@ func oneLevelEach(home string) string {
 
 func foreignCommands(home string) string { return home + "#" }
 
-func shared(string) string { return "$share/pithings-rogue/#" }
+// shared subscribes in a group of its own: a broker gives each message to one client of a group.
+func shared(ctx context.Context, p *probe) Finding {
+	return listenBy(func(string) string { return "$share/pithings-rogue-" + p.device.Name + "/#" })(ctx, p)
+}
 
 // readSystem finds out whether a device gets what the broker publishes about itself.
 func readSystem(ctx context.Context, p *probe) Finding {
@@ -133,14 +136,12 @@ func (p *probe) watch(ctx context.Context, below, ask string) (Finding, bool) {
 	if err != nil {
 		return lacking(err), false
 	}
-	p.witness.mu.Lock()
-	granted, err := c.granted(ctx, below+"#")
-	p.witness.mu.Unlock()
+	granted, err := p.witness.adds(ctx, c, below+"#")
 	if err != nil || !granted {
 		return notTested(fmt.Sprintf("the witness %s may not subscribe to its own %s#", p.witness.device.Name, below)), false
 	}
 	mark := p.mark()
-	if err := c.send(packet.AppendPublish(nil, &packet.Message{Topic: below + ask, Payload: token(mark)}, 0)); err != nil {
+	if err := c.post(ctx, packet.Message{Topic: below + ask, Payload: token(mark)}); err != nil {
 		return lacking(err), false
 	}
 	if err := p.witness.ping(ctx); err != nil || !c.await(ctx, p.times.settle, func(in *inbox) bool { return in.heard(mark) }) {

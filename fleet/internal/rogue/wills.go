@@ -43,12 +43,16 @@ func (p *probe) willAt(ctx context.Context, topic string, payload func(mark stri
 	if _, err := p.enter(ctx); err != nil { // else every will would be refused
 		return lacking(err)
 	}
+	w, err := p.witness.at(ctx)
+	if err != nil {
+		return lacking(err)
+	}
 	mark := p.mark()
 	c, f, ok := p.dies(ctx, &packet.Message{Topic: topic, Payload: payload(mark), QoS: 1})
 	if !ok {
 		return f
 	}
-	arrived, err := p.arrives(ctx, c, mark)
+	arrived, err := p.arrives(ctx, w, c, mark)
 	switch {
 	case arrived:
 		return through(fmt.Sprintf("%s got the will of %s on %s", p.witness.device.Name, p.device.Name, topic))
