@@ -22,7 +22,7 @@ type world struct {
 	d       *Device
 	began   time.Time
 	filters []string
-	full    bool            // too many messages have no PUBACK
+	full    bool             // too many messages have no PUBACK
 	sent    []packet.Message // and not delivered yet
 	all     []string
 }
