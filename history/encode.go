@@ -3,6 +3,7 @@ package history
 import (
 	"encoding/json"
 	"io"
+	"math"
 	"strconv"
 	"time"
 )
@@ -38,18 +39,41 @@ func (e *encoder) flush() {
 // means, and at least four, as the precision of some is not known.
 func decimals(precision int) int { return max(precision, 3) + 1 }
 
-// appendValue appends a value without zeros at its end.
+// tens are powers of ten.
+var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16}
+
+// exact is below which a float64 holds every integer.
+const exact = 1 << 53
+
+// appendValue appends a value without zeros at its end. strconv writes a number of decimal places
+// that is given by arithmetic of hundreds of digits, four times as slow.
 func appendValue(b []byte, v float64, decimals int) []byte {
+	scaled := math.Round(math.Abs(v) * tens[decimals])
+	if scaled >= exact {
+		return strconv.AppendFloat(b, v, 'f', -1, 64)
+	}
+	n := uint64(scaled)
+	if n == 0 {
+		return append(b, '0')
+	}
+	for ; decimals > 0 && n%10 == 0; decimals-- {
+		n /= 10
+	}
+	if v < 0 {
+		b = append(b, '-')
+	}
 	start := len(b)
-	b = strconv.AppendFloat(b, v, 'f', decimals, 64)
-	for b[len(b)-1] == '0' {
-		b = b[:len(b)-1]
+	b = strconv.AppendUint(b, n, 10)
+	for len(b)-start <= decimals { // 0.05
+		b = append(b, 0)
+		copy(b[start+1:], b[start:])
+		b[start] = '0'
 	}
-	if b[len(b)-1] == '.' {
-		b = b[:len(b)-1]
-	}
-	if string(b[start:]) == "-0" {
-		b = append(b[:start], '0')
+	if decimals > 0 {
+		b = append(b, 0)
+		point := len(b) - 1 - decimals
+		copy(b[point+1:], b[point:])
+		b[point] = '.'
 	}
 	return b
 }

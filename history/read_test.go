@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -130,9 +131,24 @@ func TestValues(t *testing.T) {
 	}{
 		{0, 0, "0"}, {-0.00001, 2, "0"}, {math.Copysign(0, -1), 2, "0"}, {100, 0, "100"}, {21.5, 2, "21.5"}, {-21.25, 2, "-21.25"},
 		{0.12345678, 6, "0.1234568"}, {1e15, 0, "1000000000000000"}, {10, 3, "10"}, {-10, 0, "-10"},
+		{0.05, 2, "0.05"}, {-0.0001, 0, "-0.0001"}, {0.5, 0, "0.5"}, {1e300, 15, "1" + strings.Repeat("0", 300)}, {123456789.123456, 6, "123456789.123456"}, {9.99996, 0, "10"},
 	} {
 		if got := string(appendValue([]byte("-"), tc.v, decimals(tc.precision)))[1:]; got != tc.want {
 			t.Errorf("%v is %s, want %s", tc.v, got, tc.want)
+		}
+	}
+}
+
+// A value is what strconv makes of it, but for zeros at its end.
+func TestValuesAreThoseOfStrconv(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200_000 {
+		d := decimals(r.IntN(16))
+		v := math.Round((r.Float64()-0.5)*tens[r.IntN(12)]*tens[r.IntN(d+1)]) / tens[r.IntN(d+1)]
+		got := string(appendValue(nil, v, d))
+		back, err := strconv.ParseFloat(got, 64)
+		if off := math.Abs(back - v); err != nil || off > 0.6/tens[d] && off > math.Abs(v)*1e-15 || strings.HasSuffix(got, ".") || strings.Contains(got, ".") && strings.HasSuffix(got, "0") {
+			t.Fatalf("%v with %d decimal places is %s", v, d, got)
 		}
 	}
 }
