@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pithings/agent"
 	"pithings/fleet"
 	"pithings/fleet/scenario"
 	"pithings/mqttlink/durable"
@@ -83,6 +84,7 @@ of a higher severity than low, or if none could be tested.`,
 	f.DurationVar(&o.Defender, "defender", 300*time.Second, "time between two reports of Device Defender; 0 for none")
 	f.StringVar(&o.Prefix, "prefix", fleet.DefaultPrefix, "what names of devices begin with, before 0001: a `TEXT`")
 	f.StringVar(&o.Identities, "identities", "", "a certificate for each device: the `FOLDER` of provision local --count")
+	f.StringVar(&o.config, "config", "", "take the connection from this configuration of an agent, a `FILE`; flags go before it")
 	f.Uint64Var(&o.Seed, "seed", 0, "`NUMBER` from which all random numbers follow (default a random one)")
 	f.DurationVar(&o.duration, "duration", 0, "end after this time; 0 is until Ctrl-C")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
@@ -98,6 +100,7 @@ of a higher severity than low, or if none could be tested.`,
 type fleetOptions struct {
 	fleet.Options
 	conn     connection
+	config   string
 	duration time.Duration
 	json     bool
 	report   string
@@ -180,19 +183,7 @@ func (o *fleetOptions) read(c *cobra.Command) error {
 	if !c.Flags().Changed("seed") {
 		o.Seed = uint64(rand.Uint32())
 	}
-	if o.conn.endpoint == "" && o.conn.host == "" {
-		o.conn.endpoint = localBroker
-		if o.Identities != "" {
-			url, err := fleet.IdentityEndpoint(o.Identities)
-			if err != nil {
-				return fmt.Errorf("--identities: %w", err)
-			}
-			o.conn.endpoint = url
-		}
-	}
-	o.conn.certified = o.Identities != ""
-	var err error
-	if o.Broker, err = o.conn.options(c); err != nil {
+	if err := o.readBroker(c); err != nil {
 		return err
 	}
 	if err := o.readHTTP(c); err != nil {
@@ -202,6 +193,7 @@ func (o *fleetOptions) read(c *cobra.Command) error {
 		return err
 	}
 	if o.stolen != "" {
+		var err error
 		if o.StolenIDs, err = readStolen(o.stolen); err != nil {
 			return err
 		}
@@ -213,6 +205,38 @@ func (o *fleetOptions) read(c *cobra.Command) error {
 		return nil
 	}
 	return o.touchReport()
+}
+
+// readBroker reads where the devices connect to, and with what.
+func (o *fleetOptions) readBroker(c *cobra.Command) (err error) {
+	o.conn.certified = o.Identities != ""
+	if o.config != "" {
+		q := queueConn{config: o.config, conn: o.conn}
+		cfg, err := q.load(c)
+		if err != nil {
+			return err
+		}
+		if cfg.MQTT.Endpoint == "" {
+			return fmt.Errorf("%s names no broker (mqtt.endpoint): give one with -e", o.config)
+		}
+		if !o.conn.certified {
+			err = checkAWS(&cfg.MQTT)
+		}
+		o.Broker = agent.LinkOptions(&cfg.MQTT)
+		return err
+	}
+	if o.conn.endpoint == "" && o.conn.host == "" {
+		o.conn.endpoint = localBroker
+		if o.Identities != "" {
+			url, err := fleet.IdentityEndpoint(o.Identities)
+			if err != nil {
+				return fmt.Errorf("--identities: %w", err)
+			}
+			o.conn.endpoint = url
+		}
+	}
+	o.Broker, err = o.conn.options(c)
+	return err
 }
 
 // touchReport opens the file of the report, to fail before the run and not after it.

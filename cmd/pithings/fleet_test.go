@@ -46,6 +46,39 @@ func TestFleet(t *testing.T) {
 	}
 }
 
+// The connection may be that of an agent's configuration; flags go before it.
+func TestFleetWithAConfiguration(t *testing.T) {
+	apart(t)
+	b, err := broker.Start("127.0.0.1:0", broker.Options{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good, away := file("good.yaml", "mqtt: {endpoint: "+b.Endpoint()+", client_id: hall}\n"), file("away.yaml", "mqtt: {endpoint: \"mqtt://127.0.0.1:1\"}\n")
+	for name, args := range map[string][]string{"file": {"--config", good}, "flag before the file": {"--config", away, "-e", b.Endpoint()}} {
+		if code, out, errs := command(append([]string{"fleet", "-n", "2", "--duration", "2s"}, args...)...); code != exitOK || !strings.Contains(out, "all 2 after ") {
+			t.Errorf("%s: %d: %s%s", name, code, out, errs)
+		}
+	}
+	for _, c := range []struct{ text, says string }{
+		{"things: []\n", "names no broker"},
+		{"mqtt: {endpoint: a.iot.eu-west-1.amazonaws.com}\n", "asks for a certificate"},
+		{"mqtt: {endpont: x}\n", "did you mean"},
+	} {
+		if code, out, errs := command("fleet", "--config", file("bad.yaml", c.text)); code == exitOK || !strings.Contains(errs, c.says) {
+			t.Errorf("%s: %d: %s%s", c.text, code, out, errs)
+		}
+	}
+}
+
 // Ctrl-C ends a fleet as its time does.
 func TestFleetIsInterrupted(t *testing.T) {
 	apart(t)
