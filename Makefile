@@ -101,9 +101,10 @@ test-pi: ## the shipped binary on emulated Raspberry Pis with real kernel device
 	go test -count=1 -tags emulated -timeout 40m -v ./test/emulated/...
 
 .PHONY: test-faults
-test-faults: ## bad networks, restarted brokers, kill -9: nothing is lost (needs root); attacks on the embedded broker
+test-faults: ## bad networks, restarted brokers, kill -9, power cuts: nothing is lost (needs root); attacks on the embedded broker
 	go test -count=1 -tags faults -timeout 15m -parallel 8 -v ./test/faults/...
 	go test -count=1 -tags faults -run Attacks -v ./mqttlink/broker
+	go test -count=1 -run 'TestYear|TestEveryCrash' -v ./history
 
 .PHONY: bench
 bench: ## benchmarks, with the peers beside them in the same run

@@ -125,8 +125,11 @@ func (l *life) lookAt(t *testing.T, f *File, which tier, power bool) {
 // older than MaxUnsaved is there in each tier, and nothing else than what was measured.
 func TestEveryCrash(t *testing.T) {
 	step := 1
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		step = 17
+	case raced:
+		step = 7
 	}
 	for _, power := range []bool{false, true} {
 		t.Run(fmt.Sprintf("power cut %v", power), func(t *testing.T) {

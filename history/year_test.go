@@ -13,7 +13,7 @@ const perSync = 3 * 4096
 // written on its way. Ten quantities are ten of these files.
 func TestYear(t *testing.T) {
 	days := int64(400) // the rings have gone round
-	if testing.Short() {
+	if testing.Short() || raced {
 		days = 30
 	}
 	p := newPlatter()

@@ -2,7 +2,7 @@
 // smallest Pi: instructions of an emulated ARM1176, which no other program on the machine
 // changes, beside those of encoding the same points as JSON.
 //
-//	go test -v ./test/bench/history
+//	go test -run '^$' -bench . -benchtime 1x ./test/bench/history
 package history
 
 import (

@@ -25,46 +25,43 @@ import (
 // most is how many times the instructions of the encoder that reading and encoding may take.
 const most = 2.0
 
-// TestInstructions reads 90 days, and encodes the same points with encoding/json.
-func TestInstructions(t *testing.T) {
-	if testing.Short() {
-		t.Skip("an instruction a line takes minutes")
-	}
+// BenchmarkInstructions reads 90 days, and encodes the same points with encoding/json. It takes
+// minutes: the emulator prints a line for each instruction.
+func BenchmarkInstructions(b *testing.B) {
 	const emulator = "qemu-arm-static"
 	if _, err := exec.LookPath(emulator); err != nil {
-		binary.Lacks(t, emulator+"; apt-get install qemu-user-static")
-		return
+		b.Skip(emulator + " is missing; apt-get install qemu-user-static")
 	}
-	dir := t.TempDir()
+	dir := b.TempDir()
 	if memory, err := os.MkdirTemp("/dev/shm", "history-"); err == nil { // thousands of syncs take minutes on a disk
 		dir = memory
-		t.Cleanup(func() { os.RemoveAll(memory) })
+		b.Cleanup(func() { os.RemoveAll(memory) })
 	}
-	file := fill(t, dir)
-	guest := filepath.Join(t.TempDir(), "guest")
+	file := fill(b, dir)
+	guest := filepath.Join(b.TempDir(), "guest")
 	if err := binary.BuildPackage(guest, "pithings/test/bench/history/guest", "GOOS=linux", "GOARCH=arm", "GOARM=6"); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	// Two runs that differ in how often the work is done: the difference is the work.
 	count := func(what, file string) float64 {
 		var of [2]int
 		for i := range of {
-			of[i] = instructions(t, emulator, guest, what, fmt.Sprint(1+i), dir, file)
+			of[i] = instructions(b, emulator, guest, what, fmt.Sprint(1+i), dir, file)
 		}
 		return float64(of[1] - of[0])
 	}
-	read, encoded := count("read", file), count("json", points(t, dir, file))
-	t.Logf("%d points: %.2f million instructions for reading and encoding, %.2f million for encoding/json: %.2f times", Days*24, read/1e6, encoded/1e6, read/encoded)
+	read, encoded := count("read", file), count("json", points(b, dir, file))
+	b.Logf("%d points: %.2f million instructions for reading and encoding, %.2f million for encoding/json: %.2f times", Days*24, read/1e6, encoded/1e6, read/encoded)
 	if read < 1e5 || encoded < 1e5 {
-		t.Errorf("too few instructions were counted")
+		b.Errorf("too few instructions were counted")
 	}
 	if read > most*encoded {
-		t.Errorf("%.2f times the instructions, want %.1f", read/encoded, most)
+		b.Errorf("%.2f times the instructions, want %.1f", read/encoded, most)
 	}
 }
 
 // fill makes a history of 90 days, a reading a minute, and returns its file.
-func fill(t *testing.T, dir string) string {
+func fill(t testing.TB, dir string) string {
 	t.Helper()
 	s := history.New(history.Options{Dir: dir, Max: 1 << 30})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -93,7 +90,7 @@ func fill(t *testing.T, dir string) string {
 }
 
 // points writes the points of the answer for the guest, and returns that file.
-func points(t *testing.T, dir, file string) string {
+func points(t testing.TB, dir, file string) string {
 	t.Helper()
 	f, err := history.OpenFile(dir, file)
 	if err != nil {
@@ -122,7 +119,7 @@ func points(t *testing.T, dir, file string) string {
 
 // instructions runs a program on an emulated ARM1176 and counts the lines of the emulator, which
 // prints one for each instruction.
-func instructions(t *testing.T, emulator, program string, args ...string) int {
+func instructions(t testing.TB, emulator, program string, args ...string) int {
 	t.Helper()
 	option := "-one-insn-per-tb" // since QEMU 8.1
 	if help, err := exec.Command(emulator, "-help").Output(); err == nil && !strings.Contains(string(help), option) {
