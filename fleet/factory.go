@@ -77,7 +77,7 @@ func (f *factory) Create(kind string) (web.Created, error) {
 func (f *factory) settle(i int) error {
 	f.changes.Lock()
 	defer f.changes.Unlock()
-	v, err := f.view(i)
+	v, err := f.view(i, "")
 	if err != nil {
 		return err
 	}
@@ -230,12 +230,12 @@ func (f *factory) Describe(name string) (web.Item, error) {
 // item is a device as the playground's catalog has it.
 func (f *factory) item(i int) (web.Item, error) {
 	r := f.places.of(i)
-	v, err := f.view(i)
-	switch {
-	case err != nil:
+	if r.name == "" { // it has just been deleted
+		return web.Item{}, errGone
+	}
+	v, err := f.view(i, r.name)
+	if err != nil {
 		return web.Item{}, err
-	case r.name == "": // it has just been deleted
-		return web.Item{}, errNoSuch(r.name)
 	}
 	item := web.Item{
 		ID: r.name, Endpoint: f.host(), Type: r.kind, Controlled: v.Target, Time: r.made.UTC().Format(time.RFC3339), Status: "PROV",
@@ -261,7 +261,7 @@ func (f *factory) Document(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := f.view(i)
+	v, err := f.view(i, name)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	pages "pithings/awsiot/playground"
 	"pithings/awsiot/provision/authority"
 	"pithings/awsiot/provision/document"
 	"pithings/mqttlink/broker"
@@ -111,6 +113,36 @@ func TestFactory(t *testing.T) {
 			t.Error("a device that is deleted leaves a will")
 		}
 	}
+}
+
+// A request for a device that is deleted meanwhile does nothing to the one that moves into its place.
+func TestDeletedMeanwhile(t *testing.T) {
+	r := runFactory(t, func(o *Options) { o.Devices = 1 })
+	gone := r.done(`{"operation":"create-device","device-type":"switch"}`)["dev_name"].(string)
+	i, ok := r.f.find(gone)
+	if !ok {
+		t.Fatalf("no %s", gone)
+	}
+	found := &target{r.f, whom{[]int{i}, gone}}
+	r.done(`{"operation":"delete-device","device-id":"` + gone + `"}`)
+	now := r.done(`{"operation":"create-device","device-type":"switch"}`)["dev_name"].(string)
+	r.await("online", func() bool { return r.f.Report().Connected == 1 })
+	time5 := pages.Config{Time: 5 * time.Second}
+	if err := found.Config(t.Context(), &time5); err != errGone {
+		t.Errorf("it is configured: %v", err)
+	}
+	if err := found.Act(t.Context(), pages.Tamper); err != errGone {
+		t.Errorf("it acts: %v", err)
+	}
+	if err := found.Press(t.Context(), true); err != errGone {
+		t.Errorf("it is pressed: %v", err)
+	}
+	for _, what := range []pages.View{pages.Home, pages.Cert, pages.Shadow} {
+		if v, err := found.Read(t.Context(), what); err != errGone {
+			t.Errorf("%q: %v, %v", what, v, err)
+		}
+	}
+	r.ok("/devices/"+now+"/", `"seconds":3600`)
 }
 
 // Without the token nothing is done, and no page of another site does it with a browser's login.

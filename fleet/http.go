@@ -106,7 +106,7 @@ func (r *Remote) handler() http.Handler {
 	routes := r.gate.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		rest, one := strings.CutPrefix(req.URL.Path, devicesPath)
 		if !one {
-			pages.Serve(w, req, "", req.URL.Path, &target{r, r.everyone(), ""})
+			pages.Serve(w, req, "", req.URL.Path, &target{r, whom{r.everyone(), ""}})
 			return
 		}
 		name, path, _ := strings.Cut(rest, "/")
@@ -115,7 +115,7 @@ func (r *Remote) handler() http.Handler {
 			http.Error(w, "there is no such device", http.StatusNotFound)
 			return
 		}
-		pages.Serve(w, req, devicesPath+name, "/"+path, &target{r, []int{i}, name})
+		pages.Serve(w, req, devicesPath+name, "/"+path, &target{r, whom{[]int{i}, name}})
 	}), changes)
 	if r.factory == nil {
 		return routes
@@ -134,9 +134,8 @@ func changes(r *http.Request) bool {
 
 // target is devices that are configured: all, or one.
 type target struct {
-	r       *Remote
-	devices []int
-	name    string // of the one; "": all
+	r *Remote
+	whom
 }
 
 // Title implements pages.Target.
@@ -149,9 +148,9 @@ func (t *target) Title() string {
 
 // Config implements pages.Target.
 func (t *target) Config(ctx context.Context, c *pages.Config) error {
-	err := t.r.configure(t.devices, playground.Change{Interval: c.Time, Defender: c.Defender, Topic: c.Topic, Payload: c.Payload, Clean: c.Clean})
+	err := t.r.configure(t.whom, playground.Change{Interval: c.Time, Defender: c.Defender, Topic: c.Topic, Payload: c.Payload, Clean: c.Clean})
 	if err == nil && c.Reconnect {
-		err = t.r.act(ctx, t.devices, playground.Reconnect)
+		err = t.r.act(ctx, t.whom, playground.Reconnect)
 	}
 	return t.note(describe(c), err)
 }
@@ -181,7 +180,7 @@ func describe(c *pages.Config) string {
 func (t *target) Act(ctx context.Context, action string) error {
 	a, err := playground.ParseAction(action)
 	if err == nil {
-		err = t.r.act(ctx, t.devices, a)
+		err = t.r.act(ctx, t.whom, a)
 	}
 	return t.note(action, err)
 }
@@ -192,7 +191,7 @@ func (t *target) Press(ctx context.Context, on bool) error {
 	if on {
 		what = "press_on"
 	}
-	return t.note(what, t.r.press(ctx, t.devices, on))
+	return t.note(what, t.r.press(ctx, t.whom, on))
 }
 
 // note keeps what was done in the log.
@@ -215,7 +214,7 @@ func (t *target) Read(ctx context.Context, what pages.View) (any, error) {
 		return t.r.log.of(t.name), nil
 	case pages.Home:
 		if t.name != "" {
-			return t.r.state(t.devices[0])
+			return t.r.state(t.devices[0], t.name)
 		}
 		return t.r.Report(), nil
 	}
@@ -223,9 +222,9 @@ func (t *target) Read(ctx context.Context, what pages.View) (any, error) {
 		return nil, errOne
 	}
 	if what == pages.Cert {
-		return t.r.certificate(t.devices[0])
+		return t.r.certificate(t.devices[0], t.name)
 	}
-	doc, err := t.r.shadow(ctx, t.devices[0])
+	doc, err := t.r.shadow(ctx, t.devices[0], t.name)
 	if err == nil && !json.Valid(doc) {
 		err = errors.New("what the cloud answers is no JSON")
 	}
@@ -262,8 +261,8 @@ type State struct {
 }
 
 // state returns how a device is.
-func (f *Fleet) state(i int) (State, error) {
-	v, err := f.view(i)
+func (f *Fleet) state(i int, name string) (State, error) {
+	v, err := f.view(i, name)
 	s := State{
 		Name: v.Name, Type: v.Kind.String(), Connected: v.Connected, Topic: v.Topic, Payload: v.Payload,
 		Seconds: v.Interval.Seconds(), Defender: v.Defender.Seconds(), Clean: v.Clean, Controlled: v.Target,
@@ -275,8 +274,11 @@ func (f *Fleet) state(i int) (State, error) {
 }
 
 // certificate returns what a device shows of itself, as PEM.
-func (f *Fleet) certificate(i int) (string, error) {
+func (f *Fleet) certificate(i int, name string) (string, error) {
 	c := f.tlsOf(i)
+	if f.places != nil && f.places.of(i).name != name { // looked at last: what came before may be another device's
+		return "", errGone
+	}
 	if c == nil || c.GetClientCertificate == nil {
 		return "", errors.New("the device shows no certificate")
 	}

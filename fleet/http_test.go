@@ -288,7 +288,7 @@ func TestNotRunning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.view(0); err != errNotRunning {
+	if _, err := f.view(0, ""); err != errNotRunning {
 		t.Error(err)
 	}
 }

@@ -18,6 +18,15 @@ var errNotRunning = errors.New("the fleet does not run")
 // errPi is why a Pi, or a rogue device, is left as it is.
 var errPi = errors.New("devices of the types pi and rogue are not changed over HTTP")
 
+// whom is which devices are meant, by their numbers.
+type whom struct {
+	devices []int
+	name    string // of one alone; "": whoever there is
+}
+
+// errGone is why a device is not reached that a factory has deleted meanwhile.
+var errGone = errors.New("the device has been deleted")
+
 // do calls f for a device, as the engine does: nothing else happens to the device meanwhile.
 func (f *Fleet) do(i int, call func(now time.Duration, d *playground.Device, out engine.Out) error) error {
 	if f.devices[i] == nil {
@@ -28,9 +37,19 @@ func (f *Fleet) do(i int, call func(now time.Duration, d *playground.Device, out
 	return err
 }
 
+// one is do for the device of a name: another one may have moved into its place since it was found.
+func (f *Fleet) one(i int, name string, call func(now time.Duration, d *playground.Device, out engine.Out) error) error {
+	return f.do(i, func(now time.Duration, d *playground.Device, out engine.Out) error {
+		if name != "" && d.Name != name {
+			return errGone
+		}
+		return call(now, d, out)
+	})
+}
+
 // view returns how a device is.
-func (f *Fleet) view(i int) (v playground.View, err error) {
-	err = f.do(i, func(_ time.Duration, d *playground.Device, _ engine.Out) error {
+func (f *Fleet) view(i int, name string) (v playground.View, err error) {
+	err = f.one(i, name, func(_ time.Duration, d *playground.Device, _ engine.Out) error {
 		v = d.View()
 		return nil
 	})
@@ -39,20 +58,20 @@ func (f *Fleet) view(i int) (v playground.View, err error) {
 
 // configure changes devices that run. It changes none if all together would publish more than they
 // may.
-func (f *Fleet) configure(devices []int, c playground.Change) error {
+func (f *Fleet) configure(who whom, c playground.Change) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
 	f.changes.Lock() // the rate is of all
 	defer f.changes.Unlock()
-	more, err := f.moreOf(devices, c.Interval)
+	more, err := f.moreOf(who, c.Interval)
 	if err != nil {
 		return err
 	}
-	return each(devices, func(n, i int) error {
+	return each(who.devices, func(n, i int) error {
 		mine := c
-		mine.Spread = float64(n) / float64(len(devices))
-		err := f.do(i, func(now time.Duration, d *playground.Device, _ engine.Out) error { return d.Configure(now, &mine) })
+		mine.Spread = float64(n) / float64(len(who.devices))
+		err := f.one(i, who.name, func(now time.Duration, d *playground.Device, _ engine.Out) error { return d.Configure(now, &mine) })
 		if err != nil && more != nil {
 			_ = f.budget.change(-more[n]) // less is always granted, and what was less before fitted
 		}
@@ -61,13 +80,13 @@ func (f *Fleet) configure(devices []int, c playground.Change) error {
 }
 
 // moreOf notes how many messages a second devices publish more with a new interval, each of them.
-func (f *Fleet) moreOf(devices []int, interval time.Duration) ([]float64, error) {
+func (f *Fleet) moreOf(who whom, interval time.Duration) ([]float64, error) {
 	if interval == 0 {
 		return nil, nil
 	}
-	more, all := make([]float64, len(devices)), 0.0
-	for n, i := range devices {
-		v, err := f.view(i)
+	more, all := make([]float64, len(who.devices)), 0.0
+	for n, i := range who.devices {
+		v, err := f.view(i, who.name)
 		switch {
 		case errors.Is(err, errPi):
 			continue
@@ -81,24 +100,24 @@ func (f *Fleet) moreOf(devices []int, interval time.Duration) ([]float64, error)
 }
 
 // act makes devices do something, no more of them in a second than messages may be sent.
-func (f *Fleet) act(ctx context.Context, devices []int, a playground.Action) error {
-	return each(devices, func(_, i int) error {
+func (f *Fleet) act(ctx context.Context, who whom, a playground.Action) error {
+	return each(who.devices, func(_, i int) error {
 		if a.Publishes() {
 			if err := f.budget.take(ctx, 1); err != nil {
 				return err
 			}
 		}
-		return f.do(i, func(_ time.Duration, d *playground.Device, out engine.Out) error { return d.Act(a, out) })
+		return f.one(i, who.name, func(_ time.Duration, d *playground.Device, out engine.Out) error { return d.Act(a, out) })
 	})
 }
 
 // press presses switches.
-func (f *Fleet) press(ctx context.Context, devices []int, on bool) error {
-	return each(devices, func(_, i int) error {
+func (f *Fleet) press(ctx context.Context, who whom, on bool) error {
+	return each(who.devices, func(_, i int) error {
 		if err := f.budget.take(ctx, 1); err != nil {
 			return err
 		}
-		return f.do(i, func(_ time.Duration, d *playground.Device, out engine.Out) error { return d.Press(on, out) })
+		return f.one(i, who.name, func(_ time.Duration, d *playground.Device, out engine.Out) error { return d.Press(on, out) })
 	})
 }
 
@@ -133,11 +152,11 @@ func each(devices []int, f func(n, i int) error) error {
 const shadowWait = 5 * time.Second
 
 // shadow gets the shadow of a device.
-func (f *Fleet) shadow(ctx context.Context, i int) ([]byte, error) {
+func (f *Fleet) shadow(ctx context.Context, i int, name string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, shadowWait)
 	defer cancel()
 	got := make(chan []byte, 1)
-	err := f.do(i, func(_ time.Duration, d *playground.Device, out engine.Out) error {
+	err := f.one(i, name, func(_ time.Duration, d *playground.Device, out engine.Out) error {
 		return d.AskShadow(out, func(doc []byte) { got <- slices.Clone(doc) })
 	})
 	if err != nil {
