@@ -25,7 +25,8 @@ func NewToken(text string) *Token {
 // Shown reports whether a request shows the token: as a bearer token, or as the password of a browser's
 // login, with whatever name.
 func (t *Token) Shown(r *http.Request) bool {
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	ok := strings.EqualFold(scheme, "Bearer") // RFC 9110, section 11.1
 	if !ok {
 		_, given, ok = r.BasicAuth()
 	}

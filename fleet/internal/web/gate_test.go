@@ -36,6 +36,7 @@ func TestGate(t *testing.T) {
 		{"our own page, by http", "pi:8080", "User-Agent: Mozilla/5.0 (X11)|Referer: http://pi:8080/|Authorization: Basic " + login, 200, 200},
 		{"curl with a login", "pi:8080", "User-Agent: curl/8.5|Authorization: Basic " + login, 200, 200},
 		{"with the token", "fleet.example", "Authorization: Bearer a secret of sixteen", 403, 200},
+		{"with the token and another case of the scheme", "127.0.0.1:8080", "Authorization: bearer a secret of sixteen", 200, 200},
 		{"with the token as a password", "127.0.0.1:8080", "Authorization: Basic " + login, 200, 200},
 		{"with another token", "127.0.0.1:8080", "Authorization: Bearer a secret of sixteeN", 200, 401},
 		{"with no more than the scheme", "127.0.0.1:8080", "Authorization: Bearer ", 200, 401},
