@@ -257,17 +257,13 @@ func (f *factory) item(i int) (web.Item, error) {
 // Document implements web.Factory: the device as the playground's devices read themselves
 // (awsiot/provision/document).
 func (f *factory) Document(name string) ([]byte, error) {
-	i, _, err := f.lives(name)
+	i, r, err := f.lives(name)
 	if err != nil {
 		return nil, err
 	}
 	v, err := f.view(i, name)
 	if err != nil {
 		return nil, err
-	}
-	r, first := f.places.fetch(name)
-	if !first {
-		return nil, errors.New("the document was fetched: it is given once; create another device")
 	}
 	d := struct {
 		Endpoint   string `json:"iot_endpoint"`
@@ -290,5 +286,9 @@ func (f *factory) Document(name string) ([]byte, error) {
 			*text = string(b)
 		}
 	}
-	return json.Marshal(d)
+	text, err := json.Marshal(d)
+	if err == nil && !f.places.fetch(name) { // at last: what fails before may be tried again
+		return nil, errors.New("the document was fetched: it is given once; create another device")
+	}
+	return text, err
 }

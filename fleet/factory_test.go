@@ -213,7 +213,17 @@ func TestFactoryWithAuthority(t *testing.T) {
 			t.Errorf("%s gives a document", wrong)
 		}
 	}
-	text, err := document.Fetch(t.Context(), link, nil)
+	key := filepath.Join(pki, authority.Devices, name, "device.key")
+	if err := os.Rename(key, key+"x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := document.Fetch(t.Context(), link, nil); err == nil {
+		t.Error("a document without a key")
+	}
+	if err := os.Rename(key+"x", key); err != nil {
+		t.Fatal(err)
+	}
+	text, err := document.Fetch(t.Context(), link, nil) // what failed did not use it up
 	if err != nil {
 		t.Fatal(err)
 	}

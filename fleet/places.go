@@ -92,13 +92,13 @@ func (p *places) moveOut(i int) {
 }
 
 // fetch notes that a device's document is fetched. Only the first one may.
-func (p *places) fetch(name string) (r resident, first bool) {
+func (p *places) fetch(name string) (first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i, ok := p.names[name]
 	if !ok || p.all[i].fetched {
-		return resident{}, false
+		return false
 	}
 	p.all[i].fetched = true
-	return *p.all[i], true
+	return true
 }

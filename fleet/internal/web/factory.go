@@ -72,7 +72,7 @@ type FactoryServer struct {
 	factory Factory
 	gate    *Gate
 	token   *Token
-	base    string // URL of the server
+	base    string // URL of the server, as it knows itself
 	key     [sha256.Size]byte
 	now     func() time.Time
 }
@@ -141,7 +141,7 @@ func (s *FactoryServer) operate(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusInternalServerError, failure{"the request is no JSON object with an operation: " + err.Error()})
 		return
 	}
-	answer, err := s.do(req)
+	answer, err := s.do(req, s.reached(r))
 	if err != nil {
 		reply(w, http.StatusInternalServerError, failure{err.Error()})
 		return
@@ -152,12 +152,12 @@ func (s *FactoryServer) operate(w http.ResponseWriter, r *http.Request) {
 // errNoDevice is the playground's.
 var errNoDevice = errors.New("device_id not found")
 
-func (s *FactoryServer) do(req request) (any, error) {
+func (s *FactoryServer) do(req request, base string) (any, error) {
 	switch req.Operation {
 	case "create-device":
 		c, err := s.factory.Create(req.Type)
 		if err == nil {
-			c.Document, c.Result = s.sign(c.Name), "OK"
+			c.Document, c.Result = s.sign(base, c.Name), "OK"
 		}
 		return c, err
 	case "list-devices":
@@ -182,19 +182,35 @@ func (s *FactoryServer) do(req request) (any, error) {
 	return nil, fmt.Errorf("there is no operation %.40q%s", req.Operation, suggest.From(req.Operation, known))
 }
 
+// secret are the headers of an answer that is for one program only.
+func secret(h http.Header) {
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+}
+
 func reply(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
+	secret(w.Header())
 	w.WriteHeader(status)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v) // the client has gone
 }
 
+// reached is the URL by which a client has reached the server, which may listen on all addresses and
+// have several names.
+func (s *FactoryServer) reached(r *http.Request) string {
+	scheme, _, ok := strings.Cut(s.base, "://")
+	if !ok || r.Host == "" {
+		return s.base
+	}
+	return scheme + "://" + r.Host
+}
+
 // sign returns the address of a device's document. Who has it needs no token.
-func (s *FactoryServer) sign(name string) string {
+func (s *FactoryServer) sign(base, name string) string {
 	expires := strconv.FormatInt(s.now().Add(goodFor).Unix(), 10)
-	return s.base + documentPath + url.PathEscape(name) + ".cfg?expires=" + expires + "&signature=" + hex.EncodeToString(s.mac(name, expires))
+	return base + documentPath + url.PathEscape(name) + ".cfg?expires=" + expires + "&signature=" + hex.EncodeToString(s.mac(name, expires))
 }
 
 func (s *FactoryServer) mac(name, expires string) []byte {
@@ -225,8 +241,7 @@ func (s *FactoryServer) document(w http.ResponseWriter, r *http.Request, file st
 			reply(w, http.StatusForbidden, failure{err.Error()})
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
+		secret(w.Header())
 		_, _ = w.Write(text)
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http/httptest"
 	"strings"
@@ -8,11 +9,31 @@ import (
 	"time"
 )
 
+// The address of a document has the host by which the client asked: a server that listens everywhere
+// does not know by which of its addresses others reach it.
+func TestAddressesAreReachable(t *testing.T) {
+	for host, want := range map[string]string{"pi.local:8443": "https://pi.local:8443/factory/config/dev-QAUE.cfg?", "": "https://localhost:8443/factory/config/dev-QAUE.cfg?"} {
+		token := NewToken("a secret of sixteen")
+		s := NewFactoryServer(&shelf{}, NewGate(token), token, "https://localhost:8443")
+		r := httptest.NewRequest("POST", "/factory", strings.NewReader(`{"operation":"create-device"}`))
+		r.Host = host
+		r.Header.Set("Authorization", "Bearer a secret of sixteen")
+		w := httptest.NewRecorder()
+		s.Serve(w, r)
+		var c Created
+		if err := json.Unmarshal(w.Body.Bytes(), &c); err != nil || !strings.HasPrefix(c.Document, want) {
+			t.Errorf("%s: %s, %v", host, w.Body, err)
+		}
+	}
+}
+
 // shelf is a factory that has one document.
 type shelf struct {
 	Factory
 	given int
 }
+
+func (s *shelf) Create(string) (Created, error) { return Created{Name: "dev-QAUE"}, nil }
 
 func (s *shelf) Document(name string) ([]byte, error) {
 	if s.given++; s.given > 1 {
@@ -30,7 +51,7 @@ func TestSignedAddresses(t *testing.T) {
 		return s
 	}
 	s := made()
-	address := s.sign("dev-QAUE")
+	address := s.sign(s.base, "dev-QAUE")
 	if !strings.HasPrefix(address, "http://127.0.0.1:8080/factory/config/dev-QAUE.cfg?expires=1606784400&signature=") {
 		t.Error(address)
 	}

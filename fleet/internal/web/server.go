@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -77,13 +78,17 @@ func Listen(o Options) (*Server, error) {
 	return s, nil
 }
 
-// URL is where the server is reached, without a path.
+// URL is where the server is reached from this machine, without a path.
 func (s *Server) URL() string {
 	scheme := "http"
 	if s.tls {
 		scheme = "https"
 	}
-	return scheme + "://" + s.listener.Addr().String()
+	address := s.listener.Addr().String()
+	if a, err := netip.ParseAddrPort(address); err == nil && a.Addr().IsUnspecified() { // no client connects to 0.0.0.0 or [::]
+		address = net.JoinHostPort("localhost", strconv.Itoa(int(a.Port())))
+	}
+	return scheme + "://" + address
 }
 
 // Close closes a server that does not serve.

@@ -38,6 +38,9 @@ func TestListen(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.says)
 		}
 		if err == nil {
+			if url := s.URL(); strings.Contains(url, "[::]") || strings.Contains(url, "0.0.0.0") {
+				t.Errorf("%s: no client reaches %s", tc.name, url)
+			}
 			s.Close()
 		}
 	}
