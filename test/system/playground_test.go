@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -362,9 +363,9 @@ func TestPlaygroundScripts(t *testing.T) {
 	says(p.script("send_large_payload.sh", c.Name, "2"), "Sent a large payload\nSent a large payload\n")
 	p.published("dt/ac/company1/area1/DEV/temp", "dt/ac/company1/area1/DEV/temp")
 	exports := p.script("show-exports.sh")
-	says(exports, `export DV_ENDPOINT="`+p.base+`/factory"`)
-	says(exports, "export PORT="+p.base[strings.LastIndex(p.base, ":")+1:])
-	says(p.script("show-exports.sh", "bulb"), `export CONFIG_FILE_URL="`+p.base+"/factory/config/dev-")
+	says(exports, "export DV_ENDPOINT='"+p.base+"/factory'")
+	says(exports, "export PORT='"+p.base[strings.LastIndex(p.base, ":")+1:]+"'")
+	says(p.script("show-exports.sh", "bulb"), "export CONFIG_FILE_URL='"+p.base+"/factory/config/dev-")
 	says(p.script("create-job.sh", "cu", c.Name, "0"), "JOB ACTION change-unit\n1 - Check job...")
 	says(p.script("cp-delete-thing.sh", c.Name), `"result":"TERMINATED"`)
 	for name, want := range map[string]string{"push.sh": "no image", "deploy-bootstrap.sh": "pithings cloud", "broker-debug-create-cert.sh": "provision local"} {
@@ -406,6 +407,24 @@ func TestPlaygroundScripts(t *testing.T) {
 	}
 }
 
+// What show-exports.sh prints is for eval: a factory that is none must not run commands in the user's shell.
+func TestPlaygroundExportsRunNothing(t *testing.T) {
+	for name, answer := range map[string]string{
+		"a command": `{"dev_name":"$(echo ran >&2)","config_file_url":"http://x/` + "`echo ran >&2`" + `"}`,
+		"a quote":   `{"dev_name":"x'; echo ran >&2; '","config_file_url":"x"}`,
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answer) }))
+		binary.Need(t, "curl")
+		c := exec.Command("sh", "-c", `eval "$(./scripts/show-exports.sh generic)"; echo "at $DV_ENDPOINT"`)
+		c.Dir, c.Env = playgroundScripts, append(environment(t), "DV_ENDPOINT="+s.URL+"/factory")
+		out, err := c.CombinedOutput()
+		s.Close()
+		if err != nil || strings.Contains("\n"+string(out), "\nran") || !strings.Contains(string(out), "at "+s.URL) {
+			t.Errorf("%s: %v %s", name, err, out)
+		}
+	}
+}
+
 // A device of the factory has a certificate of the broker's authority, and is given away as one
 // document, which provision document takes from its address.
 func TestPlaygroundDocument(t *testing.T) {
@@ -419,10 +438,10 @@ func TestPlaygroundDocument(t *testing.T) {
 	var name, address string
 	for line := range strings.Lines(runScript(t, env, "show-exports.sh", "generic")) {
 		if v, ok := strings.CutPrefix(line, "export DEV="); ok {
-			name = strings.Trim(v, "\"\n")
+			name = strings.Trim(v, "'\n")
 		}
 		if v, ok := strings.CutPrefix(line, "export CONFIG_FILE_URL="); ok {
-			address = strings.Trim(v, "\"\n")
+			address = strings.Trim(v, "'\n")
 		}
 	}
 	home := t.TempDir()
