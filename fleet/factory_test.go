@@ -88,11 +88,18 @@ func TestFactory(t *testing.T) {
 	if n := len(r.done(`{"operation":"list-devices"}`)["devices"].([]any)); n != 3 {
 		t.Errorf("%d devices", n)
 	}
+	if s := r.f.Report(); s.Devices != 3 || s.Places != 3 {
+		t.Errorf("%d of %d places", s.Devices, s.Places)
+	}
 	r.ok("/devices/"+sw+"/config?time=7", `"ok":true`)
 	if v := r.done(`{"operation":"delete-device","device-id":"` + sw + `"}`); v["dev-name"] != sw || v["result"] != "TERMINATED" {
 		t.Errorf("%v", v)
 	}
 	r.await("away", func() bool { return r.f.Report().Connected == 2 })
+	s, line := r.f.Report(), r.f.Meter().Line()
+	if text := s.String(); s.Devices != 2 || !strings.Contains(text, "2 of 2 that were made") || !strings.HasPrefix(line, "2 of 2 connected") {
+		t.Errorf("%s\n%s", text, line)
+	}
 	for _, operation := range []string{"describe-device", "delete-device"} {
 		r.fails(`{"operation":"`+operation+`","device-id":"`+sw+`"}`, "no device")
 		r.fails(`{"operation":"`+operation+`"}`, "device_id not found")

@@ -198,12 +198,15 @@ func (f *Fleet) Plan() string {
 		return b.String()
 	}
 	kinds := strings.Join(slices.DeleteFunc(slices.Clone(f.Types), func(name string) bool { return name == typeRogue }), ", ")
+	most := ""
 	if f.Factory {
-		kinds = "as they are made"
+		most = "at most "
+		fmt.Fprintf(&b, "at most %s connect to %s, as they are made\n", count(n, "device"), f.endpoint)
+	} else {
+		fmt.Fprintf(&b, "%s (%s) connect to %s, at most %v in a second: all within %v at best\n",
+			count(n, "device"), kinds, f.endpoint, f.Ramp, time.Duration(float64(n)/f.Ramp*float64(time.Second)).Round(time.Second))
 	}
-	fmt.Fprintf(&b, "%s (%s) connect to %s, at most %v in a second: all within %v at best\n",
-		count(n, "device"), kinds, f.endpoint, f.Ramp, time.Duration(float64(n)/f.Ramp*float64(time.Second)).Round(time.Second))
-	fmt.Fprintf(&b, "each publishes telemetry with QoS %d every %v: %.5g messages a second\n", f.QoS, f.Interval, f.rate())
+	fmt.Fprintf(&b, "each publishes telemetry with QoS %d every %v: %s%.5g messages a second\n", f.QoS, f.Interval, most, f.rate())
 	b.WriteString(f.pis.plan())
 	if _, _, aws := awsiot.Limits(f.Broker.Endpoint); aws {
 		fmt.Fprintf(&b, "that is %.0f messages and %.0f minutes of connection a day, which AWS bills: https://aws.amazon.com/iot-core/pricing/\n", f.PerDay(), float64(n)*24*60)

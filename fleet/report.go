@@ -13,6 +13,7 @@ import (
 type Report struct {
 	Endpoint string   `json:"endpoint"`
 	Devices  int      `json:"devices"`
+	Places   int      `json:"places,omitempty"` // of a factory, whose devices are those that there are now
 	Types    []string `json:"types"`
 	Seed     uint64   `json:"seed"`
 	Seconds  float64  `json:"seconds"`
@@ -57,18 +58,30 @@ func (f *Fleet) Report() Report {
 	if errs == nil {
 		errs = map[string]uint64{}
 	}
+	places := 0
+	if f.places != nil {
+		places = f.Devices
+	}
 	var script *rehearsal.Report
 	if f.rehearsal != nil {
 		script = f.rehearsal.Report(f.engine)
 	}
 	return Report{
 		Scenario: script,
-		Endpoint: f.endpoint.String(), Devices: f.Devices, Types: f.Types, Seed: f.Seed, Seconds: seconds,
+		Endpoint: f.endpoint.String(), Devices: f.present(), Places: places, Types: f.Types, Seed: f.Seed, Seconds: seconds,
 		Connected: s.Connected, ConnectedSeconds: s.Everyone.Seconds(), Attempts: s.Attempts, Resumed: s.Resumed, Sessions: s.Sessions, Lost: s.Lost, Refused: s.Refused,
 		Published: s.Published, Acked: s.Acked, Unacked: s.Unacked, Dropped: s.Dropped, Received: s.Received, TooLarge: s.TooLarge,
 		BytesOut: s.BytesOut, BytesIn: s.BytesIn, Rate: float64(s.Published) / max(seconds, 0.001),
 		Puback: s.Latency.Milliseconds(), Errors: errs, Pis: f.pis.report(), Rogues: f.plan.rogues(), Rogue: f.rogues.results(),
 	}
+}
+
+// present is how many devices there are.
+func (f *Fleet) present() int {
+	if f.places != nil {
+		return len(f.places.taken())
+	}
+	return f.Devices
 }
 
 // String is the report for people.
@@ -81,6 +94,8 @@ func (r *Report) String() string {
 	rogueLines(&b, r.Rogue)
 	devices := r.Devices - r.Rogues
 	switch {
+	case r.Places > 0:
+		line("connected", "%d of %d that were made and not deleted", r.Connected, devices)
 	case devices == 0:
 		return b.String()
 	case r.ConnectedSeconds > 0 && r.Scenario != nil: // in its first phase there may be fewer
@@ -140,7 +155,7 @@ func (m *Meter) Line() string {
 	if m.f.rehearsal != nil {
 		line = m.f.rehearsal.Now(m.f.engine)
 	}
-	line += fmt.Sprintf("%d of %d connected, %.0f messages/s", s.Connected, s.Devices-m.f.plan.rogues(), rate)
+	line += fmt.Sprintf("%d of %d connected, %.0f messages/s", s.Connected, m.f.present()-m.f.plan.rogues(), rate)
 	if recent.Count() > 0 {
 		line += fmt.Sprintf(", PUBACK p50 %.3g ms p99 %.3g ms", milliseconds(recent.Percentile(50)), milliseconds(recent.Percentile(99)))
 	}

@@ -58,7 +58,6 @@ type shard struct {
 func newShard(e *Engine, first, n, index int) *shard {
 	s := &shard{e: e, first: first, sessions: make([]session, n), timers: newTimers(n), queue: newRing(n)}
 	s.random = rand.New(rand.NewPCG(e.o.Seed, uint64(index)))
-	s.stats.Devices = n
 	for i := range n {
 		s.sessions[i].client = e.o.Client(first + i)
 		if e.o.Away != nil && e.o.Away(first+i) {

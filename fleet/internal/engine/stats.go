@@ -13,7 +13,6 @@ import (
 
 // Stats is what an engine has done so far.
 type Stats struct {
-	Devices   int
 	Connected int           // now
 	Away      int           // now, by their own wish
 	Everyone  time.Duration // since the start, when all devices were connected for the first time; 0: not yet
@@ -58,7 +57,6 @@ func (s *Stats) failed(why string) {
 
 // add adds the numbers of another shard.
 func (s *Stats) add(o *Stats) {
-	s.Devices += o.Devices
 	s.Connected += o.Connected + o.atEnd
 	s.Away += o.Away
 	s.Attempts += o.Attempts
