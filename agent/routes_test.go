@@ -22,7 +22,7 @@ import (
 // everything is an agent with all services.
 func everything(t *testing.T) *Agent {
 	t.Helper()
-	cfg, _, err := config.Parse("test", []byte("mqtt: {endpoint: mqtt://127.0.0.1}\nbroker: {listen: \"127.0.0.1:0\"}\nclock: trust\nhttp: {listen: \"127.0.0.1:0\"}\nthings: [{name: b, type: environment}]\n"), nil)
+	cfg, _, err := config.Parse("test", []byte("mqtt: {endpoint: mqtt://127.0.0.1}\nbroker: {listen: \"127.0.0.1:0\"}\nclock: trust\nhttp: {listen: \"127.0.0.1:0\", playground: true}\nthings: [{name: b, type: environment}]\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
