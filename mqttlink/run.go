@@ -87,7 +87,7 @@ func (l *Link) attempt(ctx context.Context) (lived time.Duration, err error) {
 // the link connects again. It returns false if there is no session.
 func (l *Link) Break() bool {
 	s := l.current.Load()
-	if s == nil {
+	if s == nil || s.over() { // it has ended, and the link is about to notice
 		return false
 	}
 	s.end(fault(Lost, nil, "the connection was broken on request"))
