@@ -115,10 +115,8 @@ func TestFactory(t *testing.T) {
 	again := r.done(`{"operation":"create-device","device-type":"switch"}`)["dev_name"].(string)
 	r.wait("cmd/"+again+"/event", again)
 	r.ok("/devices/"+again+"/", `"seconds":3600`)
-	for len(r.got) > 0 {
-		if m := <-r.got; m.Topic == "cmd/"+sw+"/lwt" {
-			t.Error("a device that is deleted leaves a will")
-		}
+	if r.all["cmd/"+sw+"/lwt"] > 0 { // it would have come before the next device's event
+		t.Error("a device that is deleted leaves a will")
 	}
 }
 
