@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"pithings/agent/web"
+	"pithings/awsiot/provision"
 	"pithings/fleet"
+	"pithings/mqttlink/certs"
 )
 
 // tokenVariable holds the token of a fleet's web server.
@@ -57,8 +59,16 @@ func (o *fleetOptions) readHTTP(c *cobra.Command) error {
 		}
 		return nil
 	}
+	if o.http.Key != "" {
+		if err := provision.CheckGiven(o.http.Key); err != nil {
+			return fmt.Errorf("--http-key: %w", err)
+		}
+	}
 	o.http.Token = os.Getenv(tokenVariable)
 	if o.token != "" {
+		if certs.Exposed(o.token) {
+			return fmt.Errorf("--token-file: every user of this system can read %s; if none of them has taken the token: chmod 600 %[1]s", provision.Quote(o.token))
+		}
 		var err error
 		if o.http.Token, err = web.ReadToken(o.token); err != nil {
 			return fmt.Errorf("--token-file: %w", err)

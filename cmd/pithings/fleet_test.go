@@ -139,6 +139,10 @@ func TestFleetMistakes(t *testing.T) {
 		{[]string{"-e", "mqtts://a1b2c3-ats.iot.eu-west-1.amazonaws.com"}, exitUsage, "asks for a certificate"},
 		{[]string{"-e", dead, "--report", t.TempDir()}, exitFailure, "--report"},
 		{[]string{"-e", dead, "--duration", "200ms"}, exitFailure, "never all connected: 0 of 10"},
+		{[]string{"-e", dead, "--token-file", ids("a token of sixteen\n")}, exitUsage, "give an address there"},
+		{[]string{"-e", dead, "--http", "127.0.0.1:0", "--token-file", ids("short\n")}, exitFailure, "less than 16 characters"},
+		{[]string{"-e", dead, "--http", "0.0.0.0:0"}, exitFailure, "give a token"},
+		{[]string{"-e", dead, "--factory", "--types", "bulb"}, exitUsage, "leave one of them out"},
 		{[]string{"-e", dead, "more"}, exitUsage, "more"},
 	} {
 		code, out, errs := command(append([]string{"fleet"}, tc.args...)...)
