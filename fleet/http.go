@@ -112,7 +112,7 @@ func (r *Remote) handler() http.Handler {
 		name, path, _ := strings.Cut(rest, "/")
 		i, ok := r.find(name)
 		if !ok {
-			http.Error(w, "there is no such device", http.StatusNotFound)
+			pages.Refuse(w, req, name, http.StatusNotFound, "there is no such device")
 			return
 		}
 		pages.Serve(w, req, devicesPath+name, "/"+path, &target{r, whom{[]int{i}, name}})

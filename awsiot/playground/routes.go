@@ -2,6 +2,7 @@ package playground
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -48,12 +49,12 @@ func Serve(w http.ResponseWriter, r *http.Request, prefix, path string, t Target
 	routes := Routes()
 	i := slices.IndexFunc(routes, func(route Route) bool { return route.Path == path })
 	if i < 0 {
-		http.NotFound(w, r)
+		Refuse(w, r, t.Title(), http.StatusNotFound, "there is no such route: see /help")
 		return
 	}
 	if !slices.Contains(routes[i].Methods, r.Method) { // HEAD, too: GET changes things
 		w.Header().Set("Allow", strings.Join(routes[i].Methods, ", "))
-		http.Error(w, "the method is not for this route", http.StatusMethodNotAllowed)
+		Refuse(w, r, t.Title(), http.StatusMethodNotAllowed, "the method is not for this route")
 		return
 	}
 	p := page{prefix: prefix, title: t.Title(), forms: path == "/" || path == "/config"}
@@ -61,14 +62,26 @@ func Serve(w http.ResponseWriter, r *http.Request, prefix, path string, t Target
 		p.links = l.Links()
 	}
 	p.value = p.serve(w, r, path, t)
+	p.send(w, r, http.StatusOK)
+}
+
+// Refuse answers a request that is not let in, or asks for what there is not, with a status of its own. It
+// is also for those who serve these routes. device may be empty.
+func Refuse(w http.ResponseWriter, r *http.Request, device string, status int, message string) {
+	p := page{title: cmp.Or(device, http.StatusText(status)), message: message, value: answer{device, message, false}}
+	p.send(w, r, status)
+}
+
+// send writes the answer.
+func (p *page) send(w http.ResponseWriter, r *http.Request, status int) {
 	headers(w.Header())
+	text, kind := plain(p.value, ""), "application/json"
 	if wantsPage(r) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(p.html()) // the client has gone
-		return
+		text, kind = p.html(), "text/html; charset=utf-8"
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(plain(p.value, ""))
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the client has gone
 }
 
 // serve does what is asked for.

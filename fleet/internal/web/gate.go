@@ -11,6 +11,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"pithings/awsiot/playground"
 )
 
 // Token is a secret that clients show. Its hash is kept, of one length whatever is shown.
@@ -64,16 +66,21 @@ func (g *Gate) Wrap(h http.Handler, changes func(*http.Request) bool) http.Handl
 		err := g.Strange(r)
 		switch {
 		case err != nil:
-			http.Error(w, err.Error(), http.StatusForbidden)
+			refuse(w, r, http.StatusForbidden, err)
 		case mute(r) && changes(r):
-			http.Error(w, errMute.Error(), http.StatusForbidden)
+			refuse(w, r, http.StatusForbidden, errMute)
 		case g.token != nil && !g.token.Shown(r):
 			w.Header().Set("WWW-Authenticate", realm)
-			http.Error(w, errToken.Error(), http.StatusUnauthorized)
+			refuse(w, r, http.StatusUnauthorized, errToken)
 		default:
 			h.ServeHTTP(w, r)
 		}
 	})
+}
+
+// refuse answers in the manner of the routes.
+func refuse(w http.ResponseWriter, r *http.Request, status int, err error) {
+	playground.Refuse(w, r, "", status, err.Error())
 }
 
 // realm asks a browser for the token.

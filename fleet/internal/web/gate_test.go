@@ -53,6 +53,9 @@ func TestGate(t *testing.T) {
 			w := httptest.NewRecorder()
 			in := false
 			g.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { in = true }), changes).ServeHTTP(w, r)
+			if want != 200 && !(strings.Contains(w.Body.String(), `"ok":false`) && w.Header().Get("Content-Type") == "application/json") {
+				t.Errorf("%s: %s", tc.name, w.Body)
+			}
 			if w.Code != want || in != (want == 200) {
 				t.Errorf("%s, token %v: %d, want %d, handled %v", tc.name, g.token != nil, w.Code, want, in)
 			}
