@@ -154,7 +154,8 @@ func (p *playgrounds) Act(ctx context.Context, action string) (err error) {
 	case playground.Reconnect:
 		err = p.breakLink()
 	case playground.Tamper:
-		err = send("cmd/"+id+"/tamper", `{"device":"`+id+`","tamper_type":"enclosure_violated"}`)
+		name, _ := json.Marshal(id) // a text
+		err = send("cmd/"+id+"/tamper", `{"device":`+string(name)+`,"tamper_type":"enclosure_violated"}`)
 	case playground.Large:
 		err = send(playground.Expand(playground.Telemetry, id), `{"payload":"`+strings.Repeat("abcdefghij", 50)+`"}`)
 	case playground.AuthError:
