@@ -88,13 +88,29 @@ func TestBacklogOutlivesTheAgent(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	heard := make(chan struct{}, 1)
+	if _, err := listener.Subscribe("listening", 1, func(context.Context, mqttlink.Message) {
+		select {
+		case heard <- struct{}{}:
+		default:
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { listener.Run(ctx) })
 	defer wg.Wait()
 	defer cancel()
-	for !listener.Connected() {
-		time.Sleep(10 * time.Millisecond)
+	for listening := false; !listening; { // a session is established before its subscriptions are
+		if err := listener.Publish(t.Context(), mqttlink.Message{Topic: "listening"}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-heard:
+			listening = true
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 	run("b", func(a *Agent) {
 		for queued(a).Messages > 0 {
