@@ -52,6 +52,9 @@ func TestOnlyUsersAreLetIn(t *testing.T) {
 		"no name":        {mqtt.WithCleanSession(true), 5},
 	} {
 		_, _, err := tryClient(t, b, "client", nil, mqtt.WithCleanSession(true), row.o)
+		for errors.Is(err, mqtt.ErrClosedTransport) { // the client's reader may see the end before its caller sees the CONNACK
+			_, _, err = tryClient(t, b, "client", nil, mqtt.WithCleanSession(true), row.o)
+		}
 		var refused *mqtt.ConnectionError
 		if errors.As(err, &refused) && refused.Code != row.code || err != nil && refused == nil || err == nil && row.code != 0 {
 			t.Errorf("%s: %v, want code %d", name, err, row.code)
