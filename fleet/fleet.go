@@ -186,9 +186,10 @@ func ownAddress(to netip.AddrPort) string {
 func (f *Fleet) Plan() string {
 	var b strings.Builder
 	if p := f.script; p != nil {
-		b.WriteString(rehearsal.Outline(p, f.Types, f.endpoint.String()))
+		b.WriteString(rehearsal.Outline(p, f.Types, f.endpoint.String(), f.rate()))
+		b.WriteString(f.pis.plan())
 		if _, _, aws := awsiot.Limits(f.Broker.Endpoint); aws {
-			fmt.Fprintf(&b, "that is %.0f messages %s, which AWS bills: https://aws.amazon.com/iot-core/pricing/\n", p.Peak().Total, map[bool]string{true: "a day", false: "in all"}[p.End == scenario.Never])
+			fmt.Fprintf(&b, "that is %.0f messages %s, beside those, which AWS bills: https://aws.amazon.com/iot-core/pricing/\n", f.total(), map[bool]string{true: "a day", false: "in all"}[p.End == scenario.Never])
 		}
 		return b.String()
 	}

@@ -67,6 +67,7 @@ func TestGuardOfScenarios(t *testing.T) {
 		{"a flood of all", "phases: [{name: a, for: 1m}]\nfaults: [{at: 30s, do: flood, rate: 1000/s}, {at: 30s, do: flood, rate: 100/s}]", "100 messages", "at most 100000 are sent"},
 		{"large", "phases: [{name: a, for: 1m, interval: 1s}]\nfaults: [{at: 30s, do: oversize, size: 100KiB}]", "at most 4 MiB", ""},
 		{"larger", "phases: [{name: a, for: 1m, interval: 200ms}]\nfaults: [{at: 30s, do: oversize, size: 200KiB, for: 1s}]", "", "at most 64 are sent"},
+		{"Pis, which keep to their own interval", "types: {pi: 1}\ninterval: 10ms\nphases: [{name: a, for: 1m, interval: 1m}]", "at most 5000 messages", ""},
 		{"hits more than there are", "phases: [{name: a, for: 1m}]\nfaults: [{do: break, devices: 101}]", "", "to hit 101 devices, and there are 100"},
 	} {
 		s, err := scenario.Parse("s.yaml", []byte("name: x\n"+tc.rest))

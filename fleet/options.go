@@ -155,10 +155,26 @@ func (p *plan) rate() float64 {
 	for i, k := range p.kinds {
 		n += k.perInterval() * p.dealt(i)
 	}
-	if p.script != nil { // which counts one for each device
-		return p.script.Peak().Messages*max(float64(n)/float64(p.Devices), 1) + p.motions()
+	if p.script != nil {
+		return p.script.Peak().Messages + p.ofPis()
 	}
 	return float64(n)/p.Interval.Seconds() + p.motions()
+}
+
+// ofPis is what Pis publish in a second beside what a scenario counts, which is one for each device by the
+// interval of the phase: they keep to that of the fleet, whatever the phase.
+func (p *plan) ofPis() float64 {
+	n := p.of(func(k kind) bool { return k.pi })
+	return float64(n*readingMessages)/p.Interval.Seconds() + p.motions()
+}
+
+// total is how many messages a scenario publishes, at most, or in a day if it has no end.
+func (p *plan) total() float64 {
+	span := p.script.End
+	if span == scenario.Never {
+		span = 24 * time.Hour
+	}
+	return p.script.Peak().Total + p.ofPis()*span.Seconds()
 }
 
 // name is the name of a device, from 0 on.

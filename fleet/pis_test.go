@@ -175,13 +175,14 @@ func TestPisWithFlows(t *testing.T) {
 // Pis follow a scenario: those that it sends away say that they are offline, and so do the others at
 // the end.
 func TestPisFollowAScenario(t *testing.T) {
+	t.Parallel()
 	const text = `name: pis
 devices: 4
 types: {pi: 1}
 interval: 1s
 ramp: 1000/s
 phases:
-  - {name: all, for: 1s}
+  - {name: all, for: 3s}
   - {name: half, for: 1s, connected: 50%}
 `
 	plan, err := scenario.Parse("s.yaml", []byte(text))

@@ -19,8 +19,9 @@ func (r *Rehearsal) Now(e *engine.Engine) string {
 	return fmt.Sprintf("%s %v: ", r.plan.Phases[phase].Name, since.Round(time.Second))
 }
 
-// Outline says in a few lines what a scenario will do with devices of some types at an endpoint.
-func Outline(p *scenario.Plan, types []string, endpoint string) string {
+// Outline says in a few lines what a scenario will do with devices of some types at an endpoint, to which
+// they publish so many messages of telemetry in a second, at most.
+func Outline(p *scenario.Plan, types []string, endpoint string, rate float64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "scenario %s: %s (%s) at %s\n", p.Name, count(p.Size(), "device"), mixture(types), endpoint)
 	for i, phase := range p.Phases {
@@ -41,8 +42,7 @@ func Outline(p *scenario.Plan, types []string, endpoint string) string {
 		}
 		fmt.Fprintf(&b, "  %8s  %s%s: %s\n", span(p.From(i)), fault.Do, more, count(p.Count(i), "device"))
 	}
-	peak := p.Peak()
-	fmt.Fprintf(&b, "at most %.5g connections begun and %.5g messages published in a second\n", peak.Ramp, peak.Messages)
+	fmt.Fprintf(&b, "at most %.5g connections begun and %.5g messages published in a second, beside those with which a session begins\n", p.Peak().Ramp, rate)
 	return b.String()
 }
 
