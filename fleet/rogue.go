@@ -123,6 +123,9 @@ func (r *rogues) says() string {
 		fmt.Fprintf(&b, "; they take the client ids of %s from others, whose connections may end", count(len(r.plan.StolenIDs), "client"))
 	}
 	b.WriteByte('\n')
+	if _, _, aws := awsiot.Limits(r.plan.Broker.Endpoint); aws {
+		fmt.Fprintf(&b, "that is about %d messages, once, which AWS bills (large ones as several): https://aws.amazon.com/iot-core/pricing/\n", r.plan.rogues()*rogue.Publishes)
+	}
 	return b.String()
 }
 

@@ -26,7 +26,11 @@ func TestRogueIsGuarded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if plan := f.Plan(); !strings.Contains(plan, "1 device (rogue) attack mqtt://203.0.113.9:1883") || !strings.Contains(plan, "at most 100 messages and begin at most 50 connections in a second") ||
-		!strings.Contains(plan, "1 device (telemetry) connect") {
+		!strings.Contains(plan, "1 device (telemetry) connect") || strings.Contains(plan, "AWS") {
+		t.Errorf("%s", plan)
+	}
+	f.Broker.Endpoint = "mqtts://a1b2c3-ats.iot.eu-west-1.amazonaws.com"
+	if plan := f.Plan(); !strings.Contains(plan, "that is about 2364 messages, once, which AWS bills") {
 		t.Errorf("%s", plan)
 	}
 	o = small("mqtt://127.0.0.1:1", "rogue")

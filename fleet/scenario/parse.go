@@ -131,7 +131,9 @@ func validName(s string) bool {
 
 // checkFault reports what is wrong with a fault.
 func checkFault(s *Scenario, r *conf.Report, f *Fault, path string, starts []time.Duration) {
-	r.Missing(f, path, "a fault")
+	if !r.Given(conf.Join(path, "do")) { // else a wrong one has been reported
+		r.Missing(f, path, "a fault")
+	}
 	bad := func(key, format string, args ...any) { r.Bad(conf.Join(path, key), key+": "+format, args...) }
 	given := func(key string) bool { return r.Given(conf.Join(path, key)) }
 	if f.At.Phase != "" {

@@ -85,6 +85,9 @@ func TestMistakes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s:\ngot  %v\nwant %s", tc.text, err, tc.want)
 		}
+		if strings.Contains(tc.want, "brake") && strings.Contains(err.Error(), "\n") {
+			t.Errorf("two mistakes are reported where there is one: %v", err)
+		}
 	}
 }
 

@@ -27,6 +27,10 @@ const (
 	hugePayload   = 2 << 20  // bytes
 )
 
+// Publishes is about how many messages a device publishes at a broker that is far away: the large ones above, and
+// one or two in most other behaviours.
+const Publishes = floodMessages + slowFar + 2*keptMessages + 100
+
 // times bound all waits.
 type times struct {
 	dial      time.Duration // of a connection with its handshake
