@@ -22,7 +22,7 @@ func (p *probe) meanwhile(ctx context.Context, do func(context.Context)) (longes
 	doing.Go(func() { defer close(done); do(ctx) })
 	defer doing.Wait()
 	for {
-		took, err := p.served(ctx)
+		took, err := p.witness.served(ctx)
 		longest = max(longest, took)
 		if err != nil {
 			cancel()

@@ -38,7 +38,7 @@ func (p *probe) beforeLogin(ctx context.Context, all []variant) Finding {
 		}
 	}
 	if p.witness != nil {
-		if _, err := p.served(ctx); err != nil {
+		if err := p.witness.ping(ctx); err != nil {
 			return starved(ctx, err)
 		}
 	} else if _, err := p.enter(ctx); err != nil {

@@ -91,11 +91,12 @@ func (w *witness) finds(ctx context.Context, topic, mark string) (bool, error) {
 		return false, err
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if granted, err := c.granted(ctx, topic); err != nil || !granted {
+	granted, err := c.granted(ctx, topic)
+	w.mu.Unlock()
+	if err != nil || !granted {
 		return false, errors.Join(err, errors.New("the witness may not subscribe to "+topic))
 	}
-	_ = c.ping(ctx, w.site.times.starve) // whether it answers shows below
+	_ = w.ping(ctx) // whether it answers shows below
 	if c.await(ctx, w.site.times.settle, func(in *inbox) bool { return in.kept(mark) > 0 }) {
 		return true, nil
 	}
