@@ -162,11 +162,19 @@ func (p *Plan) State(s *Step, device int) (is State) {
 }
 
 func (p *Plan) stateOf(fault, device int) State {
-	flag := map[Kind]State{Leave: Away, BadLogin: Wrong, Expire: Expired}[p.Faults[fault].Do]
-	if flag == 0 || !p.Hits(fault, device) {
+	is := State(0)
+	switch p.Faults[fault].Do {
+	case Leave:
+		is = Away
+	case BadLogin:
+		is = Wrong
+	case Expire:
+		is = Expired
+	}
+	if is == 0 || !p.Hits(fault, device) {
 		return 0
 	}
-	return flag
+	return is
 }
 
 // RampOf returns how many connections are begun in a second of a phase.
