@@ -3,25 +3,16 @@ package scenario
 import (
 	"hash/fnv"
 	"math/bits"
-)
 
-// mix is a number that has nothing to do with those of other numbers (splitmix64).
-func mix(z uint64) uint64 {
-	z += 0x9e3779b97f4a7c15
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
+	"pithings/fleet/internal/splitmix"
+)
 
 // keyOf is the key of an order: of a seed and a name.
 func keyOf(seed uint64, name string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(name))
-	return mix(seed ^ mix(h.Sum64()))
+	return splitmix.Mix(seed ^ splitmix.Mix(h.Sum64()))
 }
-
-// unit is a number in [0, 1) that follows from a key.
-func unit(key uint64) float64 { return float64(mix(key)>>11) / (1 << 53) }
 
 // order is an order of n devices that follows from a key. It holds no list: the place of a device is
 // computed, by a Feistel network on numbers of so many bits that is walked until it comes to one
@@ -43,7 +34,7 @@ func (o order) place(device int) int {
 	for {
 		left, right := x>>o.half, x&mask
 		for round := range uint64(4) {
-			left, right = right, left^(mix(o.key^round<<56^right)&mask)
+			left, right = right, left^(splitmix.Mix(o.key^round<<56^right)&mask)
 		}
 		if x = left<<o.half | right; x < uint64(o.n) {
 			return int(x)

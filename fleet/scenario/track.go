@@ -1,6 +1,10 @@
 package scenario
 
-import "time"
+import (
+	"time"
+
+	"pithings/fleet/internal/splitmix"
+)
 
 // Item is one message of a device.
 type Item struct {
@@ -151,5 +155,5 @@ func (p *Plan) returning(s *Step) int {
 
 // unit is a number in [0, 1) that follows from the seed, the device and the step.
 func (t *Track) unit(of uint64) float64 {
-	return unit(t.p.Seed ^ mix(uint64(t.device)<<32^uint64(t.step)<<8^of))
+	return splitmix.Unit(t.p.Seed ^ splitmix.Mix(uint64(t.device)<<32^uint64(t.step)<<8^of))
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"pithings/fleet/internal/engine"
+	"pithings/fleet/internal/splitmix"
 	"pithings/mqttlink"
 	"pithings/mqttlink/packet"
 	"pithings/things"
@@ -27,7 +28,7 @@ const (
 
 // shutter is how long the next picture takes.
 func (d *Device) shutter() time.Duration {
-	return shutterLeast + time.Duration(unit(d.Seed+2+uint64(d.camera.number)*step)*float64(shutterMost-shutterLeast))
+	return shutterLeast + time.Duration(splitmix.Unit(d.Seed+2+uint64(d.camera.number)*splitmix.Step)*float64(shutterMost-shutterLeast))
 }
 
 // capture takes a command.

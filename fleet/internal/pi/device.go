@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"pithings/fleet/internal/engine"
+	"pithings/fleet/internal/splitmix"
 	"pithings/mqttlink"
 	"pithings/mqttlink/packet"
 	"pithings/things"
@@ -142,7 +143,7 @@ func (d *Device) due() time.Duration {
 	if d.reading == 0 {
 		return d.began
 	}
-	return d.began + time.Duration(unit(d.Seed+1)*float64(d.set.Interval)) + time.Duration(d.reading-1)*d.set.Interval
+	return d.began + time.Duration(splitmix.Unit(d.Seed+1)*float64(d.set.Interval)) + time.Duration(d.reading-1)*d.set.Interval
 }
 
 // read publishes a reading.

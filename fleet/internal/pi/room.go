@@ -6,6 +6,7 @@ import (
 
 	"periph.io/x/conn/v3/physic"
 
+	"pithings/fleet/internal/splitmix"
 	"pithings/sensors/bme680"
 	"pithings/things"
 )
@@ -16,8 +17,8 @@ import (
 func room(seed uint64, since time.Duration, at time.Time) things.Reading {
 	n := seed
 	wave := func(amplitude float64, period time.Duration) float64 {
-		n += step
-		return amplitude * math.Sin(2*math.Pi*(since.Seconds()/period.Seconds()+unit(n)))
+		n += splitmix.Step
+		return amplitude * math.Sin(2*math.Pi*(since.Seconds()/period.Seconds()+splitmix.Unit(n)))
 	}
 	celsius := 21.5 + wave(2.5, 24*time.Hour) + wave(0.4, 47*time.Minute) + wave(0.05, 5*time.Minute)
 	humidity := 48 - 2*(celsius-21.5) + wave(4, 7*time.Hour) + wave(0.5, 13*time.Minute)

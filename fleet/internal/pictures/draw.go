@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"pithings/camera/mjpeg"
+	"pithings/fleet/internal/splitmix"
 	"pithings/hw"
 )
 
@@ -45,14 +46,14 @@ func (a *Album) Draw(ctx context.Context, device int, number uint32) ([]byte, er
 // device's name and the number.
 func (p *pen) draw(seed uint64, device int, number uint32, name string) {
 	l := hw.LayoutOf(hw.YU12, width, height, width)
-	tint := mix(seed + uint64(device)*2)
+	tint := splitmix.Mix(seed + uint64(device)*2)
 	for i := l.Cb.Offset; i < l.Cr.Offset; i++ {
 		p.pix[i] = byte(88 + tint%80)
 	}
 	for i := l.Cr.Offset; i < l.Bytes; i++ {
 		p.pix[i] = byte(88 + tint>>32%80)
 	}
-	where := mix(mix(seed+uint64(device)*2+1) + uint64(number))
+	where := splitmix.Mix(splitmix.Mix(seed+uint64(device)*2+1) + uint64(number))
 	x0, y0 := int(where%(width-40)), int(where>>32%(height/2-40))
 	for y := range height {
 		for x := range width {
@@ -90,14 +91,6 @@ func (p *pen) text(y int, text string) {
 		}
 		x += advance * scale
 	}
-}
-
-// mix is the mixing function of SplitMix64 (Steele, Lea and Flood 2014).
-func mix(n uint64) uint64 {
-	n += 0x9e3779b97f4a7c15
-	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
-	n = (n ^ n>>27) * 0x94d049bb133111eb
-	return n ^ n>>31
 }
 
 // glyphs are the characters that names of devices have, of three by five dots, row by row from the

@@ -7,6 +7,7 @@ import (
 	"pithings/awsiot/command"
 	"pithings/awsiot/shadow"
 	"pithings/fleet/internal/engine"
+	"pithings/fleet/internal/splitmix"
 	"pithings/mqttlink/packet"
 )
 
@@ -218,16 +219,13 @@ func (d *Device) send(out engine.Out, topic string, payload []byte, qos byte) {
 }
 
 // random returns the next number of the device.
-func (d *Device) random() uint64 { return splitmix(&d.Seed) }
+func (d *Device) random() uint64 { return next(&d.Seed) }
 
-// splitmix returns the next number of a seed (splitmix64: one word of state, and numbers of
-// neighbouring seeds have nothing in common).
-func splitmix(seed *uint64) uint64 {
-	*seed += 0x9e3779b97f4a7c15
-	z := *seed
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+// next returns the next number of a seed: a stream of one word of state.
+func next(seed *uint64) uint64 {
+	n := splitmix.Mix(*seed)
+	*seed += splitmix.Step
+	return n
 }
 
 // unit returns a number in [0, 1).

@@ -162,7 +162,7 @@ func (d *Device) letters() []byte {
 	seed := ^d.Seed
 	b := append(make([]byte, 0, manyLetters+16), `{"payload":"`...)
 	for range manyLetters {
-		b = append(b, 'a'+byte(splitmix(&seed)%26))
+		b = append(b, 'a'+byte(next(&seed)%26))
 	}
 	return append(b, `"}`...)
 }
