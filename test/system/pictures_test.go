@@ -41,6 +41,7 @@ type pictureCase struct {
 // libraries show: a mean difference of up to 3 levels where chroma is interpolated,
 // and up to 1 elsewhere.
 func TestPicturesAsReferencesShowThem(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	m := maker{t, dir}
 	var cases []pictureCase
