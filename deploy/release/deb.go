@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,21 +70,19 @@ func makeDeb(s source, r release, l licences, p processor, dist string) (path st
 				PreRemove:   s.path("deploy/debian/prerm"),
 				PostRemove:  s.path("deploy/debian/postrm"),
 			},
-			Deb: nfpm.Deb{Arch: p.debian, Compression: "xz"},
+			Deb: nfpm.Deb{Arch: p.debian, Compression: compression()},
 		},
 	})
 	path = filepath.Join(dist, deb.Default.ConventionalFileName(info))
-	out, err := os.Create(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() {
-		if e := out.Close(); err == nil {
-			err = e
-		}
-	}()
-	if err := deb.Default.Package(info, out); err != nil {
+	var made bytes.Buffer
+	if err := deb.Default.Package(info, &made); err != nil {
 		return "", fmt.Errorf("package for %s: %w", p.debian, err)
 	}
-	return path, nil
+	text := made.Bytes()
+	if info.Deb.Compression == uncompressed {
+		if text, err = compressData(text); err != nil {
+			return "", fmt.Errorf("package for %s: %w", p.debian, err)
+		}
+	}
+	return path, os.WriteFile(path, text, 0o644)
 }
