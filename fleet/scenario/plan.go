@@ -29,11 +29,11 @@ type Plan struct {
 // Step is a moment at which something begins or ends.
 type Step struct {
 	At      time.Duration
-	Phase   int   // in force from here on
+	Phase   int   // that holds from here on
 	Pulses  []int // faults of this moment: break, reconnect, restart
 	Session bool  // sessions begin or end, and not messages alone
 
-	active []int // faults in force from here on
+	active []int // faults that hold from here on
 }
 
 // State is what a device's session is to be.

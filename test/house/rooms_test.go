@@ -20,7 +20,7 @@ var orders = map[string][]string{
 	"awsiot": {"internal/cbor internal/jsonvalue playground provision refuse", "provision/authority provision/document cloud defender jobs shadow"},
 	"camera": {"mjpeg", ".", "store"},
 	"cmd":    {"pithings"},
-	"fleet":  {"internal/splitmix", "scenario internal/engine internal/pictures internal/web internal/rogue", "internal/playground internal/pi", "internal/rehearsal", "."},
+	"fleet":  {"internal/splitmix internal/limited", "scenario internal/engine internal/pictures internal/web internal/rogue", "internal/playground internal/pi", "internal/rehearsal", "."},
 	"flow":   {"expr sun", ".", "flowyaml tdm makers service history engine"},
 	"gateway": {
 		"script/internal/syntax script/internal/py", "script/internal/ops", "script/internal/eval script/internal/builtin", "script/internal/lib",

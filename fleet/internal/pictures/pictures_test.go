@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"pithings/camera/store"
+	"pithings/fleet/internal/limited"
 )
 
 func album(seed uint64) *Album {
@@ -200,10 +201,10 @@ func TestConnectionsAreBounded(t *testing.T) {
 		defer c.Close()
 		held = append(held, c)
 	}
-	limit := s.listener.(*limited)
-	for deadline := time.Now().Add(60 * time.Second); len(limit.free) < connections; time.Sleep(time.Millisecond) {
+	limit := s.listener.(*limited.Listener)
+	for deadline := time.Now().Add(60 * time.Second); limit.Open() < connections; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections", len(limit.free))
+			t.Fatalf("%d connections", limit.Open())
 		}
 	}
 	answered := make(chan int, 1)

@@ -10,10 +10,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"pithings/camera/store"
+	"pithings/fleet/internal/limited"
 )
 
 // Limits of the server.
@@ -46,7 +46,7 @@ func (a *Album) Listen(address, seen string) (*Server, error) {
 	if at.IP.IsUnspecified() {
 		host = seen
 	}
-	s := &Server{album: a, listener: &limited{Listener: l, free: make(chan struct{}, connections), closed: make(chan struct{})},
+	s := &Server{album: a, listener: limited.New(l, connections),
 		base: "http://" + net.JoinHostPort(host, strconv.Itoa(at.Port)) + folder}
 	s.http = http.Server{Handler: s, ReadHeaderTimeout: idle, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: idle,
 		MaxHeaderBytes: maxHeader, ErrorLog: log.New(io.Discard, "", 0)}
@@ -127,46 +127,4 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
 		_, _ = w.Write(b)
 	}
-}
-
-// limited is a listener with so many connections at a time.
-type limited struct {
-	net.Listener
-	free   chan struct{} // has an entry for each connection
-	closed chan struct{}
-	once   sync.Once
-}
-
-// Accept implements net.Listener.
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.free <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.free
-		return nil, err
-	}
-	return &place{Conn: c, of: l}, nil
-}
-
-// Close implements net.Listener.
-func (l *limited) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-// place is a connection that makes room as it is closed.
-type place struct {
-	net.Conn
-	of   *limited
-	once sync.Once
-}
-
-// Close implements net.Conn.
-func (p *place) Close() error {
-	p.once.Do(func() { <-p.of.free })
-	return p.Conn.Close()
 }

@@ -11,9 +11,9 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"sync"
 	"time"
 
+	"pithings/fleet/internal/limited"
 	"pithings/mqttlink/certs"
 )
 
@@ -71,7 +71,7 @@ func Listen(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
-	s.listener = &limited{Listener: l, free: make(chan struct{}, maxConns)}
+	s.listener = limited.New(l, maxConns)
 	if secure {
 		s.listener = tls.NewListener(s.listener, config)
 	}
@@ -154,33 +154,3 @@ func (w *timedWriter) Write(b []byte) (int, error) {
 
 // extend ignores the error: a connection that has ended has no deadline.
 func (w *timedWriter) extend() { _ = w.control.SetWriteDeadline(time.Now().Add(w.patience)) }
-
-// limited is a listener with a bound of connections: others wait in the listen queue.
-type limited struct {
-	net.Listener
-	free chan struct{}
-}
-
-// Accept implements net.Listener.
-func (l *limited) Accept() (net.Conn, error) {
-	l.free <- struct{}{} // freed by connections that end, which idle ones do by themselves
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.free
-		return nil, err
-	}
-	return &counted{Conn: c, of: l}, nil
-}
-
-// counted is a connection that counts until it is closed.
-type counted struct {
-	net.Conn
-	of   *limited
-	once sync.Once
-}
-
-// Close implements net.Conn.
-func (c *counted) Close() error {
-	c.once.Do(func() { <-c.of.free })
-	return c.Conn.Close()
-}
