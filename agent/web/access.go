@@ -4,15 +4,14 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
 	"pithings/agent/config"
+	"pithings/api"
 	"pithings/conf"
 )
 
@@ -70,10 +69,7 @@ func ReadToken(path string) (string, error) {
 
 // ownNames are the names by which others may call this machine.
 func ownNames(base string) (names []string) {
-	if name, err := os.Hostname(); err == nil && name != "" {
-		short, _, _ := strings.Cut(strings.ToLower(name), ".")
-		names = append(names, strings.ToLower(name), short, short+".local")
-	}
+	names = api.OwnNames()
 	if u, err := url.Parse(base); err == nil && u.Hostname() != "" {
 		names = append(names, strings.ToLower(u.Hostname()))
 	}
@@ -89,7 +85,7 @@ func (x *Access) lists(r *http.Request, from netip.Addr) bool {
 		sum := sha256.Sum256([]byte(given)) // of one length, whatever was given
 		return subtle.ConstantTimeCompare(sum[:], x.token[:]) == 1
 	}
-	return from.IsValid() && x.ownHost(r.Host) && within(x.nets, from)
+	return from.IsValid() && api.OwnHost(r.Host, x.names) && within(x.nets, from)
 }
 
 // bearer is the token of a request.
@@ -99,18 +95,4 @@ func bearer(r *http.Request) (string, bool) {
 
 func within(nets []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
-// ownHost reports whether the Host header names this machine: by an address, for which no
-// browser asks a name server, or by a name of ours.
-func (x *Access) ownHost(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	return slices.Contains(x.names, strings.TrimSuffix(host, "."))
 }

@@ -4,14 +4,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"os"
-	"slices"
 	"strings"
 
+	"pithings/api"
 	"pithings/awsiot/playground"
 )
 
@@ -44,12 +41,7 @@ type Gate struct {
 
 // NewGate returns a gate. Without a token it is for a server on loopback only.
 func NewGate(token *Token) *Gate {
-	g := &Gate{token: token, names: []string{"localhost"}}
-	if name, err := os.Hostname(); err == nil && name != "" {
-		short, _, _ := strings.Cut(strings.ToLower(name), ".")
-		g.names = append(g.names, strings.ToLower(name), short, short+".local")
-	}
-	return g
+	return &Gate{token: token, names: append([]string{"localhost"}, api.OwnNames()...)}
 }
 
 var (
@@ -93,24 +85,10 @@ func (g *Gate) Strange(r *http.Request) error {
 	switch {
 	case crossSite(r):
 		return errCross
-	case g.token == nil && !g.ownHost(r.Host):
+	case g.token == nil && !api.OwnHost(r.Host, g.names):
 		return errHost
 	}
 	return nil
-}
-
-// ownHost reports whether a Host header names this machine by an address, for which no browser asks a
-// name server, or by a name of its own.
-func (g *Gate) ownHost(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	return slices.Contains(g.names, strings.TrimSuffix(host, "."))
 }
 
 // crossSite reports whether a page of another origin has a browser ask: by what the browser says
