@@ -54,7 +54,7 @@ func (r *report) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	add := func(key string, value any) {
 		text, err := json.Marshal(value)
 		if err != nil {
-			text, _ = json.Marshal(api.Failure{Error: err.Error()})
+			text, _ = json.Marshal(map[string]string{"error": err.Error()})
 		}
 		sep := byte(',')
 		if object.Len() == 0 {

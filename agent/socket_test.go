@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -123,8 +124,8 @@ func TestSocketAnswersErrorsAsJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		head, body, _ := strings.Cut(string(text), "\r\n\r\n")
-		var f api.Failure
-		if status := strings.Fields(head)[1]; !slices.Contains([]string{"404", "409"}, status) || json.Unmarshal([]byte(body), &f) != nil || f.Error == "" {
+		var f api.Problem
+		if status := strings.Fields(head)[1]; !slices.Contains([]string{"404", "409"}, status) || json.Unmarshal([]byte(body), &f) != nil || f.Detail == "" || strconv.Itoa(f.Status) != status {
 			t.Errorf("%s: %s", path, text)
 		}
 	}

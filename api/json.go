@@ -19,18 +19,7 @@ const (
 	bodyWait = 10 * time.Second
 )
 
-// Status is an HTTP status that an error is answered with.
-type Status int
-
-// Error is the status in words.
-func (s Status) Error() string { return http.StatusText(int(s)) }
-
-// Failure is how an error travels.
-type Failure struct {
-	Error string `json:"error"`
-}
-
-// JSON answers a request with what f returns as JSON, or with a [Failure]. An error that wraps a
+// JSON answers a request with what f returns as JSON, or with a [Problem]. An error that wraps a
 // [Status] is answered with that, any other with 500. f reads the body with [Decode].
 func JSON(f func(r *http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -48,18 +37,6 @@ func JSON(f func(r *http.Request) (any, error)) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = text.WriteTo(w) // the client has gone
 	})
-}
-
-// Fail answers with an error.
-func Fail(w http.ResponseWriter, err error) {
-	code := http.StatusInternalServerError
-	var status Status
-	if errors.As(err, &status) {
-		code = int(status)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(Failure{err.Error()})
 }
 
 // Decode reads the body of a request of [JSON], which is one JSON value.

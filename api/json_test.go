@@ -11,6 +11,11 @@ import (
 	"testing"
 )
 
+// problem is how an error with a status travels.
+func problem(status int, title, detail string) string {
+	return fmt.Sprintf(`{"title":%q,"status":%d,"detail":%q,"error":"%s (%s)"}`+"\n", title, status, detail, detail, title)
+}
+
 // Errors travel with their status, and a body that is no JSON value is the client's mistake.
 func TestJSON(t *testing.T) {
 	h := JSON(func(r *http.Request) (any, error) {
@@ -28,18 +33,21 @@ func TestJSON(t *testing.T) {
 	})
 	for body, want := range map[string]string{
 		`{"N": 21}`:     "200 42\n",
-		`{"N": 1}`:      "404 {\"error\":\"no such thing (Not Found)\"}\n",
-		`{"N": 2}`:      "500 {\"error\":\"it failed\"}\n",
-		`{"N": "x"}`:    "400 {\"error\":\"the request: json: cannot unmarshal string into Go struct field .N of type int (Bad Request)\"}\n",
-		``:              "400 {\"error\":\"the request: EOF (Bad Request)\"}\n",
-		`{"N": 21} x`:   "400 {\"error\":\"the request: there is more behind the JSON value (Bad Request)\"}\n",
+		`{"N": 1}`:      "404 " + problem(404, "Not Found", "no such thing"),
+		`{"N": 2}`:      `500 {"title":"Internal Server Error","status":500,"detail":"it failed","error":"it failed"}` + "\n",
+		`{"N": "x"}`:    "400 " + problem(400, "Bad Request", "the request: json: cannot unmarshal string into Go struct field .N of type int"),
+		``:              "400 " + problem(400, "Bad Request", "the request: EOF"),
+		`{"N": 21} x`:   "400 " + problem(400, "Bad Request", "the request: there is more behind the JSON value"),
 		"{\"N\": 21}\n": "200 42\n",
-		`{"N`:           "400 {\"error\":\"the request: unexpected EOF (Bad Request)\"}\n",
-		`{"N": "` + strings.Repeat("x", MaxBody) + `"}`: "413 {\"error\":\"the request: http: request body too large (Request Entity Too Large)\"}\n",
+		`{"N`:           "400 " + problem(400, "Bad Request", "the request: unexpected EOF"),
+		`{"N": "` + strings.Repeat("x", MaxBody) + `"}`: "413 " + problem(413, "Request Entity Too Large", "the request: http: request body too large"),
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(body)))
 		text, err := io.ReadAll(w.Result().Body)
+		if w.Code >= 400 && w.Header().Get("Content-Type") != ProblemType {
+			t.Errorf("%.20q: %q", body, w.Header())
+		}
 		if got := fmt.Sprintf("%d %s", w.Code, text); err != nil || got != want {
 			t.Errorf("%.20q: %q, %v; want %q", body, got, err, want)
 		}
@@ -52,6 +60,31 @@ func TestJSONOfWhatItCannotHold(t *testing.T) {
 	JSON(func(*http.Request) (any, error) { return math.NaN(), nil }).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), `"error"`) {
 		t.Errorf("%d %q", w.Code, w.Body)
+	}
+}
+
+// What has no route is a problem, too, and other paths are answered as ever.
+func TestUnrouted(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /api/v1/things", JSON(func(*http.Request) (any, error) { return "here", nil }))
+	mux.Handle("GET /pictures/", http.NotFoundHandler())
+	h := Unrouted(mux)
+	for request, want := range map[string]string{
+		"GET /api/v1/things":  `200 application/json "here"`,
+		"GET /api/v1/thing":   `404 application/problem+json {"title":"Not Found","status":404,"detail":"` + NoSuchPath + `","error":"` + NoSuchPath + `"}`,
+		"POST /api/v1/things": `405 application/problem+json {"title":"Method Not Allowed","status":405,"detail":"the path is there for GET, HEAD only","error":"the path is there for GET, HEAD only"}`,
+		"GET /pictures/x":     "404 text/plain; charset=utf-8 404 page not found",
+		"GET /other":          "404 text/plain; charset=utf-8 404 page not found",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		if got := fmt.Sprintf("%d %s %s", w.Code, w.Header().Get("Content-Type"), strings.TrimSpace(w.Body.String())); got != want {
+			t.Errorf("%s: %s, want %s", request, got, want)
+		}
+		if allow := w.Header().Get("Allow"); (w.Code == http.StatusMethodNotAllowed) != (allow == "GET, HEAD") {
+			t.Errorf("%s: Allow %q", request, allow)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type Server struct {
 	listener  net.Listener
 	server    *http.Server
 	mux       *http.ServeMux
+	routed    http.Handler // mux, with problems where it has no route
 	log       *slog.Logger
 	repeats   *quietlog.Repeats
 	access    atomic.Pointer[Access]
@@ -32,6 +33,7 @@ type Server struct {
 // and [Server.Open] it answers programs on this machine only.
 func New(l net.Listener, connections int, log *slog.Logger) *Server {
 	s := &Server{mux: http.NewServeMux(), log: log, repeats: quietlog.NewRepeats(log)}
+	s.routed = api.Unrouted(s.mux)
 	s.server = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -82,7 +84,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if base := x.basePath(r, &o); base != "" {
 		w = rebased{w, base}
 	}
-	s.mux.ServeHTTP(w, below(x.base, r))
+	s.routed.ServeHTTP(w, below(x.base, r))
 }
 
 // guard lets a route answer its audience.

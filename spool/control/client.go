@@ -3,6 +3,7 @@ package control
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -127,22 +128,25 @@ func (c *Client) once(ctx context.Context, method, path string, body []byte) (io
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	var f api.Failure
-	if err != nil || json.Unmarshal(text, &f) != nil || f.Error == "" {
-		f.Error = strings.TrimSpace(string(text))
+	var p api.Problem
+	switch err := cmp.Or(err, json.Unmarshal(text, &p)); {
+	case err != nil:
+		p.Detail = strings.TrimSpace(string(text))
+	case p.Detail == "":
+		p.Detail = p.Error // an owner before there were problems
 	}
-	if f.Error == "" {
-		f.Error = "the running pithings answers " + resp.Status + ": is it of another version?"
+	if p.Detail == "" {
+		p.Detail = "the running pithings answers " + resp.Status + ": is it of another version?"
 	}
-	return nil, &AnswerError{resp.StatusCode, f.Error}
+	return nil, &AnswerError{resp.StatusCode, p.Detail}
 }
 
-// unknownPath is how http.ServeMux answers when it has no such path.
+// unknownPath is how owners before there were problems answer a path that they do not have.
 const unknownPath = "404 page not found"
 
 func isUnknownPath(err error) bool {
 	var answer *AnswerError
-	return errors.As(err, &answer) && answer.Status == http.StatusNotFound && answer.Text == unknownPath
+	return errors.As(err, &answer) && answer.Status == http.StatusNotFound && (answer.Text == unknownPath || answer.Text == api.NoSuchPath)
 }
 
 // olderPath is how agents before /api/v1 call a path.

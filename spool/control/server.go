@@ -57,7 +57,7 @@ func Listen(path string, log *slog.Logger) (*Server, error) {
 	s := &Server{listener: l, mux: http.NewServeMux(), release: release}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.server = &http.Server{
-		Handler:           renamed(s.mux),
+		Handler:           renamed(api.Unrouted(s.mux)),
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,

@@ -245,7 +245,7 @@ func Routes(box func(id string) outbox.Box, dir func(id string) string) []api.Ro
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				b, err := of(r)
 				if err != nil {
-					http.Error(w, err.Error(), http.StatusNotFound)
+					api.Fail(w, err)
 					return
 				}
 				out := bufio.NewWriterSize(w, 64<<10)
