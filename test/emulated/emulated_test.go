@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -229,7 +230,7 @@ func followProgram(t *testing.T, g *qemu.Guest) {
 		case guest.MarkEnd:
 			i := strings.LastIndexByte(e.Text, ' ')
 			if code, err := strconv.Atoi(e.Text[i+1:]); err != nil || code != 0 {
-				t.Errorf("ended with code %s:\n%s", e.Text[i+1:], strings.Join(said, "\n"))
+				t.Errorf("ended with code %s:\n%s", e.Text[i+1:], strings.Join(failures(said), "\n"))
 			} else {
 				t.Logf("\n%s", strings.Join(said, "\n"))
 			}
@@ -239,4 +240,64 @@ func followProgram(t *testing.T, g *qemu.Guest) {
 		}
 	}
 	t.Errorf("the machine ended meanwhile; its last lines:\n%s", strings.Join(said[max(0, len(said)-60):], "\n"))
+}
+
+var (
+	testBegins = regexp.MustCompile(`^=== RUN +([^/\s]+)$`)
+	testFailed = regexp.MustCompile(`^--- FAIL: (\S+)`)
+
+	subtestPassed = regexp.MustCompile(`^ +--- (PASS|SKIP): `)
+)
+
+// failures is the part of the output of tests (-test.v) that a reader needs who wants to know why
+// they failed: that of the failed ones, and what stands outside of any. The console has it all.
+func failures(said []string) (part []string) {
+	begun := -1 // where the present test begins
+	for i, line := range said {
+		m := testBegins.FindStringSubmatch(line)
+		switch {
+		case m != nil:
+			begun = i
+		case begun < 0:
+			if !subtestPassed.MatchString(line) {
+				part = append(part, line)
+			}
+		case testFailed.MatchString(line):
+			part = append(part, said[begun:i+1]...)
+			begun = -1
+		case strings.HasPrefix(line, "--- "):
+			begun = -1
+		}
+	}
+	if begun >= 0 { // it ended the program
+		part = append(part, said[begun:]...)
+	}
+	return part
+}
+
+// What failed in a guest is told without what passed.
+func TestFailures(t *testing.T) {
+	const said = `feeder is ready
+=== RUN   TestOne
+    one_test.go:5: fine
+--- PASS: TestOne (0.00s)
+    --- PASS: TestOne/a (0.00s)
+=== RUN   TestTwo
+=== RUN   TestTwo/b
+    two_test.go:7: broken
+--- FAIL: TestTwo (1.00s)
+    --- FAIL: TestTwo/b (1.00s)
+=== RUN   TestThree
+panic: it ends`
+	const want = `feeder is ready
+=== RUN   TestTwo
+=== RUN   TestTwo/b
+    two_test.go:7: broken
+--- FAIL: TestTwo (1.00s)
+    --- FAIL: TestTwo/b (1.00s)
+=== RUN   TestThree
+panic: it ends`
+	if got := strings.Join(failures(strings.Split(said, "\n")), "\n"); got != want {
+		t.Errorf("%s", got)
+	}
 }
