@@ -236,7 +236,7 @@ func (a *Agent) resetSettings() (Reloaded, error) {
 const resetPath = "/api/v1/config/reset"
 
 func (a *Agent) resetRoute() api.Route {
-	return api.Route{Method: http.MethodPost, Path: resetPath, For: api.Owner, Doc: "remove the settings that were accepted from afar",
+	return api.Route{Method: http.MethodPost, Path: resetPath, For: api.Owner, Doc: "remove the settings that were accepted from afar", Gives: Reloaded{},
 		Handler: api.JSON(func(r *http.Request) (any, error) { return a.turn(r.Context(), a.resetSettings) })}
 }
 

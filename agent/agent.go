@@ -13,6 +13,8 @@ import (
 
 	"pithings/agent/config"
 	"pithings/agent/doctor"
+	"pithings/agent/openapi"
+	"pithings/agent/web"
 	"pithings/api"
 	"pithings/awsiot/jobs"
 	"pithings/conf"
@@ -223,7 +225,10 @@ func (a *Agent) add(s Service) error {
 func (a *Agent) routes() ([]api.Route, error) {
 	r := &report{services: a.services, version: a.o.Version, down: a.runner.down}
 	self := control.Agent{Version: a.o.Version, State: a.folder.Dir, Config: a.o.ConfigFile, Simulated: a.o.Simulated, Web: a.WebAddr()}
-	return table(slices.Concat(r.routes(), []api.Route{a.reloadRoute(), a.resetRoute()}, self.Routes()), a.services)
+	var all []api.Route
+	describe := openapi.Route(openapi.Info{Version: a.o.Version, Cookie: web.CookieName}, func() []api.Route { return all })
+	all, err := table(slices.Concat(r.routes(), []api.Route{a.reloadRoute(), a.resetRoute(), describe}, self.Routes()), a.services)
+	return all, err
 }
 
 // listen serves the table on both servers, once all services are there.

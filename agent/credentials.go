@@ -55,7 +55,7 @@ type madeToken struct {
 // Control implements Controller: the credentials are the owner's alone.
 func (w *webService) Control() []api.Route {
 	return []api.Route{
-		{Method: http.MethodPost, Path: passwordPath, For: api.Owner, Doc: "set the password of the web server",
+		{Method: http.MethodPost, Path: passwordPath, For: api.Owner, Doc: "set the password of the web server", Takes: newPassword{}, Gives: struct{}{},
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				var in newPassword
 				if err := api.Decode(r, &in); err != nil {
@@ -63,9 +63,9 @@ func (w *webService) Control() []api.Route {
 				}
 				return struct{}{}, w.door.SetPassword(in.Hash)
 			})},
-		{Method: http.MethodGet, Path: tokensPath, For: api.Owner, Doc: "list the tokens of the web server",
+		{Method: http.MethodGet, Path: tokensPath, For: api.Owner, Doc: "list the tokens of the web server", Gives: []access.Token{},
 			Handler: api.JSON(func(*http.Request) (any, error) { return w.door.Tokens(), nil })},
-		{Method: http.MethodPost, Path: tokensPath, For: api.Owner, Doc: "make a token for the web server",
+		{Method: http.MethodPost, Path: tokensPath, For: api.Owner, Doc: "make a token for the web server", Takes: NewToken{}, Gives: madeToken{},
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				var in NewToken
 				if err := api.Decode(r, &in); err != nil {
@@ -77,7 +77,7 @@ func (w *webService) Control() []api.Route {
 				}
 				return madeToken{token, w.door.PasswordSet()}, nil
 			})},
-		{Method: http.MethodPost, Path: revokePath, For: api.Owner, Doc: "revoke a token of the web server",
+		{Method: http.MethodPost, Path: revokePath, For: api.Owner, Doc: "revoke a token of the web server", Takes: NewToken{}, Gives: struct{}{},
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				var in NewToken
 				if err := api.Decode(r, &in); err != nil {

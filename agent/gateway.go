@@ -291,9 +291,9 @@ const gatewayPath = "/api/v1/gateway"
 // Routes implements Router.
 func (s *gatewayService) Routes() []api.Route {
 	return []api.Route{
-		{Method: http.MethodGet, Path: gatewayPath, For: api.Look, Doc: "list the alarms and rules of the gateway",
+		{Method: http.MethodGet, Path: gatewayPath, For: api.Look, Doc: "list the alarms and rules of the gateway", Gives: GatewayState{},
 			Handler: api.JSON(func(*http.Request) (any, error) { return s.state() })},
-		{Method: http.MethodPost, Path: gatewayPath + "/alarms/{name}/acknowledge", For: api.Act, Doc: "acknowledge an alarm of the gateway",
+		{Method: http.MethodPost, Path: gatewayPath + "/alarms/{name}/acknowledge", For: api.Act, Doc: "acknowledge an alarm of the gateway", Gives: field.ListedAlarm{},
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				g := s.current()
 				if g == nil {

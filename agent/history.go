@@ -156,7 +156,7 @@ const historyPath = "/api/v1/history"
 // Routes implements Router.
 func (s *historyService) Routes() []api.Route {
 	return []api.Route{
-		{Method: http.MethodGet, Path: historyPath, For: api.Look, Doc: "list the histories of quantities",
+		{Method: http.MethodGet, Path: historyPath, For: api.Look, Doc: "list the histories of quantities", Gives: []history.Listed{},
 			Handler: api.JSON(func(*http.Request) (any, error) {
 				store, err := s.stored()
 				if err != nil {
@@ -164,11 +164,18 @@ func (s *historyService) Routes() []api.Route {
 				}
 				return store.List()
 			})},
-		{Method: http.MethodGet, Path: historyPath + "/{thing}/{quantity}", For: api.Look, Doc: "show what a quantity was, for charts",
+		{Method: http.MethodGet, Path: historyPath + "/{thing}/{quantity}", For: api.Look, Doc: "show what a quantity was, for charts", Params: historyParams, Gives: history.Answer{},
 			Handler: s.answer("application/json", history.DefaultPoints, (*history.File).WriteJSON)},
-		{Method: http.MethodGet, Path: historyPath + "/{thing}/{quantity}/history.csv", For: api.Look, Doc: "export what a quantity was as CSV",
+		{Method: http.MethodGet, Path: historyPath + "/{thing}/{quantity}/history.csv", For: api.Look, Doc: "export what a quantity was as CSV", Params: historyParams, Media: "text/csv",
 			Handler: s.answer("text/csv; charset=utf-8", 0, (*history.File).WriteCSV)},
 	}
+}
+
+// historyParams are those of a query of a history.
+var historyParams = []api.Param{
+	{Name: "from", Doc: "where it begins: a time, a day, seconds since 1970, or how long ago (36h); empty: a day ago"},
+	{Name: "to", Doc: "where it ends, likewise; empty: now"},
+	{Name: "points", Doc: "in how many parts it is divided, 3000 at most", Type: "integer"},
 }
 
 // answer writes a history. points are those of a request that names none.

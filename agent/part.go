@@ -39,7 +39,8 @@ type partCall struct {
 func partRoutes(all func() []things.Thing) []api.Route {
 	turns := make(chan struct{}, partActions)
 	return []api.Route{
-		{Method: http.MethodGet, Path: partPath, For: api.Look, Doc: "find the thing that has a part",
+		{Method: http.MethodGet, Path: partPath, For: api.Look, Doc: "find the thing that has a part", Gives: partOwner{},
+			Params: []api.Param{{Name: "part", Doc: "such as /dev/video0", Required: true}, {Name: "action", Doc: "that the part is wanted for, such as capture", Required: true}},
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				t, err := withPart(all(), r.FormValue("part"), r.FormValue("action"))
 				if err != nil {
@@ -47,7 +48,7 @@ func partRoutes(all func() []things.Thing) []api.Route {
 				}
 				return partOwner{t.Name()}, nil
 			})},
-		{Method: http.MethodPost, Path: partPath, For: api.Act, Doc: "use the part of a thing",
+		{Method: http.MethodPost, Path: partPath, For: api.Act, Doc: "use the part of a thing", Takes: partCall{}, Gives: map[string]any{},
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				select {
 				case turns <- struct{}{}:

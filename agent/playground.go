@@ -66,7 +66,7 @@ func (p *playgrounds) Control() (all []api.Route) {
 			path += "{$}"
 		}
 		for _, method := range r.Methods {
-			all = append(all, api.Route{Method: method, Path: path, For: audience, Doc: "playground: " + r.Doc,
+			all = append(all, api.Route{Method: method, Path: path, For: audience, Doc: "playground: " + r.Doc, Gives: map[string]any{},
 				Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { playground.Serve(w, req, playPrefix, r.Path, p) })})
 		}
 	}

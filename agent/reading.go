@@ -47,7 +47,8 @@ func readingRoute(all func() []things.Thing) api.Route {
 		}
 		return nil, fmt.Errorf("no thing has a sensor on bus %.40q (%w)", bus, api.Status(http.StatusNotFound))
 	}
-	return api.Route{Method: http.MethodGet, Path: readingPath, For: api.Look, Doc: "take a reading of the sensor on a bus", Handler: api.JSON(read)}
+	return api.Route{Method: http.MethodGet, Path: readingPath, For: api.Look, Doc: "take a reading of the sensor on a bus", Handler: api.JSON(read), Gives: reading{},
+		Params: []api.Param{{Name: "bus", Doc: "number or name of the I²C bus", Required: true}, {Name: "address", Doc: "of the sensor on the bus; 0: any", Type: "integer", Required: true}}}
 }
 
 // busName is the name of an I²C bus, however it is written: /dev/i2c-1 is 1.

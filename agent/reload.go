@@ -191,7 +191,7 @@ func (a *Agent) become(c *config.Config) (Reloaded, error) {
 const reloadPath = "/api/v1/reload"
 
 func (a *Agent) reloadRoute() api.Route {
-	return api.Route{Method: http.MethodPost, Path: reloadPath, For: api.Owner, Doc: "reload its configuration",
+	return api.Route{Method: http.MethodPost, Path: reloadPath, For: api.Owner, Doc: "reload its configuration", Gives: Reloaded{},
 		Handler: api.JSON(func(r *http.Request) (any, error) { return a.Reload(r.Context()) })}
 }
 

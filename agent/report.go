@@ -28,9 +28,9 @@ var (
 func (r *report) routes() []api.Route {
 	health := http.HandlerFunc(r.serveHealth)
 	return []api.Route{
-		{Method: http.MethodGet, Path: "/healthz", For: api.Monitors, Doc: "show the state of the things, connections, queues, clock and flows", Handler: health},
-		{Method: http.MethodGet, Path: "/api/v1/health", For: api.Monitors, Doc: "show the same as /healthz", Handler: health},
-		{Method: http.MethodGet, Path: "/metrics", For: api.Monitors, Doc: "show the metrics in Prometheus' text format", Handler: http.HandlerFunc(r.serveMetrics)},
+		{Method: http.MethodGet, Path: "/healthz", For: api.Monitors, Doc: "show the state of the things, connections, queues, clock and flows", Handler: health, Gives: map[string]any{}},
+		{Method: http.MethodGet, Path: "/api/v1/health", For: api.Monitors, Doc: "show the same as /healthz", Handler: health, Gives: map[string]any{}},
+		{Method: http.MethodGet, Path: "/metrics", For: api.Monitors, Doc: "show the metrics in Prometheus' text format", Handler: http.HandlerFunc(r.serveMetrics), Media: "text/plain"},
 	}
 }
 

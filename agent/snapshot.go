@@ -32,8 +32,8 @@ type photographer interface {
 func snapshotRoutes(all func() []things.Thing) []api.Route {
 	s := &snapshots{all, make(chan struct{}, maxViewers)}
 	return []api.Route{
-		{Method: http.MethodGet, Path: "/api/v1/things/{name}/snapshot.jpg", For: api.Look, Doc: "take a picture with a camera", Handler: http.HandlerFunc(s.one)},
-		{Method: http.MethodGet, Path: "/api/v1/things/{name}/stream.mjpeg", For: api.Look, Doc: "show what a camera sees, picture by picture", Handler: http.HandlerFunc(s.stream)},
+		{Method: http.MethodGet, Path: "/api/v1/things/{name}/snapshot.jpg", For: api.Look, Doc: "take a picture with a camera", Handler: http.HandlerFunc(s.one), Media: "image/jpeg"},
+		{Method: http.MethodGet, Path: "/api/v1/things/{name}/stream.mjpeg", For: api.Look, Doc: "show what a camera sees, picture by picture", Handler: http.HandlerFunc(s.stream), Media: "multipart/x-mixed-replace"},
 	}
 }
 

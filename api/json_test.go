@@ -95,17 +95,17 @@ func TestRouteCheck(t *testing.T) {
 		r    Route
 		want string
 	}{
-		"whole":         {Route{"GET", "/x", "show x", Look, ok}, ""},
-		"socket":        {Route{"POST", "/x", "change x", Owner, ok}, ""},
-		"no audience":   {Route{"GET", "/x", "show x", 0, ok}, "no audience"},
-		"no such":       {Route{"GET", "/x", "show x", Owner + 1, ok}, "no audience"},
-		"a monitor":     {Route{"POST", "/x", "change x", Monitors, ok}, "monitors change nothing"},
-		"GET that acts": {Route{"GET", "/x", "change x", Act, ok}, "is a POST"},
-		"act":           {Route{"POST", "/x", "change x", Act, ok}, ""},
-		"other method":  {Route{"DELETE", "/x", "change x", Owner, ok}, "neither GET nor POST"},
-		"relative":      {Route{"GET", "x", "show x", Owner, ok}, "begin with /"},
-		"no doc":        {Route{"GET", "/x", "", Owner, ok}, "no description"},
-		"no handler":    {Route{"GET", "/x", "show x", Owner, nil}, "no handler"},
+		"whole":         {Route{Method: "GET", Path: "/x", Doc: "show x", For: Look, Handler: ok}, ""},
+		"socket":        {Route{Method: "POST", Path: "/x", Doc: "change x", For: Owner, Handler: ok}, ""},
+		"no audience":   {Route{Method: "GET", Path: "/x", Doc: "show x", For: 0, Handler: ok}, "no audience"},
+		"no such":       {Route{Method: "GET", Path: "/x", Doc: "show x", For: Owner + 1, Handler: ok}, "no audience"},
+		"a monitor":     {Route{Method: "POST", Path: "/x", Doc: "change x", For: Monitors, Handler: ok}, "monitors change nothing"},
+		"GET that acts": {Route{Method: "GET", Path: "/x", Doc: "change x", For: Act, Handler: ok}, "is a POST"},
+		"act":           {Route{Method: "POST", Path: "/x", Doc: "change x", For: Act, Handler: ok}, ""},
+		"other method":  {Route{Method: "DELETE", Path: "/x", Doc: "change x", For: Owner, Handler: ok}, "neither GET nor POST"},
+		"relative":      {Route{Method: "GET", Path: "x", Doc: "show x", For: Owner, Handler: ok}, "begin with /"},
+		"no doc":        {Route{Method: "GET", Path: "/x", Doc: "", For: Owner, Handler: ok}, "no description"},
+		"no handler":    {Route{Method: "GET", Path: "/x", Doc: "show x", For: Owner, Handler: nil}, "no handler"},
 	} {
 		if err := tc.r.Check(); (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", name, err)

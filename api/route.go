@@ -58,6 +58,23 @@ type Route struct {
 	For    Audience
 	// Handler answers. It need not check who asks.
 	Handler http.Handler
+
+	// The rest describes it for clients (agent/openapi).
+
+	// Params are those of the query, and those of the path that need words.
+	Params []Param
+	// Takes is a value of the type of the body, and Gives one of the type of the answer, which
+	// both are JSON; nil: none. Their fields' words are in the tag jsonschema.
+	Takes, Gives any
+	// Media is the Content-Type of an answer that is not JSON.
+	Media string
+}
+
+// Param is a parameter of a route.
+type Param struct {
+	Name, Doc string
+	Type      string // of JSON Schema; "": string
+	Required  bool   // those of the path always are
 }
 
 // Pattern is the route as a pattern of http.ServeMux.

@@ -29,8 +29,8 @@ const flowsPath = "/api/v1/flows"
 // Routes let other processes use the flows that run; a reload of the configuration may
 // replace them.
 func Routes(current func() *Flows) []api.Route {
-	route := func(method, path string, who api.Audience, doc string, do func(f *Flows, r *http.Request) (any, error)) api.Route {
-		return api.Route{Method: method, Path: flowsPath + path, For: who, Doc: doc, Handler: api.JSON(func(r *http.Request) (any, error) {
+	route := func(method, path string, who api.Audience, doc string, takes, gives any, params []api.Param, do func(f *Flows, r *http.Request) (any, error)) api.Route {
+		return api.Route{Method: method, Path: flowsPath + path, For: who, Doc: doc, Takes: takes, Gives: gives, Params: params, Handler: api.JSON(func(r *http.Request) (any, error) {
 			f := current()
 			if f == nil {
 				return nil, fmt.Errorf("this agent runs no flows (%w)", api.Status(http.StatusNotFound))
@@ -39,30 +39,33 @@ func Routes(current func() *Flows) []api.Route {
 		})}
 	}
 	return []api.Route{
-		route(http.MethodGet, "", api.Look, "list the deployments", func(f *Flows, r *http.Request) (any, error) { return f.List(r.Context()) }),
-		route(http.MethodGet, "/show", api.Group, "show a deployment", func(f *Flows, r *http.Request) (any, error) {
+		route(http.MethodGet, "", api.Look, "list the deployments", nil, []Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) { return f.List(r.Context()) }),
+		route(http.MethodGet, "/show", api.Group, "show a deployment", nil, Shown{}, []api.Param{{Name: "name", Doc: "of the deployment", Required: true}, {Name: "revision", Doc: "an earlier one; 0: that in force", Type: "integer"}}, func(f *Flows, r *http.Request) (any, error) {
 			revision, err := number(r, "revision")
 			if err != nil {
 				return nil, err
 			}
 			return f.Show(r.Context(), r.FormValue("name"), revision)
 		}),
-		route(http.MethodGet, "/executions", api.Look, "list executions", func(f *Flows, r *http.Request) (any, error) {
+		route(http.MethodGet, "/executions", api.Look, "list executions", nil, []flow.Execution{}, []api.Param{
+			{Name: "deployment", Doc: "only of this one"}, {Name: "flow", Doc: "only of this one"}, {Name: "status", Doc: "only those with it"},
+			{Name: "limit", Doc: "how many at most", Type: "integer"},
+		}, func(f *Flows, r *http.Request) (any, error) {
 			limit, err := number(r, "limit")
 			if err != nil {
 				return nil, err
 			}
 			return f.Executions(r.Context(), history.Filter{Deployment: r.FormValue("deployment"), Flow: r.FormValue("flow"), Status: flow.Status(r.FormValue("status")), Limit: limit})
 		}),
-		route(http.MethodGet, "/execution", api.Look, "show an execution and its events", func(f *Flows, r *http.Request) (any, error) {
+		route(http.MethodGet, "/execution", api.Look, "show an execution and its events", nil, Story{}, []api.Param{{Name: "id", Doc: "of the execution", Required: true}}, func(f *Flows, r *http.Request) (any, error) {
 			return f.Execution(r.Context(), r.FormValue("id"))
 		}),
-		route(http.MethodPost, "/start", api.Act, "start a flow", func(f *Flows, r *http.Request) (any, error) { return answer(r, f.Start) }),
-		route(http.MethodPost, "/deploy", api.Owner, "deploy flows", func(f *Flows, r *http.Request) (any, error) { return answer(r, f.Deploy) }),
-		route(http.MethodPost, "/undeploy", api.Owner, "undeploy flows", func(f *Flows, r *http.Request) (any, error) {
+		route(http.MethodPost, "/start", api.Act, "start a flow", StartRequest{}, "", nil, func(f *Flows, r *http.Request) (any, error) { return answer(r, f.Start) }),
+		route(http.MethodPost, "/deploy", api.Owner, "deploy flows", DeployRequest{}, []Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) { return answer(r, f.Deploy) }),
+		route(http.MethodPost, "/undeploy", api.Owner, "undeploy flows", nameAnd{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) {
 			return answer(r, func(ctx context.Context, in nameAnd) (Deployed, error) { return f.Undeploy(ctx, in.Name) })
 		}),
-		route(http.MethodPost, "/delete", api.Owner, "delete flows", func(f *Flows, r *http.Request) (any, error) {
+		route(http.MethodPost, "/delete", api.Owner, "delete flows", nameAnd{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) {
 			return answer(r, func(ctx context.Context, in nameAnd) (Deployed, error) { return f.Delete(ctx, in.Name, in.Force) })
 		}),
 	}

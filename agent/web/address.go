@@ -12,14 +12,14 @@ import (
 
 // signedAddress asks for an address that can be fetched without a login, and is the answer.
 type signedAddress struct {
-	Path    string        `json:"path"`
-	For     conf.Duration `json:"for"`
-	Expires time.Time     `json:"expires"`
+	Path    string        `json:"path" jsonschema:"of the picture; in the answer with its signature"`
+	For     conf.Duration `json:"for" jsonschema:"how long the address is good for: 1s to 720h"`
+	Expires time.Time     `json:"expires,omitzero"`
 }
 
 // addressRoute signs addresses.
 func (s *Server) addressRoute() api.Route {
-	return api.Route{Method: http.MethodPost, Path: "/api/v1/address", For: api.Act, Doc: "sign the address of a camera's pictures",
+	return api.Route{Method: http.MethodPost, Path: "/api/v1/address", For: api.Act, Doc: "sign the address of a camera's pictures", Takes: signedAddress{}, Gives: signedAddress{},
 		Handler: api.JSON(func(r *http.Request) (any, error) {
 			var a signedAddress
 			if err := api.Decode(r, &a); err != nil {

@@ -20,12 +20,17 @@ type sessionState struct {
 	Password bool   `json:"password,omitempty"` // one is set: it can log in
 }
 
+// credentials begin a session.
+type credentials struct {
+	Password string `json:"password"`
+}
+
 // Routes are those of sessions.
 func (s *Server) Routes() []api.Route {
 	return []api.Route{
-		{Method: http.MethodPost, Path: "/api/v1/login", For: api.Anyone, Doc: "begin a session", Handler: http.HandlerFunc(s.login)},
-		{Method: http.MethodPost, Path: "/api/v1/logout", For: api.Look, Doc: "end the session", Handler: http.HandlerFunc(s.logout)},
-		{Method: http.MethodGet, Path: "/api/v1/session", For: api.Look, Doc: "show the role of the client", Handler: api.JSON(func(r *http.Request) (any, error) {
+		{Method: http.MethodPost, Path: "/api/v1/login", For: api.Anyone, Doc: "begin a session", Handler: http.HandlerFunc(s.login), Takes: credentials{}, Gives: sessionState{}},
+		{Method: http.MethodPost, Path: "/api/v1/logout", For: api.Look, Doc: "end the session", Handler: http.HandlerFunc(s.logout), Gives: sessionState{}},
+		{Method: http.MethodGet, Path: "/api/v1/session", For: api.Look, Doc: "show the role of the client", Gives: sessionState{}, Handler: api.JSON(func(r *http.Request) (any, error) {
 			v, ok := r.Context().Value(visitKey{}).(*visit)
 			if !ok { // the local socket
 				return sessionState{Role: access.Act.String()}, nil
@@ -46,9 +51,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			return nil, errSocket
 		}
-		var in struct {
-			Password string `json:"password"`
-		}
+		var in credentials
 		if err := api.Decode(r, &in); err != nil {
 			return nil, err
 		}

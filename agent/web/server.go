@@ -139,7 +139,7 @@ func (s *Server) decide(r *http.Request, need access.Need, address bool) (*visit
 		Loopback: o.loopback(), LocalName: LocalName(r.Host), Forwarded: o.forwarded, CrossSite: crossSite(r, &o),
 		Simulated: s.simulated, Password: door.PasswordSet()}
 	v := &visit{origin: o, base: x.basePath(r, &o), secure: secure(r, &o)}
-	if c, err := r.Cookie(cookieName); err == nil {
+	if c, err := r.Cookie(CookieName); err == nil {
 		if f.Session, f.CSRF = door.Session(c.Value, r.Header.Get("X-CSRF-Token")); f.Session > access.None {
 			v.session = c.Value
 		}

@@ -6,8 +6,8 @@ import (
 	"pithings/agent/access"
 )
 
-// cookieName is that of the session's cookie.
-const cookieName = "pithings-session"
+// CookieName is that of the session's cookie.
+const CookieName = "pithings-session"
 
 // visitKey is the context key of a request's *visit.
 type visitKey struct{}
@@ -28,5 +28,5 @@ func (v *visit) cookie(id string) *http.Cookie {
 	if path == "" {
 		path = "/"
 	}
-	return &http.Cookie{Name: cookieName, Value: id, Path: path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: v.secure}
+	return &http.Cookie{Name: CookieName, Value: id, Path: path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: v.secure}
 }

@@ -31,11 +31,11 @@ type CancelResult struct {
 
 // Routes are how the owner of the state folder manages jobs.
 func (c *Cloud) Routes() []api.Route {
-	route := func(method, path, doc string, handle func(*http.Request) (any, error)) api.Route {
-		return api.Route{Method: method, Path: JobsPath + path, For: api.Owner, Doc: doc, Handler: api.JSON(handle)}
+	route := func(method, path, doc string, takes, gives any, handle func(*http.Request) (any, error)) api.Route {
+		return api.Route{Method: method, Path: JobsPath + path, For: api.Owner, Doc: doc, Handler: api.JSON(handle), Takes: takes, Gives: gives}
 	}
 	return []api.Route{
-		route(http.MethodPost, "", "create a job", func(r *http.Request) (any, error) {
+		route(http.MethodPost, "", "create a job", JobRequest{}, JobRequest{}, func(r *http.Request) (any, error) {
 			var job JobRequest
 			if err := api.Decode(r, &job); err != nil {
 				return nil, err
@@ -43,10 +43,10 @@ func (c *Cloud) Routes() []api.Route {
 			err := c.CreateJob(r.Context(), Job{ID: job.ID, Document: job.Document, Things: job.Things, Timeout: time.Duration(job.Minutes) * time.Minute})
 			return job, badRequest(err)
 		}),
-		route(http.MethodGet, "", "list the executions of jobs", func(r *http.Request) (any, error) {
+		route(http.MethodGet, "", "list the executions of jobs", nil, []Execution{}, func(r *http.Request) (any, error) {
 			return c.Executions(r.URL.Query().Get("thing")), nil
 		}),
-		route(http.MethodPost, "/{job}/cancel", "cancel a job", func(r *http.Request) (any, error) {
+		route(http.MethodPost, "/{job}/cancel", "cancel a job", CancelRequest{}, CancelResult{}, func(r *http.Request) (any, error) {
 			var how CancelRequest
 			if err := api.Decode(r, &how); err != nil {
 				return nil, err

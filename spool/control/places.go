@@ -74,7 +74,7 @@ const agentPath = "/api/v1/agent"
 // Routes let other processes ask which agent this is.
 func (a Agent) Routes() []api.Route {
 	a.PID, a.UID = os.Getpid(), os.Geteuid()
-	return []api.Route{{Method: http.MethodGet, Path: agentPath, For: api.Look, Doc: "describe the agent: process, state folder, version",
+	return []api.Route{{Method: http.MethodGet, Path: agentPath, For: api.Look, Doc: "describe the agent: process, state folder, version", Gives: Agent{},
 		Handler: api.JSON(func(*http.Request) (any, error) { return a, nil })}}
 }
 

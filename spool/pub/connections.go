@@ -26,7 +26,7 @@ const connectionsPath = "/api/v1/connections"
 
 // ConnectionRoutes let other processes see the connections.
 func ConnectionRoutes(connections func() []Connection) []api.Route {
-	return []api.Route{{Method: http.MethodGet, Path: connectionsPath, For: api.Look, Doc: "list the connections, their state and what waits for them",
+	return []api.Route{{Method: http.MethodGet, Path: connectionsPath, For: api.Look, Doc: "list the connections, their state and what waits for them", Gives: []Connection{},
 		Handler: api.JSON(func(*http.Request) (any, error) { return connections(), nil })}}
 }
 

@@ -36,7 +36,7 @@ type wanted struct {
 func newWanted() *wanted { return &wanted{c: make(chan struct{})} }
 
 func (w *wanted) routes() []api.Route {
-	return []api.Route{{Method: http.MethodPost, Path: giveWayPath, For: api.Group, Doc: "ask a pub that owns the state folder to leave it",
+	return []api.Route{{Method: http.MethodPost, Path: giveWayPath, For: api.Group, Doc: "ask a pub that owns the state folder to leave it", Gives: struct{}{},
 		Handler: api.JSON(func(*http.Request) (any, error) {
 			w.once.Do(func() { close(w.c) })
 			return struct{}{}, nil

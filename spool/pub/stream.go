@@ -35,7 +35,8 @@ const (
 // Routes take messages of other processes. desk returns the desk of a connection by its name
 // ("" is the usual one).
 func Routes(desk func(connection string) (Desk, error)) []api.Route {
-	return []api.Route{{Method: http.MethodPost, Path: streamPath, For: api.Group, Doc: "hand messages over for a connection, as a stream",
+	return []api.Route{{Method: http.MethodPost, Path: streamPath, For: api.Group, Doc: "hand messages over for a connection, as a stream", Media: "application/octet-stream",
+		Params: []api.Param{{Name: "connection", Doc: "name of a thing with a connection of its own; empty: the usual one"}},
 		Handler: control.StreamHandler(func(ctx context.Context, r *http.Request, c *control.Stream) {
 			d, err := desk(r.URL.Query().Get("connection"))
 			if err != nil {

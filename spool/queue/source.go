@@ -231,7 +231,7 @@ func Routes(box func(id string) outbox.Box, dir func(id string) string) []api.Ro
 		return nil, fmt.Errorf("the running pithings has no connection with the client id %s (%w)", strconv.Quote(r.PathValue("id")), api.Status(http.StatusNotFound))
 	}
 	return []api.Route{
-		{Method: http.MethodGet, Path: queuesPath + "{id}", For: api.Look, Doc: "count the messages of a queue",
+		{Method: http.MethodGet, Path: queuesPath + "{id}", For: api.Look, Doc: "count the messages of a queue", Gives: Counts{},
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				b, err := of(r)
 				if err != nil {
@@ -241,7 +241,7 @@ func Routes(box func(id string) outbox.Box, dir func(id string) string) []api.Ro
 				c.DeadLetters = CountDeadLetters(dir(r.PathValue("id")))
 				return c, nil
 			})},
-		{Method: http.MethodGet, Path: queuesPath + "{id}/messages", For: api.Group, Doc: "list the messages of a queue",
+		{Method: http.MethodGet, Path: queuesPath + "{id}/messages", For: api.Group, Doc: "list the messages of a queue", Media: "application/x-ndjson",
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				b, err := of(r)
 				if err != nil {
@@ -254,7 +254,7 @@ func Routes(box func(id string) outbox.Box, dir func(id string) string) []api.Ro
 				}
 				out.Flush()
 			})},
-		{Method: http.MethodPost, Path: queuesPath + "{id}/purge", For: api.Owner, Doc: "delete messages",
+		{Method: http.MethodPost, Path: queuesPath + "{id}/purge", For: api.Owner, Doc: "delete messages", Takes: []uint64{}, Gives: purged{},
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				b, err := of(r)
 				if err != nil {
