@@ -275,7 +275,7 @@ func failures(said []string) (part []string) {
 	return part
 }
 
-// What failed in a guest is told without what passed.
+// What failed in a guest is shown without what passed.
 func TestFailures(t *testing.T) {
 	const said = `feeder is ready
 === RUN   TestOne
