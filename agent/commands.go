@@ -10,7 +10,6 @@ import (
 	"pithings/agent/config"
 	"pithings/awsiot/command"
 	"pithings/device"
-	"pithings/things"
 )
 
 // commands is what takes commands by MQTT.
@@ -68,11 +67,6 @@ func (s *thingService) targets() (all []command.Thing) {
 		all = append(all, command.Thing{Name: p.Name(), Actor: p.Thing, Model: modelOf(&p.made)})
 	}
 	return all
-}
-
-// modelOf is the model of a thing of the configuration.
-func modelOf(t *config.Thing) device.Model {
-	return things.KindOf(t.Type).Describe(t.Settings, t.Topics).Model
 }
 
 // errRestart ends the agent, so that the service manager starts it again.

@@ -18,7 +18,7 @@ import (
 // of its actions (POST).
 const partPath = "/api/v1/part"
 
-// partActions is how many actions of other processes may be under way: each may come with
+// partActions is how many actions of other programs may be under way: each may come with
 // a picture.
 const partActions = 4
 
@@ -36,8 +36,7 @@ type partCall struct {
 
 // partRoutes let other processes use the parts of this one's things. Members of the
 // group may: they could publish the commands, too.
-func partRoutes(all func() []things.Thing) []api.Route {
-	turns := make(chan struct{}, partActions)
+func partRoutes(all func() []things.Thing, turns chan struct{}) []api.Route {
 	return []api.Route{
 		{Method: http.MethodGet, Path: partPath, For: api.Look, Doc: "find the thing that has a part", Gives: partOwner{},
 			Params: []api.Param{{Name: "part", Doc: "such as /dev/video0", Required: true}, {Name: "action", Doc: "that the part is wanted for, such as capture", Required: true}},
@@ -50,12 +49,11 @@ func partRoutes(all func() []things.Thing) []api.Route {
 			})},
 		{Method: http.MethodPost, Path: partPath, For: api.Act, Doc: "use the part of a thing", Takes: partCall{}, Gives: map[string]any{},
 			Handler: api.JSON(func(r *http.Request) (any, error) {
-				select {
-				case turns <- struct{}{}:
-					defer func() { <-turns }()
-				default:
-					return nil, fmt.Errorf("%d other programs use the parts of this agent at the moment: try again (%w)", partActions, api.Status(http.StatusServiceUnavailable))
+				end, err := takeTurn(turns)
+				if err != nil {
+					return nil, err
 				}
+				defer end()
 				var in partCall
 				if err := api.Decode(r, &in); err != nil {
 					return nil, err
@@ -66,6 +64,16 @@ func partRoutes(all func() []things.Thing) []api.Route {
 				}
 				return t.Call(r.Context(), in.Action, in.Input)
 			})},
+	}
+}
+
+// takeTurn begins one of the actions that may be under way; end ends it.
+func takeTurn(turns chan struct{}) (end func(), err error) {
+	select {
+	case turns <- struct{}{}:
+		return func() { <-turns }, nil
+	default:
+		return nil, fmt.Errorf("%d other programs use the parts of this agent at the moment: try again (%w)", cap(turns), api.Status(http.StatusServiceUnavailable))
 	}
 }
 

@@ -5,47 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
-	"sync"
 
 	"pithings/agent/config"
 	"pithings/camera/store"
 	"pithings/device"
 	"pithings/things"
 )
-
-// part is a thing of the agent, with what keeps it working.
-type part struct {
-	things.Thing
-	made    config.Thing // what it was made of
-	baseURL string
-	mirror  http.Handler // of a screen
-	closers []io.Closer  // what it holds
-	run     *unit        // nil before it is started
-	detach  func()
-
-	describing sync.Once
-	described  []device.Quantity // if it is not known by the thing itself
-}
-
-// stop ends its work and releases what it holds.
-func (p *part) stop() {
-	p.run.end()
-	if p.detach != nil {
-		p.detach()
-	}
-	for _, c := range p.closers {
-		c.Close()
-	}
-	p.detach, p.closers = nil, nil
-}
-
-// same reports whether the thing of a configuration is this one, on the same connection.
-func (p *part) same(c *config.Config, t *config.Thing) bool {
-	return p.baseURL == c.HTTP.BaseURL && reflect.DeepEqual(p.made, *t)
-}
 
 // open makes the things of a configuration that are not there. No part is opened.
 func (s *thingService) open(c *config.Config) error {
@@ -103,6 +70,16 @@ func (s *thingService) names() (names []string) {
 		names = append(names, t.Name())
 	}
 	return names
+}
+
+// quantities are what a thing measures; none if there is no such thing.
+func (s *thingService) quantities(thing string) []device.Quantity {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if i := slices.IndexFunc(s.parts, func(p *part) bool { return p.Name() == thing }); i >= 0 {
+		return s.parts[i].quantities()
+	}
+	return nil
 }
 
 // startAll attaches the things that do not work yet to their topics, and keeps their

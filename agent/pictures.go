@@ -11,9 +11,9 @@ import (
 
 // pictures returns the store of the cameras' pictures, made for the first of
 // them. Its URLs are those that hosts near that camera's broker can reach.
-func (s *thingService) pictures(thing string) (*store.Disk, error) {
+func (s *thingService) pictures(thing string) (store.Store, error) {
 	if s.store != nil {
-		return s.store, nil
+		return s.store.For(thing), nil
 	}
 	if err := s.folder.own(); err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func (s *thingService) pictures(thing string) (*store.Disk, error) {
 	s.mu.Lock()
 	s.store = disk
 	s.mu.Unlock()
-	return disk, nil
+	return disk.For(thing), nil
 }
 
 // syncPictures reports whether a picture has to be on the disk before it is
@@ -48,11 +48,16 @@ func (s *thingService) baseURL(thing string) string {
 	return url
 }
 
+// kept returns the store of pictures, or nil.
+func (s *thingService) kept() *store.Disk {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.store
+}
+
 // servePicture answers with a picture of the store, if there is one.
 func (s *thingService) servePicture(w http.ResponseWriter, r *http.Request) {
-	s.mu.RLock()
-	disk := s.store
-	s.mu.RUnlock()
+	disk := s.kept()
 	if disk == nil {
 		http.NotFound(w, r)
 		return

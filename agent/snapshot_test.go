@@ -31,7 +31,13 @@ type served struct {
 
 func serve(t *testing.T) *served {
 	t.Helper()
-	cfg, _, err := config.Parse("test", []byte("broker: {listen: \"127.0.0.1:0\"}\nclock: trust\nhttp: {listen: \"127.0.0.1:0\", max_connections: 16}\nthings: [{name: eye, type: camera, size: 64x48, warm_up_frames: 0}]\n"), nil)
+	return serveThings(t, "things: [{name: eye, type: camera, size: 64x48, warm_up_frames: 0}]\n")
+}
+
+// serveThings is an agent with simulated things, and what else a configuration says.
+func serveThings(t *testing.T, text string) *served {
+	t.Helper()
+	cfg, _, err := config.Parse("test", []byte("broker: {listen: \"127.0.0.1:0\"}\nclock: trust\nhttp: {listen: \"127.0.0.1:0\", max_connections: 16}\n"+text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

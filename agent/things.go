@@ -82,13 +82,13 @@ func (s *thingService) Health(add func(key string, value any)) { add("things", s
 
 // Routes implements Router.
 func (s *thingService) Routes() []api.Route {
+	list := &thingList{s.made, func() map[string]ThingState { return s.health.Things() }, &s.latest}
+	turns := make(chan struct{}, partActions)
 	return append([]api.Route{
 		{Method: http.MethodGet, Path: "/screen/{file}", For: api.Look, Doc: "show what a screen shows, as NAME.png", Handler: http.HandlerFunc(s.serveScreen), Media: "image/png"},
 		{Method: http.MethodGet, Path: "/pictures/", For: api.Anyone, Doc: "fetch a picture by its name", Handler: http.HandlerFunc(s.servePicture), Media: "image/jpeg"},
-		{Method: http.MethodGet, Path: "/api/v1/things", For: api.Look, Doc: "list the things with their state and latest events", Gives: []ListedThing{},
-			Handler: api.JSON(func(*http.Request) (any, error) { return s.list(), nil })},
 		readingRoute(s.all),
-	}, append(snapshotRoutes(s.all), partRoutes(s.all)...)...)
+	}, slices.Concat(list.routes(), pictureRoutes(s.kept), snapshotRoutes(s.all), partRoutes(s.all, turns), []api.Route{actionRoute(s.made, turns)})...)
 }
 
 // plan compares the things with those of another configuration: one with the same keys on a

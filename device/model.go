@@ -74,6 +74,9 @@ type ActionModel struct {
 	Token string `yaml:"token,omitempty" json:"token,omitempty"`
 	// Picture is the key of the answer that has the address of a picture; "": none.
 	Picture string `yaml:"-" json:"-"`
+	// Inputs says more of some of the Params, for those who ask people for them. Documents have
+	// none of it.
+	Inputs map[string]Input `yaml:"-" json:"-"`
 }
 
 // Payload describes a message: an object with keys, or a bare value.

@@ -303,12 +303,12 @@ func (m *Modbus) Attach() (func(), error) {
 // again.
 func (m *Modbus) set(ctx context.Context, values map[string]any) error {
 	if len(values) == 0 {
-		return errors.New(`it names no quantity; write {"NAME": VALUE}`)
+		return device.InputError{Err: errors.New(`it names no quantity; write {"NAME": VALUE}`)}
 	}
 	names := slices.Sorted(maps.Keys(values))
 	for _, name := range names {
 		if err := m.device.Check(name, values[name]); err != nil {
-			return err
+			return device.InputError{Err: err}
 		}
 	}
 	defer m.soon()

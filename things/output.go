@@ -88,7 +88,11 @@ func (s *OutputSettings) Describe(t Topics) Description {
 		Events: map[string]device.EventModel{"state": {Topic: t["state"],
 			Payload: device.Payload{Keys: map[string]device.ValueType{"state": device.StringType}}, Values: map[string][]string{"state": {outputOff, outputOn}}}},
 		Actions: map[string]device.ActionModel{"set": {Topic: t["set"],
-			Params: map[string]device.ValueType{"state": device.StringType, "for": device.StringType}}},
+			Params: map[string]device.ValueType{"state": device.StringType, "for": device.StringType},
+			Inputs: map[string]device.Input{
+				"state": {Doc: "what to switch to", Required: true, Values: []string{outputOn, outputOff, outputToggle}},
+				"for":   {Doc: "how long, before it is switched back: 1ms to 168h", Format: device.DurationFormat},
+			}}},
 		Quantities: []device.Quantity{{Name: "state", Event: "state", Key: "state", Class: "power", Set: "set"}},
 	})
 }
@@ -194,7 +198,7 @@ func (o *Output) Call(ctx context.Context, action string, input map[string]any) 
 	}
 	c, err := parseCommand(b)
 	if err != nil {
-		return nil, err
+		return nil, device.InputError{Err: err}
 	}
 	return nil, o.obey(c)
 }

@@ -83,8 +83,9 @@ func discoverScreens(c *probe.Connected) (all []Candidate) {
 func (s *ScreenSettings) Describe(t Topics) Description {
 	return Description{
 		Model: device.Model{Actions: map[string]device.ActionModel{
-			"display": {Topic: t["display"], Params: map[string]device.ValueType{"imageUrl": device.StringType}, Request: map[string]any{"imageUri": "${imageUrl}"}},
-			"end":     {Topic: t["end"]},
+			"display": {Topic: t["display"], Params: map[string]device.ValueType{"imageUrl": device.StringType}, Request: map[string]any{"imageUri": "${imageUrl}"},
+				Inputs: map[string]device.Input{"imageUrl": {Doc: "address of the picture; empty: clear the screen", Required: true, Format: device.AddressFormat}}},
+			"end": {Topic: t["end"]},
 		}},
 		Wire: Model{Actions: map[string]Action{
 			"display": {Topic: t["display"], Request: func(input map[string]any) ([]byte, error) {
@@ -236,7 +237,7 @@ func (s *Screen) Call(ctx context.Context, action string, input map[string]any) 
 		err = s.screen.Clear(ctx)
 	case strings.EqualFold(action, "display") && ok:
 		if err := s.screen.Vet(uri); err != nil {
-			return nil, err
+			return nil, device.InputError{Err: err}
 		}
 		err = s.screen.Show(ctx, strings.TrimSpace(uri))
 	default:

@@ -158,6 +158,9 @@ func id(r *api.Route) string {
 	for i, w := range words {
 		words[i] = strings.ToUpper(w[:1]) + w[1:]
 	}
+	if strings.HasSuffix(r.Path, "/") { // all below it, each with a name
+		words = append(words, "Name")
+	}
 	return strings.ToLower(r.Method) + strings.Join(words, "")
 }
 

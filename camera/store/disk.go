@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +46,8 @@ type Disk struct {
 
 	write sync.Mutex // one Put at a time
 
+	noted int // lines of the list of takers; write is held
+
 	mu    sync.RWMutex
 	files []file           // the oldest first
 	index map[string]int64 // sizes of files, by name
@@ -54,9 +55,10 @@ type Disk struct {
 }
 
 type file struct {
-	name string
-	size int64
-	time time.Time // ascending; only the order matters
+	name  string
+	size  int64
+	time  time.Time // ascending; only the order matters
+	taker string    // which thing has taken it; "": that is not known
 }
 
 var _ Store = (*Disk)(nil)
@@ -106,6 +108,7 @@ func (d *Disk) load() error {
 	if err != nil {
 		return err
 	}
+	takers := d.readTakers()
 	for _, e := range entries {
 		name, unfinished := strings.CutSuffix(e.Name(), unfinishedSuffix)
 		if !IsName(name) || !e.Type().IsRegular() {
@@ -124,14 +127,11 @@ func (d *Disk) load() error {
 			}
 			continue
 		}
-		d.files = append(d.files, file{name, info.Size(), info.ModTime()})
+		d.files = append(d.files, file{name, info.Size(), info.ModTime(), takers[name]})
 		d.index[name] = info.Size()
 		d.bytes += info.Size()
 	}
-	sort.Slice(d.files, func(i, j int) bool {
-		a, b := d.files[i], d.files[j]
-		return cmp.Or(a.time.Compare(b.time), strings.Compare(a.name, b.name)) < 0
-	})
+	sort.Slice(d.files, func(i, j int) bool { return d.files[i].compare(&d.files[j]) < 0 })
 	return nil
 }
 
@@ -140,6 +140,10 @@ func (d *Disk) path(name string) string { return filepath.Join(d.dir, name) }
 // Put implements [Store]. When the disk is full, the oldest pictures make way,
 // one after the other.
 func (d *Disk) Put(ctx context.Context, jpeg []byte, taken time.Time) (string, error) {
+	return d.put(ctx, jpeg, taken, "")
+}
+
+func (d *Disk) put(ctx context.Context, jpeg []byte, taken time.Time, taker string) (string, error) {
 	switch {
 	case ctx.Err() != nil:
 		return "", d.wrap(context.Cause(ctx))
@@ -182,10 +186,13 @@ func (d *Disk) Put(ctx context.Context, jpeg []byte, taken time.Time) (string, e
 		}
 	}
 	d.mu.Lock()
-	d.files = append(d.files, file{name, size, taken})
+	d.files = append(d.files, file{name, size, taken, taker})
 	d.index[name] = size
 	d.bytes += size
 	d.mu.Unlock()
+	if taker != "" {
+		d.note(name, taker)
+	}
 	// The picture is there, even if an older one cannot be removed just now;
 	// that is tried again with the next.
 	_ = d.evict(0)
@@ -248,11 +255,29 @@ func (d *Disk) evict(room int) error {
 			return err
 		}
 		d.mu.Lock()
-		d.files = slices.Delete(d.files, 0, 1)
+		d.files = slices.Delete(d.files, 0, 1) // write is held, so it is still the first
 		delete(d.index, oldest.name)
 		d.bytes -= oldest.size
 		d.mu.Unlock()
 	}
+}
+
+// Remove removes a picture. It reports false if there is none of that name.
+func (d *Disk) Remove(name string) (bool, error) {
+	d.write.Lock() // so that evict counts what there is
+	defer d.write.Unlock()
+	if !d.has(name) {
+		return false, nil
+	}
+	if err := os.Remove(d.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return true, d.wrap(err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.files = slices.DeleteFunc(d.files, func(f file) bool { return f.name == name })
+	d.bytes -= d.index[name]
+	delete(d.index, name)
+	return true, nil
 }
 
 // Usage returns how many pictures there are, and how many bytes they have.
