@@ -50,20 +50,30 @@ func (a *app) capture(camera string) (uri string) {
 func (a *app) capturesAgain(camera string) (uri string) {
 	a.t.Helper()
 	from := a.count()
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
+	defer a.capturing(camera)()
+	payload, _ := a.wait(from, camera+"/capture/finished", nil)
+	return a.look(payload)
+}
+
+// capturing asks a camera for pictures again and again, until stop: a command that comes before
+// pithings has subscribed has no receiver.
+func (a *app) capturing(camera string) (stop func()) {
+	over := make(chan struct{})
+	var asking sync.WaitGroup
+	asking.Go(func() {
 		for {
 			a.publish(camera+"/capture", "{}")
 			select {
-			case <-stop:
+			case <-over:
 				return
 			case <-time.After(5 * time.Second):
 			}
 		}
-	}()
-	payload, _ := a.wait(from, camera+"/capture/finished", nil)
-	return a.look(payload)
+	})
+	return func() {
+		close(over)
+		asking.Wait()
+	}
 }
 
 // look looks at a picture that was finished, and returns where it is.
