@@ -15,7 +15,20 @@ import (
 func (l *links) Routes() (all []api.Route) {
 	all = append(all, pub.Routes(l.desk)...)
 	all = append(all, pub.ConnectionRoutes(l.connections)...)
-	return append(all, queue.Routes(l.box, l.folder.QueueDir)...)
+	all = append(all, queue.Routes(l.box, l.folder.QueueDir)...)
+	return append(all, queue.DeadLetterRoutes(l.ofClient)...)
+}
+
+// ofClient returns the connection of a client id.
+func (l *links) ofClient(id string) (c queue.Connection, found bool) {
+	l.changing.RLock()
+	defer l.changing.RUnlock()
+	l.all(func(name string, link *mqttlink.Link) {
+		if box := l.queues.box(name); box != nil && link.ClientID() == id {
+			c, found = queue.Connection{Letters: l.queues.letters(name), Link: link, Sync: box.Sync}, true
+		}
+	})
+	return c, found
 }
 
 // box returns the outbox of a client id, or nil.

@@ -20,7 +20,6 @@ import (
 	"pithings/mqttlink/outbox"
 	"pithings/pulse"
 	"pithings/spool/pub"
-	"pithings/spool/queue"
 )
 
 // links are an agent's connections: the one that things and flows share, and
@@ -239,7 +238,7 @@ func (l *links) open(name, id string, m *config.MQTT, log *slog.Logger) (*mqttli
 		l.followers.note(name, s == mqttlink.Online)
 		l.changed.note()
 	}
-	o.Outbox, o.KeepDeadLetter = box, queue.KeepDeadLetter(l.folder.QueueDir(id))
+	o.Outbox, o.KeepDeadLetter = box, l.queues.letters(name).Keep
 	return mqttlink.New(o)
 }
 

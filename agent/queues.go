@@ -19,6 +19,7 @@ type queues struct {
 	ids    []string // all client ids of this run
 	mu     sync.RWMutex
 	boxes  map[string]*outbox.Disk
+	dead   map[string]*queue.DeadLetters // of the same connections
 }
 
 // box returns the outbox of a connection, or nil.
@@ -26,6 +27,13 @@ func (q *queues) box(name string) *outbox.Disk {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
 	return q.boxes[name]
+}
+
+// letters returns the dead letters of a connection that has an outbox.
+func (q *queues) letters(name string) *queue.DeadLetters {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return q.dead[name]
 }
 
 // any reports whether there is an outbox, so that the state folder is owned.
@@ -40,6 +48,7 @@ func (q *queues) closeOne(name string) error {
 	q.mu.Lock()
 	box := q.boxes[name]
 	delete(q.boxes, name)
+	delete(q.dead, name)
 	q.mu.Unlock()
 	if box == nil {
 		return nil
@@ -58,6 +67,10 @@ func (q *queues) open(name, id string, c *config.Queue, log *slog.Logger) (*outb
 	}
 	q.mu.Lock()
 	q.boxes[name] = box
+	if q.dead == nil {
+		q.dead = map[string]*queue.DeadLetters{}
+	}
+	q.dead[name] = queue.NewDeadLetters(q.folder.QueueDir(id))
 	q.mu.Unlock()
 	return box, nil
 }

@@ -39,7 +39,7 @@ type deadLetters struct {
 func (d *deadLetters) add(r outbox.Record, reason string, sessions int) {
 	reason = quietlog.OneLine(reason)
 	a := DeadLetter{
-		Message: Message{Topic: r.Topic, Payload: r.Payload, QoS: r.QoS, Retain: r.Retain, Expiry: r.Expiry},
+		Message: Message{Topic: r.Topic, Payload: r.Payload, QoS: r.QoS, Retain: r.Retain, Expiry: r.Expiry, Alarm: r.Class == outbox.Alarm},
 		Reason:  reason, Time: time.Now(), Sessions: sessions,
 	}
 	kept := false

@@ -143,6 +143,7 @@ type Inline interface {
 type Stats struct {
 	State       State
 	Since       time.Time // of the state
+	Next        time.Time // when the next attempt to connect begins; zero: none is waited for
 	Connects    uint64    // sessions established
 	Attempts    uint64    // connections attempted
 	Accepted    uint64    // messages taken by Publish

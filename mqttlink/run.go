@@ -38,6 +38,7 @@ func (l *Link) Run(ctx context.Context) error {
 		least := began.Add(l.o.Limits.ConnectEvery)
 		wait := max(l.o.Backoff.wait(failed), pause, time.Until(least))
 		l.o.Log.Debug("next attempt", "endpoint", l.endpoint.String(), "in", wait.Round(time.Millisecond))
+		l.counts.add(func(s *Stats) { s.Next = time.Now().Add(wait) })
 		l.turns.Wait()
 		select {
 		case <-time.After(wait):
@@ -45,6 +46,7 @@ func (l *Link) Run(ctx context.Context) error {
 			pauseUntil(ctx, least)
 		case <-ctx.Done():
 		}
+		l.counts.add(func(s *Stats) { s.Next = time.Time{} })
 	}
 	l.end()
 	return nil

@@ -81,7 +81,7 @@ func (l *local) open(link *mqttlink.Options, o *Options) (err error) {
 
 // newLink makes a link under the limits of its broker.
 func newLink(o *mqttlink.Options, box outbox.Box, dir string, log *slog.Logger) (*mqttlink.Link, error) {
-	o.Outbox, o.KeepDeadLetter, o.Log = box, queue.KeepDeadLetter(dir), log
+	o.Outbox, o.KeepDeadLetter, o.Log = box, queue.NewDeadLetters(dir).Keep, log
 	if limits, drain, ok := awsiot.Limits(o.Endpoint); ok {
 		o.Limits = limits
 		if o.Drain == 0 || o.Drain > drain {

@@ -121,7 +121,7 @@ func TestSwappedClientIDs(t *testing.T) {
 func TestAsideStays(t *testing.T) {
 	r := newRig(t)
 	r.put(r.open("", "old"), "1")
-	if err := KeepDeadLetter(r.state.QueueDir("old"))(mqttlink.DeadLetter{Message: mqttlink.Message{Topic: "t"}, Reason: "why", Sessions: 3}); err != nil {
+	if err := NewDeadLetters(r.state.QueueDir("old")).Keep(mqttlink.DeadLetter{Message: mqttlink.Message{Topic: "t"}, Reason: "why", Sessions: 3}); err != nil {
 		t.Fatal(err)
 	}
 	r.put(r.open("elsewhere", "new"), "0")

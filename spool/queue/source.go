@@ -221,6 +221,11 @@ type purged struct {
 	NotKept bool `json:"not_kept,omitempty"` // they come back if the owner ends before older ones are gone
 }
 
+// noQueue is the error of a client id in a path that no connection has.
+func noQueue(r *http.Request) error {
+	return fmt.Errorf("the running pithings has no connection with the client id %s (%w)", strconv.Quote(r.PathValue("id")), api.Status(http.StatusNotFound))
+}
+
 // Routes let other processes look at the outboxes of this one. box returns that of a client
 // id, or nil, and dir its folder.
 func Routes(box func(id string) outbox.Box, dir func(id string) string) []api.Route {
@@ -228,7 +233,7 @@ func Routes(box func(id string) outbox.Box, dir func(id string) string) []api.Ro
 		if b := box(r.PathValue("id")); b != nil {
 			return b, nil
 		}
-		return nil, fmt.Errorf("the running pithings has no connection with the client id %s (%w)", strconv.Quote(r.PathValue("id")), api.Status(http.StatusNotFound))
+		return nil, noQueue(r)
 	}
 	return []api.Route{
 		{Method: http.MethodGet, Path: queuesPath + "{id}", For: api.Look, Doc: "count the messages of a queue", Gives: Counts{},
