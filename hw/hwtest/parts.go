@@ -48,21 +48,32 @@ func (h Harness) parts(t *testing.T) {
 		there := func(p hw.I2CBus, address uint16) bool {
 			return slices.ContainsFunc(p.Devices, func(d hw.I2CDevice) bool { return d.Address == address && d.Driver == "" })
 		}
-		for _, p := range b.Parts(t.Context()).I2C {
-			if p.Open != h.Bus.Name && !strings.HasPrefix(p.Adapter, h.Bus.Name) {
-				continue
+		listed := func() (hw.I2CBus, bool) {
+			for _, p := range b.Parts(t.Context()).I2C {
+				if p.Open == h.Bus.Name || strings.HasPrefix(p.Adapter, h.Bus.Name) {
+					return p, true
+				}
 			}
-			if p.Err != nil || !there(p, h.Bus.Address) || h.Bus.Empty != 0 && there(p, h.Bus.Empty) {
-				t.Errorf("the bus is listed as %+v", p)
-			}
-			again, err := b.OpenBus(p.Open)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = again.Close()
-			return
+			return hw.I2CBus{}, false
 		}
-		t.Errorf("%s is not listed", h.Bus.Name)
+		p, ok := listed()
+		// A search ends early on a bus that hangs, and the bridge of an emulated machine on a busy
+		// host is as slow as one.
+		for n := 1; n < 4 && ok && p.Err != nil; n++ {
+			t.Logf("search %d: %v", n, p.Err)
+			p, ok = listed()
+		}
+		if !ok {
+			t.Fatalf("%s is not listed", h.Bus.Name)
+		}
+		if p.Err != nil || !there(p, h.Bus.Address) || h.Bus.Empty != 0 && there(p, h.Bus.Empty) {
+			t.Errorf("the bus is listed as %+v", p)
+		}
+		again, err := b.OpenBus(p.Open)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = again.Close()
 	})
 	h.test(t, "video devices", func(t *testing.T, b hw.Board) {
 		skipUnless(t, h.Video != nil, "no video device to test")
