@@ -62,13 +62,43 @@ func Routes(current func() *Flows) []api.Route {
 		}),
 		route(http.MethodPost, "/start", api.Act, "start a flow", StartRequest{}, "", nil, func(f *Flows, r *http.Request) (any, error) { return answer(r, f.Start) }),
 		route(http.MethodPost, "/deploy", api.Owner, "deploy flows", DeployRequest{}, []Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) { return answer(r, f.Deploy) }),
-		route(http.MethodPost, "/undeploy", api.Owner, "undeploy flows", nameAnd{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) {
+		route(http.MethodGet, "/deployment", api.Look, "show a deployment and its graph", nil, PublicFlow{}, []api.Param{{Name: "name", Doc: "of the deployment", Required: true}, {Name: "revision", Doc: "an earlier one; 0: that in force", Type: "integer"}}, func(f *Flows, r *http.Request) (any, error) {
+			revision, err := number(r, "revision")
+			if err != nil {
+				return nil, err
+			}
+			return f.Public(r.Context(), r.FormValue("name"), revision)
+		}),
+		route(http.MethodPost, "/check", api.Act, "check a flow and change nothing", WriteRequest{}, Checked{}, nil, func(f *Flows, r *http.Request) (any, error) { return answerText(r, f.Inspect) }),
+		route(http.MethodPost, "/write", api.Act, "deploy a flow of the things that there are, or an earlier revision", WriteRequest{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) { return answerText(r, f.Write) }),
+		route(http.MethodPost, "/abort", api.Act, "end an execution that runs", execution{}, struct{}{}, nil, func(f *Flows, r *http.Request) (any, error) {
+			return answer(r, func(ctx context.Context, in execution) (struct{}, error) { return struct{}{}, f.Abort(ctx, in.ID) })
+		}),
+		route(http.MethodPost, "/undeploy", api.Act, "undeploy flows", nameAnd{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) {
 			return answer(r, func(ctx context.Context, in nameAnd) (Deployed, error) { return f.Undeploy(ctx, in.Name) })
 		}),
-		route(http.MethodPost, "/delete", api.Owner, "delete flows", nameAnd{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) {
+		route(http.MethodPost, "/delete", api.Act, "delete flows", nameAnd{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) {
 			return answer(r, func(ctx context.Context, in nameAnd) (Deployed, error) { return f.Delete(ctx, in.Name, in.Force) })
 		}),
 	}
+}
+
+// execution names one.
+type execution struct {
+	ID string `json:"id"`
+}
+
+// maxText bounds the text of a flow that comes over the network.
+const maxText = 64 << 10
+
+// answerText decodes a request with the text of a flow for do.
+func answerText[Out any](r *http.Request, do func(context.Context, WriteRequest) (Out, error)) (any, error) {
+	return answer(r, func(ctx context.Context, in WriteRequest) (out Out, err error) {
+		if len(in.Text) > maxText {
+			return out, fmt.Errorf("the text is larger than %d KiB (%w)", maxText>>10, api.Status(http.StatusRequestEntityTooLarge))
+		}
+		return do(ctx, in)
+	})
 }
 
 // answer decodes a request's body for do.
@@ -87,7 +117,7 @@ func number(r *http.Request, key string) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		return 0, refuse("%s: %q is no number", key, text)
+		return 0, fmt.Errorf("%s: %.80q is no number (%w)", key, text, api.Status(http.StatusBadRequest))
 	}
 	return n, nil
 }

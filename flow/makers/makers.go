@@ -8,6 +8,8 @@
 package makers
 
 import (
+	"strings"
+
 	"pithings/device"
 )
 
@@ -29,6 +31,13 @@ type (
 	types   = map[string]device.ValueType
 	object  = map[string]any
 )
+
+// Console reports whether an action of a maker's model takes whatever its device's console does:
+// other settings and firmware, too.
+func Console(model, action string) bool {
+	return strings.EqualFold(model, "tasmota") && strings.EqualFold(action, "command") ||
+		strings.EqualFold(model, "shelly") && strings.EqualFold(action, "rpc")
+}
 
 // bare is an event whose message is one value, under the key "value".
 func bare(topic string, kind device.ValueType) device.EventModel {
