@@ -15,7 +15,7 @@ import (
 	"pithings/hw/probe"
 )
 
-// Who may look is told what is wrong and what fixes it.
+// Who may look sees what is wrong and what fixes it.
 func TestDoctorOverTheWeb(t *testing.T) {
 	s := serveThings(t, severalThings)
 	if status, text := s.answer(t, "look", "GET", "/api/v1/doctor", "", nil); status != http.StatusNotFound {

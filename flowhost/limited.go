@@ -23,6 +23,9 @@ import (
 //
 // A flow runs no command of this machine and reads none of its files, whoever deploys it.
 
+// Editor is the flows for who comes over the network.
+type Editor struct{ *Flows }
+
 // WriteRequest is a flow as an editor has it, or a revision to return to.
 type WriteRequest struct {
 	Text       string `json:"text,omitempty" jsonschema:"a flow in YAML"`
@@ -53,7 +56,7 @@ const textName = "flow.yaml"
 const maxWritten = 100
 
 // Write deploys a text that comes over the network, or a revision that is kept.
-func (f *Flows) Write(_ context.Context, r WriteRequest) (Deployed, error) {
+func (f Editor) Write(_ context.Context, r WriteRequest) (Deployed, error) {
 	if (r.Text == "") == (r.Deployment == "") {
 		return Deployed{}, refuse("write a text, or name a deployment that is kept")
 	}
@@ -74,7 +77,7 @@ func (f *Flows) Write(_ context.Context, r WriteRequest) (Deployed, error) {
 }
 
 // Inspect checks a text as Write does, and changes nothing.
-func (f *Flows) Inspect(_ context.Context, r WriteRequest) (Checked, error) {
+func (f Editor) Inspect(_ context.Context, r WriteRequest) (Checked, error) {
 	c := Checked{Problems: []Problem{}}
 	f.one.Lock()
 	defer f.one.Unlock()
@@ -102,7 +105,7 @@ func (f *Flows) Inspect(_ context.Context, r WriteRequest) (Checked, error) {
 
 // limited reads a text, and refuses what is not for the network. The document is there, too, if
 // it can be read. f.one is held.
-func (f *Flows) limited(text string) (*document, error) {
+func (f Editor) limited(text string) (*document, error) {
 	all, err := f.read.read([]File{{textName, text}}, Options{})
 	if err != nil {
 		return nil, err
@@ -157,7 +160,7 @@ func (f *Flows) limited(text string) (*document, error) {
 }
 
 // keptDocument is the revision that is kept of a deployment; an empty one if there is none.
-func (f *Flows) keptDocument(name string) *document {
+func (f Editor) keptDocument(name string) *document {
 	if s, ok := f.state(name); ok {
 		if snapshot, err := f.store.revision(name, s.Revision); err == nil {
 			if d, err := f.read.restore(snapshot); err == nil {
@@ -187,7 +190,7 @@ func stepsOf(d *flow.Deployment) (all []flow.Step) {
 }
 
 // Abort ends an execution that runs.
-func (f *Flows) Abort(_ context.Context, id string) error {
+func (f Editor) Abort(_ context.Context, id string) error {
 	f.mu.Lock()
 	e := f.engine
 	f.mu.Unlock()
@@ -202,7 +205,7 @@ func (f *Flows) Abort(_ context.Context, id string) error {
 
 // Public is a deployment as it may be seen over the network: that of one with web services lacks
 // the text, whose addresses and headers may hold secrets.
-func (f *Flows) Public(ctx context.Context, name string, revision int) (PublicFlow, error) {
+func (f Editor) Public(ctx context.Context, name string, revision int) (PublicFlow, error) {
 	all, err := f.Show(ctx, name, revision)
 	if err != nil {
 		return PublicFlow{}, err
@@ -227,7 +230,7 @@ func (f *Flows) Public(ctx context.Context, name string, revision int) (PublicFl
 }
 
 // documentOf reads the revision that is shown.
-func (f *Flows) documentOf(s *Shown) (*document, error) {
+func (f Editor) documentOf(s *Shown) (*document, error) {
 	if s.Snapshot != nil {
 		d, err := f.read.restore(s.Snapshot)
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 func (h *house) problems(text string) (all []string) {
 	h.Helper()
 	before := h.f.count()
-	c, err := h.f.Inspect(h.Context(), WriteRequest{Text: text})
+	c, err := h.edit().Inspect(h.Context(), WriteRequest{Text: text})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestWrittenFlowsReachNoMore(t *testing.T) {
 	if got := h.problems(hall); got != nil {
 		t.Fatalf("a flow of the things that there are: %q", got)
 	}
-	d, err := h.f.Write(t.Context(), WriteRequest{Text: hall})
+	d, err := h.edit().Write(t.Context(), WriteRequest{Text: hall})
 	if err != nil || d.Status != DeployedInTarget || d.Revision != 1 {
 		t.Fatalf("%+v, %v", d, err)
 	}
@@ -83,7 +83,7 @@ func TestWrittenFlowsReachNoMore(t *testing.T) {
 			continue
 		}
 		before := h.f.count()
-		d, err := h.f.Write(t.Context(), WriteRequest{Text: tc.text})
+		d, err := h.edit().Write(t.Context(), WriteRequest{Text: tc.text})
 		if (err == nil) != (got == nil) {
 			t.Errorf("%s: %+v, %v, and the check says %q", name, d, err, got)
 		}
@@ -97,7 +97,7 @@ func TestWrittenFlowsReachNoMore(t *testing.T) {
 		}
 	}
 	for _, r := range []WriteRequest{{}, {Text: hall, Deployment: "Hall"}, {Deployment: "none"}, {Deployment: "Hall", Revision: 9}} {
-		if _, err := h.f.Write(t.Context(), r); err == nil {
+		if _, err := h.edit().Write(t.Context(), r); err == nil {
 			t.Errorf("%+v is taken", r)
 		}
 	}
@@ -129,10 +129,10 @@ func TestWrittenFlowsKeepWhatWasDeployed(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}
-	if d, err := h.f.Write(t.Context(), WriteRequest{Text: strings.Replace(ownModel, "level: 3", "level: 4", 1)}); err != nil || d.Revision != 2 {
+	if d, err := h.edit().Write(t.Context(), WriteRequest{Text: strings.Replace(ownModel, "level: 3", "level: 4", 1)}); err != nil || d.Revision != 2 {
 		t.Errorf("%+v, %v", d, err)
 	}
-	if d, err := h.f.Write(t.Context(), WriteRequest{Deployment: "Lamp", Revision: 1}); err != nil || d.Revision != 3 {
+	if d, err := h.edit().Write(t.Context(), WriteRequest{Deployment: "Lamp", Revision: 1}); err != nil || d.Revision != 3 {
 		t.Errorf("back: %+v, %v", d, err)
 	}
 	// What was taken out of force is kept, and counts; what was deleted does not.
@@ -148,7 +148,7 @@ func TestWrittenFlowsKeepWhatWasDeployed(t *testing.T) {
 	if got := h.problems(ownModel); got == nil {
 		t.Error("a model of what was deleted is taken")
 	}
-	p, err := h.f.Public(t.Context(), "Tell", 0)
+	p, err := h.edit().Public(t.Context(), "Tell", 0)
 	if err != nil || p.Text != "" || p.Hidden == "" || strings.Contains(fmt.Sprintf("%+v", p), "ntfy.example") || len(p.Graph) != 1 || p.Graph[0].Steps[0].Kind != "service" {
 		t.Errorf("a flow with services: %+v, %v", p, err)
 	}
@@ -160,11 +160,11 @@ func TestPublicFlow(t *testing.T) {
 	h.run()
 	text := "# what the hall does\n" + hall
 	for range 2 {
-		if _, err := h.f.Write(t.Context(), WriteRequest{Text: text}); err != nil {
+		if _, err := h.edit().Write(t.Context(), WriteRequest{Text: text}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p, err := h.f.Public(t.Context(), "Hall", 1)
+	p, err := h.edit().Public(t.Context(), "Hall", 1)
 	if err != nil || p.Text != text || p.Shown != 1 || p.Revision != 2 || fmt.Sprint(p.Revisions) != "[1 2]" || len(p.Things) != 3 {
 		t.Fatalf("%+v, %v", p, err)
 	}
@@ -172,11 +172,11 @@ func TestPublicFlow(t *testing.T) {
 	if len(steps) != 2 || steps[0].Does != "capture of camera" || steps[0].After != nil || len(steps[0].Sets) != 1 || !reflect.DeepEqual(steps[1].After, steps[0].Sets) {
 		t.Errorf("the graph: %+v", steps)
 	}
-	if _, err := h.f.Public(t.Context(), "none", 0); err == nil {
+	if _, err := h.edit().Public(t.Context(), "none", 0); err == nil {
 		t.Error("one that is not there is shown")
 	}
 	h.deploy(text, Options{Name: "Other", Things: map[string]string{"screen": "far_Screen"}})
-	if p, err := h.f.Public(t.Context(), "Other", 0); err != nil || !strings.Contains(p.Text, "far_Screen") || !strings.Contains(p.Text, "name: Other") {
+	if p, err := h.edit().Public(t.Context(), "Other", 0); err != nil || !strings.Contains(p.Text, "far_Screen") || !strings.Contains(p.Text, "name: Other") {
 		t.Errorf("with options: %+v, %v", p, err)
 	}
 }
@@ -204,17 +204,17 @@ func TestRecipesCanBeWritten(t *testing.T) {
 // An execution can be ended by hand.
 func TestAbort(t *testing.T) {
 	h := newHouse(t)
-	if err := h.start().f.Abort(t.Context(), "x"); err == nil {
+	if err := h.start().edit().Abort(t.Context(), "x"); err == nil {
 		t.Error("one that does not run is ended")
 	}
-	if _, err := h.f.Write(t.Context(), WriteRequest{Text: "name: Slow\nsteps: [{name: Wait, wait: 1h}]\n"}); err != nil {
+	if _, err := h.edit().Write(t.Context(), WriteRequest{Text: "name: Slow\nsteps: [{name: Wait, wait: 1h}]\n"}); err != nil {
 		t.Fatal(err)
 	}
 	id, err := h.f.Start(t.Context(), StartRequest{Deployment: "Slow"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.f.Abort(t.Context(), id); err != nil {
+	if err := h.edit().Abort(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	x, err := Await(t.Context(), h.f, id)
@@ -227,3 +227,5 @@ func (h *house) start() *house {
 	h.run()
 	return h
 }
+
+func (h *house) edit() Editor { return Editor{h.f} }

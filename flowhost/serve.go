@@ -67,12 +67,12 @@ func Routes(current func() *Flows) []api.Route {
 			if err != nil {
 				return nil, err
 			}
-			return f.Public(r.Context(), r.FormValue("name"), revision)
+			return Editor{f}.Public(r.Context(), r.FormValue("name"), revision)
 		}),
-		route(http.MethodPost, "/check", api.Act, "check a flow and change nothing", WriteRequest{}, Checked{}, nil, func(f *Flows, r *http.Request) (any, error) { return answerText(r, f.Inspect) }),
-		route(http.MethodPost, "/write", api.Act, "deploy a flow of the things that there are, or an earlier revision", WriteRequest{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) { return answerText(r, f.Write) }),
+		route(http.MethodPost, "/check", api.Act, "check a flow and change nothing", WriteRequest{}, Checked{}, nil, func(f *Flows, r *http.Request) (any, error) { return answerText(r, Editor{f}.Inspect) }),
+		route(http.MethodPost, "/write", api.Act, "deploy a flow of the things that there are, or an earlier revision", WriteRequest{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) { return answerText(r, Editor{f}.Write) }),
 		route(http.MethodPost, "/abort", api.Act, "end an execution that runs", execution{}, struct{}{}, nil, func(f *Flows, r *http.Request) (any, error) {
-			return answer(r, func(ctx context.Context, in execution) (struct{}, error) { return struct{}{}, f.Abort(ctx, in.ID) })
+			return answer(r, func(ctx context.Context, in execution) (struct{}, error) { return struct{}{}, Editor{f}.Abort(ctx, in.ID) })
 		}),
 		route(http.MethodPost, "/undeploy", api.Act, "undeploy flows", nameAnd{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) {
 			return answer(r, func(ctx context.Context, in nameAnd) (Deployed, error) { return f.Undeploy(ctx, in.Name) })
