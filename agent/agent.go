@@ -90,6 +90,7 @@ type Agent struct {
 	web      *webService // nil when nothing needs it and the port is taken
 	things   *thingService
 	reloads  chan reload
+	reloaded emits[Reloaded]
 	fail     func(error) // ends the agent, while it runs
 	closed   bool
 
@@ -197,6 +198,9 @@ func (a *Agent) build() error {
 		return err
 	}
 	if err := gateway.open(a.config, nil); err != nil {
+		return err
+	}
+	if err := a.add(newEvents(a, flows, gateway)); err != nil {
 		return err
 	}
 	for _, make := range a.o.Services {

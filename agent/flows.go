@@ -33,7 +33,8 @@ type flowService struct {
 	changing *sync.RWMutex          // held by a reload: others find the flows, or wait
 	log      *slog.Logger
 
-	changed changes // which flows there are
+	changed  changes // which flows there are
+	recorded recorded
 
 	mu    sync.RWMutex
 	flows *flowhost.Flows // nil: there are none
@@ -104,7 +105,7 @@ func (s *flowService) open(all *config.Config) error {
 		return err
 	}
 	services.Closed = s.quarantine.check
-	parts := flowhost.Parts{State: s.folder.Dir, Things: own, Services: services, Clock: s.clock, Log: s.log}
+	parts := flowhost.Parts{State: s.folder.Dir, Things: own, Services: services, Clock: s.clock, Recorder: &s.recorded, Log: s.log}
 	if shared := s.links.of(""); shared != nil {
 		parts.Link = commander{shared, s.quarantine}
 	}

@@ -121,6 +121,7 @@ func (a *Agent) replace(next *config.Config) (Reloaded, error) {
 		return Reloaded{}, err
 	}
 	did.Restart = restart
+	defer a.reloaded.emit(did)
 	a.log.Info("configuration reloaded", "connections", did.Connections, "things", did.Things, "flows", did.Flows, "gateway", did.Gateway)
 	if len(restart) > 0 {
 		a.log.Warn("some changes take effect at the next start", "keys", restart)

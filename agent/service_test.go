@@ -70,19 +70,19 @@ func (s routed) Run(context.Context) error { return nil }
 func (s routed) Routes() []api.Route       { return s.routes }
 func (s routed) Control() []api.Route      { return s.control }
 
-// events are what services of a test do, in order.
-type events struct {
+// deeds are what services of a test do, in order.
+type deeds struct {
 	mu   sync.Mutex
 	list []string
 }
 
-func (e *events) add(what string) {
+func (e *deeds) add(what string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.list = append(e.list, what)
 }
 
-func (e *events) all() []string {
+func (e *deeds) all() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.list)
@@ -91,7 +91,7 @@ func (e *events) all() []string {
 // throwAway is a service with all that a service can have.
 type throwAway struct {
 	name string
-	did  *events
+	did  *deeds
 }
 
 func (s *throwAway) Name() string { return s.name }
@@ -129,7 +129,7 @@ func (s *throwAway) Control() []api.Route {
 // A service that is added is in /healthz, /metrics, the API and the socket, and starts and
 // ends in its turn: no other file of the agent knows it.
 func TestThrowAwayService(t *testing.T) {
-	did := &events{}
+	did := &deeds{}
 	cfg, _, err := config.Parse("test", []byte("mqtt: {endpoint: mqtt://127.0.0.1:1}\nclock: trust\nhttp: {listen: \"127.0.0.1:0\"}\nthings: [{name: b, type: environment, interval: 1h}]\n"), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -265,7 +265,7 @@ func TestFailedEssentialServiceEndsTheAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	did, broken := &events{}, errors.New("it is broken")
+	did, broken := &deeds{}, errors.New("it is broken")
 	a, err := New(Options{Config: cfg, Board: mock.New(mock.Options{}), State: t.TempDir(), Log: slog.New(slog.DiscardHandler), Services: []func(*Agent) (Service, error){
 		func(*Agent) (Service, error) { return &throwAway{"other", did}, nil },
 		func(*Agent) (Service, error) {
@@ -298,7 +298,7 @@ func TestServiceThatCannotStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	did, no := &events{}, errors.New("no")
+	did, no := &deeds{}, errors.New("no")
 	a, err := New(Options{Config: cfg, Board: mock.New(mock.Options{}), State: t.TempDir(), Log: slog.New(slog.DiscardHandler), Ready: func() { t.Error("ready") }, Services: []func(*Agent) (Service, error){
 		func(*Agent) (Service, error) { return &unstarted{throwAway{"cannot", did}, no}, nil },
 		func(*Agent) (Service, error) { return &throwAway{"behind", did}, nil },

@@ -32,7 +32,9 @@ type Parts struct {
 	Services service.Options
 	// Clock reports whether the time is known; nil: it is.
 	Clock *clock.Clock
-	Log   *slog.Logger
+	// Recorder, if not nil, gets what the history gets.
+	Recorder engine.Recorder
+	Log      *slog.Logger
 }
 
 // Flows are the flows of a state folder. Between Run and Close they run;
@@ -217,11 +219,14 @@ func (f *Flows) begin() {
 	if f.engine != nil {
 		return
 	}
-	o := engine.Options{Device: f.device, Services: f.services, Keeper: f.keeper, Clock: f.p.Clock, Log: f.p.Log}
+	o := engine.Options{Device: f.device, Services: f.services, Keeper: f.keeper, Clock: f.p.Clock, Recorder: f.p.Recorder, Log: f.p.Log}
 	if h, err := openHistory(f.p); err != nil {
 		f.p.Log.Error("history of executions not kept", "err", err)
 	} else {
-		f.history, o.Recorder = h, h
+		f.history = h
+		if o.Recorder = h; f.p.Recorder != nil {
+			o.Recorder = both{h, f.p.Recorder}
+		}
 	}
 	f.engine = engine.New(o)
 }

@@ -52,6 +52,18 @@ type Door struct {
 	fixed string // the hash of the configuration, which counts alone
 
 	signing []byte // the key of signed addresses, once it is needed
+
+	ends func() // see OnEnd
+}
+
+// OnEnd has call called when a session or a token has ended, but for those that end by themselves. It
+// is called once, before the door is used; call returns at once.
+func (d *Door) OnEnd(call func()) { d.ends = call }
+
+func (d *Door) end() {
+	if d.ends != nil {
+		d.ends()
+	}
 }
 
 // Open reads the credentials in a state folder, "" for none. If they cannot be read, the door is
@@ -76,6 +88,7 @@ func (d *Door) Fix(hash string) {
 	d.mu.Unlock()
 	if changed {
 		d.sessions.endAll()
+		d.end()
 	}
 }
 
@@ -111,6 +124,7 @@ func (d *Door) SetPassword(hash string) error {
 	})
 	if err == nil {
 		d.sessions.endAll()
+		d.end()
 	}
 	return err
 }
@@ -189,7 +203,10 @@ func (d *Door) CSRF(id string) string {
 }
 
 // Logout ends a session.
-func (d *Door) Logout(id string) { d.sessions.end(id) }
+func (d *Door) Logout(id string) {
+	d.sessions.end(id)
+	d.end()
+}
 
 // Token returns the role of a token that is sent from an address.
 func (d *Door) Token(token string, from netip.Addr) Role {
@@ -259,13 +276,15 @@ func checkName(name string) error {
 
 // RevokeToken makes a token worth nothing.
 func (d *Door) RevokeToken(name string) error {
-	return d.change(func(k *kept) error {
+	err := d.change(func(k *kept) error {
 		n := len(k.Tokens)
 		if k.Tokens = slices.DeleteFunc(k.Tokens, func(t Token) bool { return t.Name == name }); len(k.Tokens) == n {
 			return fmt.Errorf("there is no token %.80q; pithings token list shows them", name)
 		}
 		return nil
 	})
+	d.end()
+	return err
 }
 
 // Tokens lists the tokens, without their sums.

@@ -8,8 +8,12 @@ import (
 )
 
 // maxStreams is how many answers without an end there are at a time. They count apart from
-// http.max_connections, so that those who only watch leave the others their connections.
-const maxStreams = 64
+// http.max_connections, so that those who only watch leave the others their connections. The last
+// few are for clients that are logged in or send a token.
+const (
+	maxStreams   = 64
+	knownStreams = 8
+)
 
 // Stream makes a request's answer one without an end, unless there are too many. end ends that.
 func Stream(r *http.Request) (end func(), ok bool) {
@@ -19,7 +23,11 @@ func Stream(r *http.Request) (end func(), ok bool) {
 	}
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
-	if c.stream || c.of.streams >= maxStreams {
+	most := maxStreams
+	if !c.known {
+		most -= knownStreams
+	}
+	if c.stream || c.of.streams >= most {
 		return nil, false
 	}
 	c.stream = true
@@ -37,6 +45,24 @@ func (c *limitedConn) endStream() {
 		c.stream = false
 		c.of.streams--
 	}
+}
+
+// Buffer bounds what the kernel keeps for a client of a stream that reads slowly, in bytes. It holds
+// for all that is sent on the connection from now on.
+func Buffer(r *http.Request, bytes int) {
+	c, ok := r.Context().Value(connKey{}).(*limitedConn)
+	if !ok {
+		return
+	}
+	if conn, ok := c.Conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = conn.SetWriteBuffer(bytes) // then it keeps what it likes
+	}
+}
+
+// Acts reports whether the client of a request may act: by its role, or as one of the local socket.
+func Acts(r *http.Request) bool {
+	v, ok := r.Context().Value(visitKey{}).(*visit)
+	return !ok || v.role >= access.Act
 }
 
 // Allowed reports whether the client of a stream may still have it: its session may have ended
