@@ -13,6 +13,7 @@ import (
 
 	"pithings/agent/config"
 	"pithings/agent/doctor"
+	"pithings/agent/events"
 	"pithings/agent/openapi"
 	"pithings/agent/web"
 	"pithings/api"
@@ -200,9 +201,6 @@ func (a *Agent) build() error {
 	if err := gateway.open(a.config, nil); err != nil {
 		return err
 	}
-	if err := a.add(newEvents(a, flows, gateway)); err != nil {
-		return err
-	}
 	for _, make := range a.o.Services {
 		s, err := make(a)
 		if err != nil {
@@ -211,6 +209,15 @@ func (a *Agent) build() error {
 		if err := a.add(s); err != nil {
 			return err
 		}
+	}
+	stream := newEvents(a.services,
+		events.Source{Kind: "service", List: a.runner.listed},
+		events.Source{Kind: "reload", Follow: following(&a.reloaded)})
+	if a.web != nil {
+		a.web.door.OnEnd(stream.Beat)
+	}
+	if err := a.add(stream); err != nil {
+		return err
 	}
 	return a.listen(socket)
 }

@@ -18,3 +18,8 @@ func (e *emits[T]) follow(to func(T)) (stop func()) {
 	e.to.Store(&to)
 	return func() { e.to.CompareAndSwap(&to, nil) }
 }
+
+// following is the Follow of an events.Source.
+func following[T any](e *emits[T]) func(add func(any)) (stop func()) {
+	return func(add func(any)) func() { return e.follow(func(v T) { add(v) }) }
+}

@@ -129,3 +129,18 @@ func (r *runner) down() map[string]ServiceState {
 	}
 	return maps.Clone(r.failed)
 }
+
+// listedService is a service that has failed.
+type listedService struct {
+	Name string `json:"name"`
+	ServiceState
+}
+
+// listed are the services that have failed.
+func (r *runner) listed() map[string]any {
+	all := map[string]any{}
+	for name, state := range r.down() {
+		all[name] = listedService{name, state}
+	}
+	return all
+}

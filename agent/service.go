@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 
+	"pithings/agent/events"
 	"pithings/api"
 )
 
@@ -50,6 +51,12 @@ type Collector interface {
 	Collect(m *api.Metrics)
 }
 
+// Happening is a service of which the stream of events reports what happens.
+type Happening interface {
+	// Events are where they come from, asked when all services are registered.
+	Events() []events.Source
+}
+
 // Router is a service with routes of the HTTP API. The local socket serves all of them, the
 // web server those that their audience allows.
 type Router interface {
@@ -77,6 +84,7 @@ type registered struct {
 	health    HealthReporter
 	collect   Collector
 	routes    []api.Route
+	events    Happening
 	essential bool
 	reload    reloadable
 	closer    io.Closer
@@ -89,6 +97,7 @@ func register(s Service) (registered, error) {
 	r.health, _ = s.(HealthReporter)
 	r.collect, _ = s.(Collector)
 	r.reload, _ = s.(reloadable)
+	r.events, _ = s.(Happening)
 	r.closer, _ = s.(io.Closer)
 	if e, ok := s.(Essential); ok {
 		r.essential = e.Essential()

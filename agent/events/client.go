@@ -35,6 +35,9 @@ const (
 	socketBuffer = 32 << 10
 )
 
+// Media is the Content-Type of a stream.
+const Media = "text/event-stream"
+
 // retry is after how long a browser comes back, in milliseconds.
 const retry = 2000
 
@@ -69,7 +72,7 @@ func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.leave(c)
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", Media)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx
 	h.Set("Connection", "close")     // the buffer is a small one

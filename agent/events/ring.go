@@ -29,8 +29,8 @@ func (e *event) text(act bool) []byte {
 	return e.look
 }
 
-// ring has the latest events, which are numbered from 1. Its id tells it from the rings of other
-// runs, and from those before and after it.
+// ring has the latest events, which are numbered from 1. Its id differs from those of the
+// rings of other runs, and before and after it.
 type ring struct {
 	id    string
 	last  uint64  // the number of the newest
