@@ -37,6 +37,7 @@ type historyService struct {
 
 	mu    sync.RWMutex
 	store *history.Store // nil: it is off
+	held  *held          // states of the store's
 }
 
 // Name implements Service.
@@ -64,10 +65,16 @@ func (s *historyService) begin(c *config.Config) error {
 	}
 	log := s.log.With("service", historyName)
 	store := history.New(history.Options{Dir: filepath.Join(s.folder.Dir, "history"), Max: int64(c.History.Max), Clock: s.clock, Log: log})
-	s.set(store)
+	states := &held{store: store}
+	s.set(store, states)
 	s.run = begin(s.running, func(ctx context.Context) {
-		defer s.things.events.Subscribe("", "", func(e device.Event) { s.put(store, e) })()
-		again(ctx, log, historyName, store.Run)
+		writing, stop := context.WithCancel(context.WithoutCancel(ctx))
+		var written sync.WaitGroup
+		written.Go(func() { again(writing, log, historyName, store.Run) })
+		defer written.Wait()
+		defer stop()
+		defer s.things.events.Subscribe("", "", func(e device.Event) { s.put(store, states, e) })()
+		s.follow(ctx, states)
 	})
 	return nil
 }
@@ -75,24 +82,57 @@ func (s *historyService) begin(c *config.Config) error {
 func (s *historyService) end() {
 	s.run.end()
 	s.run = nil
-	s.set(nil)
+	s.set(nil, nil)
 }
 
-func (s *historyService) set(store *history.Store) {
+func (s *historyService) set(store *history.Store, states *held) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.store = store
+	s.store, s.held = store, states
 }
 
-// put notes the quantities of an event. What is true or false is no quantity to draw; what
-// could not be measured, or cannot be, is a gap.
-func (s *historyService) put(store *history.Store, e device.Event) {
+// put notes the quantities of an event. What could not be measured, or cannot be, is a gap.
+func (s *historyService) put(store *history.Store, states *held, e device.Event) {
 	for _, q := range s.things.quantities(e.Thing) {
 		if q.Event != e.Name {
 			continue
 		}
-		if v, ok := number(e.Values[q.Key]); ok && q.Plausible(v) {
-			store.Put(history.Key{Thing: e.Thing, Quantity: q.Name, Unit: q.Unit}, q.Precision, e.At, v)
+		k := history.Key{Thing: e.Thing, Quantity: q.Name, Unit: q.Unit}
+		if v, ok := number(e.Values[q.Key]); ok {
+			if q.Plausible(v) {
+				store.Put(k, q.Precision, e.At, v)
+			}
+		} else if on, ok := switchedOn(e.Values[q.Key], func() []string { return s.things.texts(e.Thing, &q) }); ok {
+			states.happened(k, e.At, on, q.Momentary)
+		}
+	}
+}
+
+// follow notes which states are held, until ctx is done: a state that does not change has no event.
+func (s *historyService) follow(ctx context.Context, states *held) {
+	minutes := time.NewTicker(holdEvery)
+	defer minutes.Stop()
+	for {
+		changed := s.things.health.changed.wait()
+		works := s.things.health.Things()
+		for _, thing := range s.things.names() {
+			up := works[thing].State == "up"
+			var resting []history.Key
+			for _, q := range s.things.quantities(thing) {
+				if up && q.Rests {
+					resting = append(resting, history.Key{Thing: thing, Quantity: q.Name, Unit: q.Unit})
+				}
+			}
+			states.works(thing, up, resting, time.Now())
+		}
+		states.only(func(thing string) bool { _, ok := works[thing]; return ok })
+		select {
+		case <-changed:
+		case <-minutes.C:
+			states.fill(time.Now())
+		case <-ctx.Done():
+			states.fill(time.Now())
+			return
 		}
 	}
 }
@@ -123,6 +163,7 @@ func (s *historyService) stored() (*history.Store, error) {
 	if s.store == nil {
 		return nil, errNoHistory
 	}
+	s.held.fill(time.Now())
 	return s.store, nil
 }
 

@@ -30,7 +30,7 @@ func (l *lab) lastHour(thing, quantity string, csv bool) (string, error) {
 }
 
 // What the things measure is kept when the configuration says so, and from the reload that says
-// so on; what is true or false is not. After the agent has ended its files have all of it.
+// so on, what is on or off, too. After the agent has ended its files have all of it.
 func TestHistory(t *testing.T) {
 	r := newReloader(t, twoThings)
 	var answer *control.AnswerError
@@ -63,7 +63,7 @@ func TestHistory(t *testing.T) {
 	for _, l := range all {
 		names[l.String()] = l.Current
 	}
-	if err != nil || len(all) != 4 || !names["bme680.humidity"] || !names["bme680.pressure"] || !names["bme680.gas"] {
+	if err != nil || len(all) != 5 || !names["TG_MS.motion"] || !names["bme680.humidity"] || !names["bme680.pressure"] || !names["bme680.gas"] {
 		t.Errorf("%+v, %v", all, err)
 	}
 	for _, path := range []string{"/bme680/colour", "/nothing/temperature"} {
@@ -78,7 +78,7 @@ func TestHistory(t *testing.T) {
 			}
 		}
 	}
-	if page := string(r.get("http://" + r.agent.WebAddr() + "/metrics")); !strings.Contains(page, "pithings_history_quantities 4\n") || !strings.Contains(page, "pithings_history_failing 0\n") {
+	if page := string(r.get("http://" + r.agent.WebAddr() + "/metrics")); !strings.Contains(page, "pithings_history_quantities 5\n") || !strings.Contains(page, "pithings_history_failing 0\n") {
 		t.Errorf("metrics: %s", page)
 	}
 	if page := string(r.get("http://" + r.agent.WebAddr() + "/healthz")); !strings.Contains(page, `"history"`) {
@@ -93,7 +93,7 @@ func TestHistory(t *testing.T) {
 	}
 	dir := filepath.Join(r.folder, "history")
 	files, err := history.List(dir)
-	if err != nil || len(files) != 4 {
+	if err != nil || len(files) != 5 {
 		t.Fatalf("%+v, %v", files, err)
 	}
 	found, err := history.Find(files, "bme680", "temperature")

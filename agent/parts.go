@@ -82,6 +82,17 @@ func (s *thingService) quantities(thing string) []device.Quantity {
 	return nil
 }
 
+// texts are all texts that a quantity of a thing can be, if they are few.
+func (s *thingService) texts(thing string, q *device.Quantity) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if i := slices.IndexFunc(s.parts, func(p *part) bool { return p.Name() == thing }); i >= 0 {
+		e, _ := modelOf(&s.parts[i].made).Event(q.Event)
+		return e.Values[q.Key]
+	}
+	return nil
+}
+
 // startAll attaches the things that do not work yet to their topics, and keeps their
 // parts working.
 func (s *thingService) startAll() error {

@@ -17,6 +17,8 @@ type Quantity struct {
 	Type ValueType
 	// Momentary says that of yes and no only yes is reported: it is over after a while.
 	Momentary bool
+	// Rests says that it is off from when the part works, without an event.
+	Rests bool
 	// Set is the action that sets the value, with a param under the name of Key; "": none.
 	Set string
 	// Min and Max bound what is plausible: a value outside is a fault of the part, not a

@@ -72,7 +72,9 @@ func Routes(current func() *Flows) []api.Route {
 		route(http.MethodPost, "/check", api.Act, "check a flow and change nothing", WriteRequest{}, Checked{}, nil, func(f *Flows, r *http.Request) (any, error) { return answerText(r, Editor{f}.Inspect) }),
 		route(http.MethodPost, "/write", api.Act, "deploy a flow of the things that there are, or an earlier revision", WriteRequest{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) { return answerText(r, Editor{f}.Write) }),
 		route(http.MethodPost, "/abort", api.Act, "end an execution that runs", execution{}, struct{}{}, nil, func(f *Flows, r *http.Request) (any, error) {
-			return answer(r, func(ctx context.Context, in execution) (struct{}, error) { return struct{}{}, Editor{f}.Abort(ctx, in.ID) })
+			return answer(r, func(ctx context.Context, in execution) (struct{}, error) {
+				return struct{}{}, Editor{f}.Abort(ctx, in.ID)
+			})
 		}),
 		route(http.MethodPost, "/undeploy", api.Act, "undeploy flows", nameAnd{}, Deployed{}, nil, func(f *Flows, r *http.Request) (any, error) {
 			return answer(r, func(ctx context.Context, in nameAnd) (Deployed, error) { return f.Undeploy(ctx, in.Name) })

@@ -54,14 +54,15 @@ type intake struct {
 
 // reading is a value of a quantity.
 type reading struct {
-	of *series
-	at time.Time // with its monotonic reading
-	v  float64
+	of    *series
+	at    time.Time // with its monotonic reading
+	until time.Time // of one that was held, likewise; zero: it is of one second
+	v     float64
 }
 
 const (
 	intakeWake = 256  // readings after which they are placed
-	intakeMost = 2048 // readings that wait for a disk that hangs: 100 KB
+	intakeMost = 2048 // readings that wait for a disk that hangs: 130 KB
 )
 
 // New returns a store. Run has to follow.
@@ -80,6 +81,22 @@ func New(o Options) *Store {
 // Put notes a reading, and returns at once. precision is how many decimal places mean something;
 // at is when it was measured, with its monotonic reading.
 func (s *Store) Put(k Key, precision int, at time.Time, v float64) {
+	s.note(k, precision, reading{at: at, v: v})
+}
+
+// maxHold bounds how long a state can have been held at a time: who notes it does so more often.
+// A longer time is one in which the machine slept.
+const maxHold = 10 * time.Minute
+
+// Hold notes that a quantity had a value from a time on, with each second of it, until another
+// one, which is not in it.
+func (s *Store) Hold(k Key, precision int, from, until time.Time, v float64) {
+	if until.After(from) && until.Sub(from) <= maxHold {
+		s.note(k, precision, reading{at: from, until: until, v: v})
+	}
+}
+
+func (s *Store) note(k Key, precision int, r reading) {
 	in := &s.intake
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -96,7 +113,8 @@ func (s *Store) Put(k Key, precision int, at time.Time, v float64) {
 		in.lost++
 		return
 	}
-	if in.items = append(in.items, reading{one, at, v}); len(in.items) >= intakeWake {
+	r.of = one
+	if in.items = append(in.items, r); len(in.items) >= intakeWake {
 		select {
 		case s.wake <- struct{}{}:
 		default:
@@ -207,7 +225,13 @@ func (s *Store) add(r *reading) {
 			return
 		}
 	}
-	r.of.add(second, r.v)
+	if r.until.IsZero() {
+		r.of.add(second, r.v)
+	} else if end, ok := s.date(r.until); ok && end.Sub(at) <= maxHold+time.Minute { // a longer one is of a clock that was set
+		for ; second < end.Unix(); second++ {
+			r.of.add(second, r.v)
+		}
+	}
 	if len(r.of.unsaved) >= maxUnsaved/2 {
 		s.flush(r.of)
 	}

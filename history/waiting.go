@@ -10,7 +10,7 @@ type waiting struct {
 	seen  map[*series]int // since then
 }
 
-// waitingMost bounds them: 800 KB. Ten quantities every 3 s reach it after 80 minutes.
+// waitingMost bounds them: 1 MB. Ten quantities every 3 s reach it after 80 minutes.
 const waitingMost = 16384
 
 func (w *waiting) add(r reading) {

@@ -77,7 +77,7 @@ func (s *MotionSettings) Describe(t Topics) Description {
 		Model: device.Model{
 			Events: map[string]device.EventModel{stateChanged: {Topic: t["motion"], Time: s.TimeKey,
 				Payload: device.Payload{Keys: map[string]device.ValueType{detectedKey: device.BooleanType}}}},
-			Quantities: []device.Quantity{{Name: "motion", Event: stateChanged, Key: detectedKey, Class: "motion", Momentary: s.Publish != PublishBoth}},
+			Quantities: []device.Quantity{{Name: "motion", Event: stateChanged, Key: detectedKey, Class: "motion", Rests: true, Momentary: s.Publish != PublishBoth}},
 		},
 		Wire: Model{Events: map[string]Event{
 			stateChanged: {Topic: t["motion"], Read: ReadObject(map[string]string{detectedKey: "boolean"}), TimeKey: s.TimeKey},
