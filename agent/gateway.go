@@ -241,6 +241,13 @@ type GatewayState struct {
 	Rules  []rule.Stats        `json:"rules"`
 }
 
+// GatewayDetails are what it is made of, too.
+type GatewayDetails struct {
+	GatewayState
+	Groups  []gateway.ListedGroup  `json:"groups"`
+	Scripts []gateway.ListedScript `json:"scripts"`
+}
+
 func (s *gatewayService) state() (GatewayState, error) {
 	g := s.current()
 	if g == nil {
@@ -290,9 +297,35 @@ const gatewayPath = "/api/v1/gateway"
 
 // Routes implements Router.
 func (s *gatewayService) Routes() []api.Route {
+	trials := make(chan struct{}, 1)
 	return []api.Route{
-		{Method: http.MethodGet, Path: gatewayPath, For: api.Look, Doc: "list the alarms and rules of the gateway", Gives: GatewayState{},
-			Handler: api.JSON(func(*http.Request) (any, error) { return s.state() })},
+		{Method: http.MethodGet, Path: gatewayPath, For: api.Look, Doc: "list the alarms and rules of the gateway", Gives: GatewayDetails{},
+			Handler: api.JSON(func(*http.Request) (any, error) {
+				g := s.current()
+				if g == nil {
+					return nil, errNoGateway
+				}
+				return GatewayDetails{GatewayState{g.Alarms(), g.Rules()}, g.Groups(), g.Scripts()}, nil
+			})},
+		{Method: http.MethodPost, Path: gatewayPath + "/try", For: api.Act, Doc: "try the script of a rule, and publish nothing", Takes: gateway.TryRequest{}, Gives: gateway.Tried{},
+			Handler: api.JSON(func(r *http.Request) (any, error) {
+				end, err := takeTurn(trials)
+				if err != nil {
+					return nil, err
+				}
+				defer end()
+				var in gateway.TryRequest
+				if err := api.Decode(r, &in); err != nil {
+					return nil, err
+				}
+				g := s.current()
+				if g == nil {
+					return nil, errNoGateway
+				}
+				ctx, cancel := context.WithTimeout(r.Context(), actionTime)
+				defer cancel()
+				return g.Try(ctx, in)
+			})},
 		{Method: http.MethodPost, Path: gatewayPath + "/alarms/{name}/acknowledge", For: api.Act, Doc: "acknowledge an alarm of the gateway", Gives: field.ListedAlarm{},
 			Handler: api.JSON(func(r *http.Request) (any, error) {
 				g := s.current()

@@ -73,7 +73,7 @@ func takeTurn(turns chan struct{}) (end func(), err error) {
 	case turns <- struct{}{}:
 		return func() { <-turns }, nil
 	default:
-		return nil, fmt.Errorf("%d other programs use the parts of this agent at the moment: try again (%w)", cap(turns), api.Status(http.StatusServiceUnavailable))
+		return nil, fmt.Errorf("this agent does that for %d other programs at the moment: try again (%w)", cap(turns), api.Status(http.StatusServiceUnavailable))
 	}
 }
 

@@ -159,7 +159,7 @@ var overTCP = []string{
 	"GET /api/v1/history/{thing}/{quantity}/history.csv", "GET /api/v1/openapi.json", "GET /api/v1/part", "GET /api/v1/pictures", "GET /api/v1/queues/{id}", "GET /api/v1/queues/{id}/dead-letters", "GET /api/v1/reading", "GET /api/v1/session",
 	"GET /api/v1/things", "GET /api/v1/things/{name}", "GET /api/v1/things/{name}/snapshot.jpg", "GET /api/v1/things/{name}/stream.mjpeg", "GET /healthz", "GET /metrics",
 	"GET /pictures/", "GET /screen/{file}",
-	"POST /api/v1/address", "POST /api/v1/flows/abort", "POST /api/v1/flows/check", "POST /api/v1/flows/delete", "POST /api/v1/flows/start", "POST /api/v1/flows/undeploy", "POST /api/v1/flows/write", "POST /api/v1/gateway/alarms/{name}/acknowledge", "POST /api/v1/login", "POST /api/v1/logout",
+	"POST /api/v1/address", "POST /api/v1/flows/abort", "POST /api/v1/flows/check", "POST /api/v1/flows/delete", "POST /api/v1/flows/start", "POST /api/v1/flows/undeploy", "POST /api/v1/flows/write", "POST /api/v1/gateway/alarms/{name}/acknowledge", "POST /api/v1/gateway/try", "POST /api/v1/login", "POST /api/v1/logout",
 	"POST /api/v1/part", "POST /api/v1/pictures/{name}/delete",
 	"POST /api/v1/queues/{id}/dead-letters/delete", "POST /api/v1/queues/{id}/dead-letters/retry", "POST /api/v1/queues/{id}/dead-letters/show",
 	"POST /api/v1/things/{name}/actions/{action}",
