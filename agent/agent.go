@@ -152,22 +152,23 @@ func (a *Agent) build() error {
 	if err := a.listenWeb(); err != nil {
 		return err
 	}
-	a.links = newLinks(&a.folder, clock.Clock, embedded, &a.changing, a.log)
+	a.links = newLinks(&a.folder, clock.Clock, embedded, &a.changing, quietlog.Part(a.log, linksName))
 	a.links.pulse = a.o.Pulse
 	a.things = &thingService{folder: &a.folder, board: a.o.Board, links: a.links, web: a.web, events: &a.events, transcript: transcript,
-		current: a.current, version: a.o.Version, repeats: quietlog.NewRepeats(a.log), pulse: a.o.Pulse, log: a.log}
-	quarantine := &quarantine{folder: &a.folder, links: a.links, log: a.log}
-	flows := &flowService{quarantine: quarantine, folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, given: a.o.Flows, changing: &a.changing, log: a.log}
-	socket := &controlService{folder: &a.folder, wanted: a.links.queues.any, shared: a.o.Shared, log: a.log}
-	gateway := &gatewayService{quarantine: quarantine, folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, log: a.log}
-	history := &historyService{folder: &a.folder, things: a.things, clock: clock.Clock, current: a.current, log: a.log}
+		current: a.current, version: a.o.Version, repeats: quietlog.NewRepeats(quietlog.Part(a.log, thingsName)), pulse: a.o.Pulse, log: quietlog.Part(a.log, thingsName)}
+	quarantine := &quarantine{folder: &a.folder, links: a.links, log: quietlog.Part(a.log, "quarantine")}
+	flows := &flowService{quarantine: quarantine, folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, given: a.o.Flows, changing: &a.changing, log: quietlog.Part(a.log, flowsName)}
+	socket := &controlService{folder: &a.folder, wanted: a.links.queues.any, shared: a.o.Shared, log: quietlog.Part(a.log, controlName)}
+	gateway := &gatewayService{quarantine: quarantine, folder: &a.folder, links: a.links, things: a.things, clock: clock.Clock, log: quietlog.Part(a.log, gatewayName)}
+	history := &historyService{folder: &a.folder, things: a.things, clock: clock.Clock, current: a.current, log: quietlog.Part(a.log, historyName)}
 	restart := func() { a.fail(errRestart) }
 	shadow := &optional{name: "shadow", config: a.current, log: a.log, links: a.links, of: shadows{a.links, a, quarantine}}
 	accept := a.AcceptLater
 	if a.o.Load == nil {
 		accept = nil
 	}
-	for _, s := range []Service{a.links, quarantine, socket, history, a.things, flows, gateway,
+	logs := &logService{log: a.log, recent: &a.doctor.recent, things: a.things.names, parts: func() []string { return namesOf(a.services) }, standard: func() string { return a.current().Log.Level }, set: map[string]*partLevel{}}
+	for _, s := range []Service{a.links, quarantine, socket, logs, history, a.things, flows, gateway,
 		&optional{name: "command", config: a.current, log: a.log, links: a.links, of: commands{a.links, a.things, a.reconfigure, restart, &a.doctor, quarantine}},
 		&optional{name: "jobs", config: a.current, log: a.log, links: a.links,
 			of: &jobService{links: a.links, flows: flows, doctor: &a.doctor, current: a.current,
@@ -266,7 +267,7 @@ func (printer) Name() string { return "transcript" }
 func (a *Agent) newClock() *clock.Clock {
 	o := a.o.Clock
 	o.Trust = o.Trust || a.o.Config.Clock == config.ClockTrust
-	o.Dir, o.Log = a.o.State, a.log
+	o.Dir, o.Log = a.o.State, quietlog.Part(a.log, clockName)
 	return clock.New(o)
 }
 
@@ -281,7 +282,7 @@ func (a *Agent) startBroker() (*broker.Broker, error) {
 		return nil, err
 	}
 	b, err := firstFree(listen, a.ports(), func(addr string) (*broker.Broker, error) {
-		return broker.Start(addr, options, a.log)
+		return broker.Start(addr, options, quietlog.Part(a.log, brokerName))
 	})
 	if err != nil {
 		return nil, err
@@ -307,7 +308,7 @@ func (a *Agent) listenWeb() error {
 	if len(a.o.Config.Things) == 0 {
 		return nil // a process that only runs flows leaves the port to those with pictures
 	}
-	w, err := newWeb(&a.o.Config.HTTP, a.ports(), a.log)
+	w, err := newWeb(&a.o.Config.HTTP, a.ports(), quietlog.Part(a.log, webName))
 	if err != nil {
 		for _, t := range a.o.Config.Things {
 			if things.KindOf(t.Type).Web {
@@ -318,7 +319,7 @@ func (a *Agent) listenWeb() error {
 		return nil
 	}
 	w.Allow(allowed)
-	w.open(&a.config.HTTP, a.o.State, a.o.Simulated, a.log)
+	w.open(&a.config.HTTP, a.o.State, a.o.Simulated, quietlog.Part(a.log, webName))
 	a.web = w
 	a.listens("web server", a.o.Config.HTTP.Listen, w.Addr().String())
 	return a.add(w)

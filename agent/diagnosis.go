@@ -41,16 +41,13 @@ const (
 // errNoDoctor is of an agent without a doctor, as in other programs' tests.
 var errNoDoctor = errors.New("this agent has no doctor")
 
-// watch has the end of the log kept while a configuration allows diagnoses, without its secrets
-// and those of the one before, which ends meanwhile. One goroutine at a time calls it.
+// watch has the end of the log kept without the secrets of a configuration and of the one before,
+// which ends meanwhile. One goroutine at a time calls it.
 func (d *diagnosis) watch(c *config.Config) {
-	on := c.AWSIoT.Command.Enabled || c.AWSIoT.Jobs.Enabled
-	if on {
-		before := d.secrets
-		d.secrets = secretsOf(c)
-		d.recent.Hide(redactorOf(slices.Concat(before, d.secrets)).text)
-	}
-	d.recent.Keep(on)
+	before := d.secrets
+	d.secrets = secretsOf(c)
+	d.recent.Hide(redactorOf(slices.Concat(before, d.secrets)).text)
+	d.recent.Keep(true)
 }
 
 // take looks for what is wrong now.
@@ -77,7 +74,7 @@ func (d *diagnosis) take(ctx context.Context) (*Findings, error) {
 		f.Checks = append(f.Checks, r)
 	}
 	for _, line := range d.recent.Lines() {
-		f.Log = append(f.Log, hide.text(line))
+		f.Log = append(f.Log, hide.text(line.String()))
 	}
 	f.fit()
 	return f, nil

@@ -347,7 +347,7 @@ func TestDiagnosisAfterANewPassword(t *testing.T) {
 		log.Info("logged in", "err", errors.New("as "+password))
 	}
 	log.Info("ending", "err", errors.New("was second-one")) // what ends in the reload
-	lines := strings.Join(d.recent.Lines(), "\n")
+	lines := fmt.Sprint(d.recent.Lines())
 	if strings.Count(lines, "[secret]") != 6 || strings.Contains(lines, "-one") {
 		t.Errorf("%s", lines)
 	}

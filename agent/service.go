@@ -90,6 +90,14 @@ type registered struct {
 	closer    io.Closer
 }
 
+// namesOf are the names of services.
+func namesOf(services []registered) (names []string) {
+	for _, s := range services {
+		names = append(names, s.Name())
+	}
+	return names
+}
+
 // register looks what a service implements, and checks its routes.
 func register(s Service) (registered, error) {
 	r := registered{Service: s}

@@ -19,6 +19,9 @@
 //     its line is written once, and again after one minute, two, four … up to an
 //     hour, when it still comes then, with the number of times in between.
 //
+// On the way, a Handler knows the part of the program that a line is of ([Part]), whose least level
+// may be set while it runs ([SetLevels]), and [Recent] keeps the last lines.
+//
 // Memory is bounded, whatever comes: see the constants. Texts are cut to
 // [MaxText]. [Clip] does the same for what is echoed in errors.
 package quietlog

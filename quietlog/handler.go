@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,14 +32,16 @@ var reasons = map[string]bool{"err": true, "error": true, "reason": true, "topic
 
 // Handler is a slog.Handler that limits what reaches another one.
 type Handler struct {
-	next slog.Handler
-	with uint64 // hash of the logger's own attributes
+	next        slog.Handler
+	with        uint64 // hash of the logger's own attributes
+	part, thing string // that its lines are of
 	*limiter
 }
 
 // limiter is what all loggers of a New share.
 type limiter struct {
-	seed maphash.Seed
+	seed   maphash.Seed
+	levels atomic.Pointer[setLevels] // nil: those of next
 
 	mu    sync.Mutex
 	gates map[uint64]*line
@@ -76,7 +79,10 @@ func Limit(log *slog.Logger) (limited *slog.Logger, end func()) {
 }
 
 // Enabled implements slog.Handler.
-func (h *Handler) Enabled(ctx context.Context, l slog.Level) bool { return h.next.Enabled(ctx, l) }
+func (h *Handler) Enabled(ctx context.Context, l slog.Level) bool {
+	set := h.levels.Load()
+	return set != nil && set.maybe(l) || h.next.Enabled(ctx, l)
+}
 
 // WithAttrs implements slog.Handler.
 func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -89,16 +95,20 @@ func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 		m.WriteString(a.Value.String())
 		m.WriteByte(0)
 	}
-	return &Handler{h.next.WithAttrs(attrs), m.Sum64(), h.limiter}
+	part, thing := named(attrs, h.part, h.thing)
+	return &Handler{h.next.WithAttrs(attrs), m.Sum64(), part, thing, h.limiter}
 }
 
 // WithGroup implements slog.Handler.
 func (h *Handler) WithGroup(name string) slog.Handler {
-	return &Handler{h.next.WithGroup(name), h.with, h.limiter}
+	return &Handler{h.next.WithGroup(name), h.with, h.part, h.thing, h.limiter}
 }
 
 // Handle implements slog.Handler.
 func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
+	if set := h.levels.Load(); set != nil && !set.passes(ctx, h, &r) {
+		return nil
+	}
 	own, kind := h.keys(&r)
 	r = cut(r)
 	before, ok := h.pass(h.next, &r, own, kind, now(&r))

@@ -16,13 +16,13 @@ func TestRecent(t *testing.T) {
 	log := r.Below(limited)
 	log.Info("before")
 	if len(r.Lines()) != 0 {
-		t.Errorf("kept although it is off: %q", r.Lines())
+		t.Errorf("kept although it is off: %+v", r.Lines())
 	}
 	r.Keep(true)
 	log.With("thing", "TG_MS").WithGroup("g").Warn("pin lost", "pin", 17)
 	log.Debug("below the level")
-	if got := r.Lines(); len(got) != 1 || !strings.Contains(got[0], `level=WARN msg="pin lost" thing=TG_MS g.pin=17`) || !strings.HasPrefix(got[0], "time=2") {
-		t.Errorf("%q", got)
+	if got := r.Lines(); len(got) != 1 || !strings.Contains(got[0].String(), `level=WARN msg="pin lost" thing=TG_MS g.pin=17`) || !strings.HasPrefix(got[0].String(), "time=2") {
+		t.Errorf("%+v", got)
 	}
 	if !strings.Contains(out.String(), "before") || !strings.Contains(out.String(), "pin lost") {
 		t.Errorf("the log itself has\n%s", &out)
@@ -49,19 +49,19 @@ func TestRecentHides(t *testing.T) {
 	}
 	log := r.Below(slog.New(slog.NewTextHandler(new(bytes.Buffer), nil)))
 	hide("old-password")
-	for n := range maxRecentLine {
+	for n := range maxRecentText {
 		log.Info(strings.Repeat("x", n) + " old-password")
-		if lines := r.Lines(); strings.Contains(lines[len(lines)-1], " o") {
-			t.Fatalf("%s", lines[len(lines)-1])
+		if lines := r.Lines(); strings.Contains(lines[len(lines)-1].Message, " o") {
+			t.Fatalf("%+v", lines[len(lines)-1])
 		}
 	}
 	hide("new-password")
 	log.Info("old-password is none any more")
 	lines := r.Lines()
-	if l := lines[len(lines)-1]; !strings.Contains(l, "old-password is none") {
-		t.Errorf("%s", l)
+	if l := lines[len(lines)-1]; !strings.Contains(l.Message, "old-password is none") {
+		t.Errorf("%+v", l)
 	}
-	if strings.Contains(strings.Join(lines[:len(lines)-1], "\n"), "old") {
+	if strings.Contains(fmt.Sprint(lines[:len(lines)-1]), "old") {
 		t.Error("earlier lines show what was hidden")
 	}
 }
@@ -81,12 +81,12 @@ func TestRecentIsBounded(t *testing.T) {
 	lines := r.Lines()
 	n := 0
 	for _, l := range lines {
-		n += len(l)
-		if len(l) > maxRecentLine+len("…") {
-			t.Errorf("a line has %d bytes", len(l))
+		n += l.size()
+		if len(l.Attrs) > maxRecentText+len("…") {
+			t.Errorf("a line has %d bytes", len(l.Attrs))
 		}
 	}
-	if n > maxRecent || n < maxRecent-maxRecentLine-len("…") || !strings.Contains(lines[len(lines)-1], "line 499") {
-		t.Errorf("%d bytes, the last line is %s", n, lines[len(lines)-1])
+	if n > maxRecent || n < maxRecent-2*maxRecentText || lines[len(lines)-1].Message != "line 499" || lines[len(lines)-1].N != 500 {
+		t.Errorf("%d bytes, the last line is %+v", n, lines[len(lines)-1])
 	}
 }

@@ -133,7 +133,7 @@ screen) into things on MQTT and lets them act together. Try it on any computer:
 		id       string
 		commands []*cobra.Command
 	}{
-		{"agent", []*cobra.Command{newRun(), newFlow(), newGateway(), newScript(), newPub(), newQueue(), newHistory(), newReload(), newHealth(), newConfig(), newProvision(), newCloud(), newFleet(), newPasswd(), newToken(), newHashPassword()}},
+		{"agent", []*cobra.Command{newRun(), newFlow(), newGateway(), newScript(), newPub(), newQueue(), newHistory(), newLastLines(), newReload(), newHealth(), newConfig(), newProvision(), newCloud(), newFleet(), newPasswd(), newToken(), newHashPassword()}},
 		{"single", []*cobra.Command{newMotion(), newCamera(), newScreen(), newPublish()}},
 		{"parts", []*cobra.Command{newDiscover(), newDoctor(), newRead(), newCapture(), newShow()}},
 		{"help", []*cobra.Command{newWatch(), newVersion(), newLicenses()}},
