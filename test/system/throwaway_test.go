@@ -95,10 +95,23 @@ func TestAKindIsOneFileAndOneLine(t *testing.T) {
 	}
 	agent.await("what was counted", func(line string) bool { return strings.Contains(line, `c1/counted: {"count": 2}`) })
 	agent.await("what the flow counted", func(line string) bool { return strings.Contains(line, `c1/counted: {"count": 3}`) })
+	for body, want := range map[string]int{`{"by": 1}`: http.StatusOK, `{"by": "one"}`: http.StatusBadRequest, `{"to": 1}`: http.StatusBadRequest} {
+		r, err := socket.Post("http://pithings/api/v1/things/c1/actions/count", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != want {
+			t.Errorf("%s: %s, want %d", body, r.Status, want)
+		}
+	}
+	agent.await("what was counted by the API", func(line string) bool { return strings.Contains(line, `c1/counted: {"count": 4}`) })
 	for path, wants := range map[string][]string{
 		"/healthz":       {`"c1"`},
 		"/metrics":       {`thing="c1"`},
 		"/api/v1/things": {`"name":"c1"`, `"throwaway"`, `"count"`},
+		"/api/v1/things/c1": {`"doc":"throw-awaykindofatest`, `"quantities":[{"name":"count","type":"integer"`,
+			`"actions":{"count":{"input":[{"name":"by","type":"integer"}]}}`, `{"key":"most","value":7,`},
 	} {
 		for _, want := range wants {
 			if got := strings.NewReplacer(" ", "", "\n", "").Replace(get(path)); !strings.Contains(got, want) {
