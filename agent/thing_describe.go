@@ -146,7 +146,7 @@ func describeQuantity(m *device.Model, q *device.Quantity) DescribedQuantity {
 // describeInputs lists the params of an action, those that are required first. One that sets a
 // quantity has its unit and range.
 func describeInputs(a device.ActionModel, action string, quantities []DescribedQuantity) []DescribedInput {
-	all := []DescribedInput{}
+	all, rest := []DescribedInput{}, []DescribedInput(nil)
 	for _, name := range slices.Sorted(maps.Keys(a.Params)) {
 		more := a.Inputs[name]
 		in := DescribedInput{Name: name, Type: a.Params[name], Doc: more.Doc, Required: more.Required, Values: more.Values, Format: more.Format}
@@ -158,18 +158,13 @@ func describeInputs(a device.ActionModel, action string, quantities []DescribedQ
 				}
 			}
 		}
-		all = append(all, in)
-	}
-	slices.SortStableFunc(all, func(a, b DescribedInput) int {
-		switch {
-		case a.Required == b.Required:
-			return 0
-		case a.Required:
-			return -1
+		if in.Required {
+			all = append(all, in)
+		} else {
+			rest = append(rest, in)
 		}
-		return 1
-	})
-	return all
+	}
+	return append(all, rest...)
 }
 
 // describeSettings lists the keys of a kind with their values and what they may be, but for those
