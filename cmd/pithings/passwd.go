@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -94,19 +95,24 @@ func (q *queueOptions) credentials(c *cobra.Command, ask func(context.Context, *
 	if err != nil {
 		return err
 	}
-	if t.agent != nil {
-		client := control.NewClient(t.agent.Socket)
-		defer client.Close()
-		ctx, cancel := context.WithTimeout(c.Context(), accessWait)
-		defer cancel()
-		return ask(ctx, client)
-	}
-	if why := t.unreached(); why != "" && q.state == "" { // its password is meant, most likely
-		return errors.New(why)
-	}
 	dir, err := stateDir(t.dir)
 	if err != nil {
 		return err
+	}
+	socket := (&state.Folder{Dir: dir}).Socket() // of an agent whose folder is named
+	if t.agent != nil {
+		socket = t.agent.Socket
+	}
+	client := control.NewClient(socket)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(c.Context(), accessWait)
+	defer cancel()
+	var answer *control.AnswerError // 404: a pub, which gives way
+	if err := ask(ctx, client); t.agent != nil || !errors.Is(err, control.ErrNoOwner) && !(errors.As(err, &answer) && answer.Status == http.StatusNotFound) {
+		return err
+	}
+	if why := t.unreached(); why != "" && q.state == "" { // its password is meant, most likely
+		return errors.New(why)
 	}
 	of := state.Folder{Dir: dir}
 	if err := pub.Take(c.Context(), &of, 0); err != nil {
