@@ -153,7 +153,7 @@ func (a *Agent) build() error {
 		return err
 	}
 	a.links = newLinks(&a.folder, clock.Clock, embedded, &a.changing, quietlog.Part(a.log, linksName))
-	a.links.pulse = a.o.Pulse
+	a.links.pulse, a.links.hide = a.o.Pulse, a.doctor.hide
 	a.things = &thingService{folder: &a.folder, board: a.o.Board, links: a.links, web: a.web, events: &a.events, transcript: transcript,
 		current: a.current, version: a.o.Version, repeats: quietlog.NewRepeats(quietlog.Part(a.log, thingsName)), pulse: a.o.Pulse, log: quietlog.Part(a.log, thingsName)}
 	quarantine := &quarantine{folder: &a.folder, links: a.links, log: quietlog.Part(a.log, "quarantine")}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"pithings/agent/config"
 	"pithings/agent/doctor"
@@ -21,7 +22,11 @@ type diagnosis struct {
 	current func() *config.Config
 	recent  quietlog.Recent
 	secrets []string // of the configuration that runs
+	hiding  atomic.Pointer[func(string) string]
 }
+
+// hide removes the secrets of the configuration that runs from a text.
+func (d *diagnosis) hide(text string) string { return (*d.hiding.Load())(text) }
 
 // Findings are the result of a diagnosis.
 type Findings struct {
@@ -46,7 +51,9 @@ var errNoDoctor = errors.New("this agent has no doctor")
 func (d *diagnosis) watch(c *config.Config) {
 	before := d.secrets
 	d.secrets = secretsOf(c)
-	d.recent.Hide(redactorOf(slices.Concat(before, d.secrets)).text)
+	hide := redactorOf(slices.Concat(before, d.secrets)).text
+	d.recent.Hide(hide)
+	d.hiding.Store(&hide)
 	d.recent.Keep(true)
 }
 

@@ -183,3 +183,46 @@ func TestStreamsEndWithTheirAccess(t *testing.T) {
 		c.want("reload", "gateway")
 	}
 }
+
+// Messages are among the events for those who ask for them, and their payloads for those who may act.
+func TestMessagesAmongEvents(t *testing.T) {
+	l := newLab(t, mock.Options{Screen: xrgb8888}, fmt.Sprintf(fourThings, 0, ""))
+	secret, err := l.agent.web.door.AddToken("act", access.Act, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	act := openEvents(t, l.agent, "kinds=message", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+secret) })
+	look := openEvents(t, l.agent, "kinds=message", nil)
+	for _, tc := range []struct{ topic, payload, direction, want string }{
+		{"TG_Screen/display", `{"imageUri":"http://h.example/x?signature=hunter22"}`, "in", `"payload":"{\"imageUri\":\"http://h.example/x?[secret]`},
+		{"TG_Screen/display", "\xff\x00", "in", `"binary":true`},
+		{"TG_Screen/display", strings.Repeat("é", 3000), "in", `"bytes":6000`},
+		{"TG_MS/motion", "", "out", `"payload":"{\"isMotionDetected\": true}"`},
+	} {
+		if tc.direction == "in" {
+			l.publish(tc.topic, tc.payload)
+		} else {
+			l.move()
+		}
+		for _, c := range []*streamClient{act, look} {
+			want := []string{`"topic":"` + tc.topic, `"direction":"` + tc.direction, `"connection":"shared"`}
+			if c == act {
+				want = append(want, tc.want)
+			}
+			data := c.want("message", want...)
+			if c == look && (strings.Contains(data, "payload") || strings.Contains(data, "binary")) || strings.Contains(data, "hunter22") {
+				t.Errorf("%s", data)
+			}
+		}
+	}
+	if data := strings.Join(act.seen, "\n"); !strings.Contains(data, `é…","cut":true`) {
+		t.Errorf("%s", data)
+	}
+	// Without its token, this machine may still look, but not in the same stream.
+	if err := l.agent.web.door.RevokeToken("act"); err != nil {
+		t.Fatal(err)
+	}
+	act.ends("a token that is revoked")
+	l.publish("TG_Camera/capture", "{}")
+	look.want("message", "TG_Camera/capture")
+}

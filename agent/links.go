@@ -34,12 +34,15 @@ type links struct {
 	fail     func(error)    // ends the agent
 	queues   queues
 
+	hide func(string) string // removes secrets
+
 	// When the state of a connection changes.
 	changed   changes
 	followers followers
 
-	mu     sync.RWMutex // of what a reload changes, and held
-	held   bool         // see hold
+	mu     sync.RWMutex                                         // of what a reload changes, and held
+	held   bool                                                 // see hold
+	tapped func(name string) func(in bool, m *mqttlink.Message) // nil: no client asks for the messages
 	shared *mqttlink.Link
 	own    map[string]*mqttlink.Link // by thing
 	names  []string                  // of things with a connection of their own, in order
@@ -183,6 +186,9 @@ func (l *links) set(name string, link *mqttlink.Link) {
 	defer l.mu.Unlock()
 	if link != nil {
 		link.Hold(l.held)
+		if l.tapped != nil {
+			link.Tap(l.tapped(nameOf(name)))
+		}
 	}
 	switch {
 	case name == "":

@@ -17,6 +17,7 @@ type base struct {
 	quiet    *quietlog.Repeats
 	counts   counts
 	holding  atomic.Bool // see Link.Hold
+	tap      atomic.Pointer[func(in bool, m *Message)]
 }
 
 // loop adds a loop of the link to its pulse; what is "" for that of Run.
@@ -25,6 +26,13 @@ func (b *base) loop(what string) *pulse.Loop {
 		return nil
 	}
 	return b.o.Pulse.Loop(strings.TrimSuffix("connection as "+short(b.o.ClientID)+", "+what, ", "))
+}
+
+// passes hands a message to the tap, if there is one.
+func (b *base) passes(in bool, m *Message) {
+	if call := b.tap.Load(); call != nil {
+		(*call)(in, m)
+	}
 }
 
 func quoteID(id string) string { return fmt.Sprintf("client id %q", short(id)) }

@@ -60,6 +60,7 @@ func (p past) Publish(ctx context.Context, m Message) error {
 		return fmt.Errorf("publish to %s: %w", m.Topic, err)
 	}
 	p.counts.add(func(s *Stats) { s.Accepted, s.Acked = s.Accepted+1, s.Acked+1 })
+	p.passes(false, &m)
 	if m.Delivered != nil {
 		m.Delivered()
 	}

@@ -108,6 +108,18 @@ func (l *Link) Stats() Stats {
 	return s
 }
 
+// Tap has call called with each message that the broker sends (in), and with each one of ours that is
+// safe in the outbox or has been given to the network; nil ends that. Those of the link itself, such
+// as its birth message, are not among them. call returns at once, changes nothing and keeps nothing
+// of the message. A call may still come when Tap has returned.
+func (l *Link) Tap(call func(in bool, m *Message)) {
+	if call == nil {
+		l.tap.Store(nil)
+		return
+	}
+	l.tap.Store(&call)
+}
+
 // LocalAddr returns this machine's address in the present or last connection: where others
 // near the broker can be expected to reach it. Before the first connection it asks the
 // kernel's routes, if the broker is given by address; otherwise the result is not valid

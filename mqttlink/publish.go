@@ -43,6 +43,7 @@ func (l *Link) Publish(ctx context.Context, m Message) error {
 		return err
 	}
 	l.queue.accepted(1)
+	l.passes(false, &m)
 	return err
 }
 
@@ -83,6 +84,9 @@ func (l *Link) PublishAll(ctx context.Context, ms []Message) (t outbox.Appended,
 	}
 	if l.queue.accepted(t.N); t.N > 0 {
 		l.queue.wake()
+	}
+	for i := range t.N {
+		l.passes(false, &ms[i])
 	}
 	if err != nil {
 		err = fmt.Errorf("publish to %s: %w", rs[min(t.N, len(rs)-1)].Topic, err)

@@ -183,7 +183,9 @@ func (s *subscriptions) stop() {
 // from the network, and never waits.
 func (s *subscriptions) receive(m wire.Message) {
 	s.counts.add(func(st *Stats) { st.Received++ })
-	s.dispatch(Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain, Dup: m.Dup, PacketID: m.ID})
+	got := Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain, Dup: m.Dup, PacketID: m.ID}
+	s.passes(true, &got)
+	s.dispatch(got)
 }
 
 // receiveOther does the same with messages that come through the library.

@@ -168,7 +168,7 @@ func (s *Stream) send(w http.ResponseWriter, r *http.Request, c *client) {
 	}
 	for all, last := [][]byte{head}, false; ; {
 		if len(all) > 0 {
-			if !web.Allowed(r) {
+			if !web.Allowed(r) || c.act && !web.Acts(r) { // one that may only look any more asks anew
 				return
 			}
 			_ = conn.SetWriteDeadline(time.Now().Add(s.patience)) // as above

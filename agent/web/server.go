@@ -95,7 +95,7 @@ func (s *Server) guard(route *api.Route) http.Handler {
 	need := map[api.Audience]access.Need{api.Anyone: access.NeedLogin, api.Monitors: access.NeedMonitor, api.Look: access.NeedLook, api.Act: access.NeedAct}[route.For]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, d := s.decide(r, need, byAddress[route.Path])
-		v.again = func() bool { _, d := s.decide(r, need, byAddress[route.Path]); return d.Allowed() }
+		v.again = func() access.Decision { _, d := s.decide(r, need, byAddress[route.Path]); return d }
 		if c, ok := r.Context().Value(connKey{}).(*limitedConn); ok {
 			c.by(d.Known)
 		}

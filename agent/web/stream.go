@@ -59,17 +59,22 @@ func Buffer(r *http.Request, bytes int) {
 	}
 }
 
-// Acts reports whether the client of a request may act: by its role, or as one of the local socket.
+// Acts reports whether the client of a request may act now: by its role, or as one of the local
+// socket.
 func Acts(r *http.Request) bool {
 	v, ok := r.Context().Value(visitKey{}).(*visit)
-	return !ok || v.role >= access.Act
+	return !ok || v.again().Role >= access.Act
 }
 
 // Allowed reports whether the client of a stream may still have it: its session may have ended
 // and its token been revoked.
 func Allowed(r *http.Request) bool {
 	v, ok := r.Context().Value(visitKey{}).(*visit)
-	return !ok || v.again()
+	if !ok {
+		return true
+	}
+	d := v.again()
+	return d.Allowed()
 }
 
 // byAddress are the routes that can be opened by their address alone, with ?token= or a signature,

@@ -19,7 +19,7 @@ type visit struct {
 	session string // its cookie, if that is one of a session
 	base    string
 	secure  bool
-	again   func() bool // whether it is allowed now
+	again   func() access.Decision // as it would be decided now
 }
 
 // cookie is that of a session. Scripts cannot read it, and no other site makes a browser send it.
