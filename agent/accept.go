@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"pithings/agent/config"
+	"pithings/agent/configure"
+	"pithings/agent/web"
 	"pithings/api"
 	"pithings/conf"
 	"pithings/device"
@@ -29,7 +31,7 @@ import (
 // is a *conf.Error or says why.
 func (a *Agent) Accept(ctx context.Context, from string, changes map[string]any) (Reloaded, error) {
 	return a.turn(ctx, func() (did Reloaded, err error) {
-		r, err := a.keep(from, changes)
+		r, err := a.keep(&config.Candidate{From: from, Changes: changes})
 		if err != nil {
 			return did, err
 		}
@@ -42,7 +44,7 @@ func (a *Agent) Accept(ctx context.Context, from string, changes map[string]any)
 func (a *Agent) AcceptLater(ctx context.Context, from string, changes map[string]any) (number int, apply func(), err error) {
 	var r accepted.Revision
 	done, err := a.ask(ctx, func() (_ Reloaded, err error) {
-		r, err = a.keep(from, changes)
+		r, err = a.keep(&config.Candidate{From: from, Changes: changes})
 		return Reloaded{}, err
 	})
 	if err != nil {
@@ -69,24 +71,50 @@ func (a *Agent) reconfigure(ctx context.Context, changes device.Values) (device.
 }
 
 // keep checks changes and keeps them, on trial.
-func (a *Agent) keep(from string, changes map[string]any) (r accepted.Revision, err error) {
+func (a *Agent) keep(k *config.Candidate) (r accepted.Revision, err error) {
 	if a.o.Load == nil {
 		return r, ErrNoReload
 	}
 	if err := a.folder.own(); err != nil {
 		return r, err
 	}
-	k := &config.Candidate{State: a.folder.Dir, From: from, Changes: changes}
+	k.State = a.folder.Dir
 	if _, _, err := a.o.Load(k.Over); err != nil {
-		a.log.Warn("settings are refused", "from", from, "err", err)
+		a.log.Warn("settings are refused", "from", k.From, "err", redactorOf(typed(k)).text(err.Error()))
 		return r, err
 	}
 	k.Revision.Trial = true
 	if r, err = accepted.Put(a.folder.Dir, k.Revision); err != nil {
 		return r, err
 	}
-	a.log.Info("settings accepted", "from", from, "revision", r.Number)
+	a.log.Info("settings accepted", "from", k.From, "revision", r.Number)
 	return r, nil
+}
+
+// configuring is the same over HTTP.
+func configuring(a *Agent) *configure.API {
+	return &configure.API{State: a.folder.Dir, Current: a.current, Load: a.o.Load, Keep: a.keep, Fixed: isFixed, Who: web.Who, Log: a.log,
+		Apply: func(r accepted.Revision) { applying(a, r)() },
+		Clean: func(c *config.Config, k *config.Candidate) func(string) string {
+			return redactorOf(append(secretsOf(c), typed(k)...)).text
+		},
+		Turn: func(ctx context.Context, do func() error) error {
+			done, err := a.ask(ctx, func() (Reloaded, error) { return Reloaded{}, do() })
+			if err != nil {
+				return err
+			}
+			return (<-done).err // also for a client that has gone: do writes what its handler reads
+		}}
+}
+
+// typed are the secrets that come with a change.
+func typed(k *config.Candidate) (all []string) {
+	for _, c := range k.Connections {
+		if c != nil {
+			all = append(all, c.Password)
+		}
+	}
+	return all
 }
 
 // apply makes what is kept the configuration that runs, and takes it back if that fails.

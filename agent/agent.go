@@ -239,7 +239,7 @@ func (a *Agent) routes() ([]api.Route, error) {
 	self := control.Agent{Version: a.o.Version, State: a.folder.Dir, Config: a.o.ConfigFile, Simulated: a.o.Simulated, Web: a.WebAddr()}
 	var all []api.Route
 	describe := openapi.Route(openapi.Info{Version: a.o.Version, Cookie: web.CookieName}, func() []api.Route { return all })
-	all, err := table(slices.Concat(r.routes(), []api.Route{a.reloadRoute(), a.resetRoute(), describe, (&examiner{take: a.doctor.take}).route()}, self.Routes()), a.services)
+	all, err := table(slices.Concat(r.routes(), []api.Route{a.reloadRoute(), a.resetRoute(), describe, (&examiner{take: a.doctor.take}).route()}, configuring(a).Routes(), self.Routes()), a.services)
 	return all, err
 }
 

@@ -185,13 +185,13 @@ func TestCommandsChangeNoLocalKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, leaf := range conf.Leaves(new(config.Config)) {
-		if leaf.Change() == conf.Local && !strings.HasPrefix(leaf.Path, "things[]") {
+		if leaf.Change() != conf.Afar && !strings.HasPrefix(leaf.Path, "things[]") {
 			try(leaf.Path, nested(leaf.Path, "x"))
 		}
 	}
 	for i := range c.Things {
 		for _, leaf := range conf.Leaves(&c.Things[i]) {
-			if leaf.Change() == conf.Local {
+			if leaf.Change() != conf.Afar {
 				try("things."+c.Things[i].Name+"."+leaf.Path, fmt.Sprintf(`{"things": {%q: %s}}`, c.Things[i].Name, nested(leaf.Path, "x")))
 			}
 		}

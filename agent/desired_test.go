@@ -70,7 +70,7 @@ func TestShadowsChangeNoLocalKey(t *testing.T) {
 		l := &laying{desire: &d, load: load, folder: t.TempDir(), keys: keys}
 		rejected, next := l.lay()
 		path := strings.ReplaceAll(leaf.Path, "[]", "")
-		if leaf.Change() != conf.Local {
+		if leaf.Change() == conf.Afar {
 			afar++
 			for key, why := range rejected {
 				if strings.Contains(why, "machine only") && key == path {

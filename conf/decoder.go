@@ -46,19 +46,27 @@ func (d *Decoder) Fields(list []Entry, fields []Field, path, what string, elsewh
 		if d.Problems.Full() {
 			return
 		}
-		if i := slices.IndexFunc(fields, func(f Field) bool { return f.Key == e.Key }); i >= 0 {
-			d.Field(e, fields[i], Join(path, e.Key))
-			continue
-		}
-		where := ""
-		if elsewhere != nil {
-			where = elsewhere(e.Key)
-		}
-		if where != "" {
-			d.Fail(e.At, "%s: key %q %s", what, e.Key, where)
-		} else {
-			d.Fail(e.At, "%s: unknown key %s%s", what, Quote(e.Key), suggest.From(e.Key, Keys(fields)))
-		}
+		outer := d.at
+		d.at = d.called(Join(path, e.Key))
+		d.one(e, fields, path, what, elsewhere)
+		d.at = outer
+	}
+}
+
+// one decodes one of the entries.
+func (d *Decoder) one(e Entry, fields []Field, path, what string, elsewhere func(key string) string) {
+	if i := slices.IndexFunc(fields, func(f Field) bool { return f.Key == e.Key }); i >= 0 {
+		d.Field(e, fields[i], Join(path, e.Key))
+		return
+	}
+	where := ""
+	if elsewhere != nil {
+		where = elsewhere(e.Key)
+	}
+	if where != "" {
+		d.Fail(e.At, "%s: key %q %s", what, e.Key, where)
+	} else {
+		d.Fail(e.At, "%s: unknown key %s%s", what, Quote(e.Key), suggest.From(e.Key, Keys(fields)))
 	}
 }
 

@@ -13,6 +13,7 @@
 //	expand:"path"            variables that it may have, see [Variables]
 //	file:"credential"        it is a path, see [Report.Locate]
 //	change:"local"           from where it may be changed, see [Change]
+//	secret:"password"        the key with which it is changed, of change:"with_secret"
 //	jsonschema:"…"           its meaning
 //
 // [Fields], [Leaves], [Fill], [Decoder], [Schema], [Values] and [Show] all follow these

@@ -28,10 +28,11 @@ type nodes struct {
 	followed int
 	// exhausted is set when there were more than maxNodes, which is reported once.
 	exhausted bool
+	at        string // the key that is decoded
 }
 
 func (d *nodes) failAt(line, column int, format string, args ...any) {
-	d.Problems.Add(Problem{Source: d.Source, Line: line, Column: column, Message: fmt.Sprintf(format, args...)})
+	d.Problems.Add(Problem{Source: d.Source, Line: line, Column: column, Message: fmt.Sprintf(format, args...), Key: d.at})
 }
 
 // Fail adds a problem at the place of a node.

@@ -53,13 +53,14 @@ func (p *Places) InFile(path string) bool {
 // Problem returns a problem with the value at path. Its place is that of the value, or
 // else of what surrounds it.
 func (p *Places) Problem(path, message, fix string) Problem {
+	key := path
 	for path != "" {
 		if at, ok := p.at[path]; ok {
-			return Problem{Source: at.Source, Line: at.Line, Column: at.Column, Message: message, Fix: fix}
+			return Problem{Source: at.Source, Line: at.Line, Column: at.Column, Message: message, Fix: fix, Key: key}
 		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
-	return Problem{Source: p.Source, Message: message, Fix: fix}
+	return Problem{Source: p.Source, Message: message, Fix: fix, Key: key}
 }
 
 // ByDefault is the origin of what was given nowhere.

@@ -15,6 +15,8 @@ type Problem struct {
 	Column  int    // in characters, from 1
 	Message string
 	Fix     string // what to do, if Message does not say it
+	// Key is the key that is wrong, where that is known, as its path.
+	Key string
 }
 
 // String returns "FILE:LINE:COLUMN: message".

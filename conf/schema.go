@@ -18,6 +18,45 @@ type Schemer interface {
 // ChangeKeyword is the keyword of the JSON Schema that has a key's Change.
 const ChangeKeyword = "x-change"
 
+// Keywords of the JSON Schema for those who make a form of it. JSON Schema has ranges for numbers
+// alone, and does not say what a text is.
+const (
+	SecretKeyword  = "x-secret"  // the key of the secret with which this one is changed
+	KindKeyword    = "x-kind"    // of a text: duration, bytes, rate, size
+	MinimumKeyword = "x-minimum" // of a value with a unit: 100ms
+	MaximumKeyword = "x-maximum"
+)
+
+// forForms adds to the schema of a field what a form needs beside types and values.
+func forForms(f Field, s *jsonschema.Schema) {
+	extra := func(keyword, value string) {
+		if value == "" {
+			return
+		}
+		if s.Extra == nil {
+			s.Extra = map[string]any{}
+		}
+		s.Extra[keyword] = value
+	}
+	extra(SecretKeyword, f.Tag.Get("secret"))
+	kind := ""
+	switch f.Value.Interface().(type) {
+	case Duration:
+		kind = "duration"
+	case Bytes:
+		kind = "bytes"
+	case Rate:
+		kind = "rate"
+	case Size:
+		kind = "size"
+	default:
+		return
+	}
+	extra(KindKeyword, kind)
+	extra(MinimumKeyword, f.Tag.Get("min"))
+	extra(MaximumKeyword, f.Tag.Get("max"))
+}
+
 // Schema returns the JSON Schema (draft 2020-12) of the struct that p points to. It knows
 // keys, types, values and most ranges.
 func Schema(p any) (*jsonschema.Schema, error) {
@@ -27,10 +66,11 @@ func Schema(p any) (*jsonschema.Schema, error) {
 		if err != nil {
 			return nil, fmt.Errorf("schema of %s: %w", f.Key, err)
 		}
-		one.Description = f.Doc()
+		one.Title, one.Description = title(f.Key), f.Doc()
 		if change := f.Change(); change != "" {
 			one.Extra = map[string]any{ChangeKeyword: change}
 		}
+		forForms(f, one)
 		s.Properties[f.Key] = one
 		s.PropertyOrder = append(s.PropertyOrder, f.Key)
 		if f.Required() {
@@ -38,6 +78,12 @@ func Schema(p any) (*jsonschema.Schema, error) {
 		}
 	}
 	return s, nil
+}
+
+// title is a key in words: Ack timeout.
+func title(key string) string {
+	words := strings.ReplaceAll(key, "_", " ")
+	return strings.ToUpper(words[:1]) + words[1:]
 }
 
 // ClosedObject allows no keys but those that are added to it, and none at all

@@ -227,6 +227,20 @@ func (d *Door) Token(token string, from netip.Addr) Role {
 	return role
 }
 
+// TokenName returns the name of a token, whatever it may do; "": there is none.
+func (d *Door) TokenName(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	text := hex.EncodeToString(sum[:])
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for i := range d.kept.Tokens {
+		if same(d.kept.Tokens[i].SHA256, text) {
+			return d.kept.Tokens[i].Name
+		}
+	}
+	return ""
+}
+
 func today(now time.Time) string { return now.UTC().Format(time.DateOnly) }
 
 func (t *Token) allows(from netip.Addr) bool {

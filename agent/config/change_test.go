@@ -44,6 +44,13 @@ func TestEveryKeySaysFromWhereItMayBeChanged(t *testing.T) {
 			if !strings.Contains(path, "].mqtt.") { // as mqtt.
 				local = append(local, path)
 			}
+		case conf.WithSecret:
+			if f.Tag.Get("secret") == "" {
+				t.Errorf("%s does not name its secret", path)
+			}
+			if !strings.Contains(path, "].mqtt.") {
+				local = append(local, path+" (with secret)")
+			}
 		case conf.Afar:
 		default:
 			t.Errorf("%s has change:%q in its tags; write change:\"afar\" or change:\"local\"", path, f.Change())
@@ -73,8 +80,15 @@ func TestWhatOpensTheMachineIsLocal(t *testing.T) {
 		inGateway := strings.HasPrefix(path, "gateway.") // whose devices are names of things
 		dangerous := f.Secret() || f.Tag.Get("form") != "" || f.Tag.Get("file") != "" || f.Tag.Get("expand") == "path" ||
 			slices.Contains([]string{"listen", "endpoint", "client_id", "bus", "device", "allow_hosts", "allow_anonymous", "secrets", "state"}, last) && !(inGateway && last == "device")
-		if dangerous && f.Change() != conf.Local {
-			t.Errorf("%s may be changed from afar", path)
+		switch f.Change() {
+		case conf.Afar:
+			if dangerous {
+				t.Errorf("%s may be changed from afar", path)
+			}
+		case conf.WithSecret: // a broker with its password, and nothing else
+			if !strings.HasPrefix(path, "mqtt.") && !strings.Contains(path, "].mqtt.") || !slices.Contains([]string{"endpoint", "username", "password", "server_name"}, last) {
+				t.Errorf("%s may be changed from afar with a secret", path)
+			}
 		}
 	}
 }
@@ -83,9 +97,9 @@ func TestWhatOpensTheMachineIsLocal(t *testing.T) {
 func TestExampleMarksLocalKeys(t *testing.T) {
 	c, _ := parse(t, string(fullExample()))
 	lines := strings.Split(string(fullExample()), "\n")
-	marked := func(path string) bool {
+	marked := func(path, mark string) bool {
 		for ; path != "" && !strings.HasSuffix(path, "]"); path = path[:max(0, strings.LastIndex(path, "."))] {
-			if at := c.places.Problem(path, "", ""); at.Line > 0 && c.places.Given(path) && strings.Contains(lines[at.Line-1], "# [local]") {
+			if at := c.places.Problem(path, "", ""); at.Line > 0 && c.places.Given(path) && strings.Contains(lines[at.Line-1], "# ["+mark+"]") {
 				return true
 			}
 		}
@@ -93,8 +107,10 @@ func TestExampleMarksLocalKeys(t *testing.T) {
 	}
 	check := func(path string, f conf.Field) {
 		path, _, _ = strings.Cut(path, "[]")
-		if local := f.Change() == conf.Local; local != marked(path) {
-			t.Errorf("%s: local %v, marked in the example %v", path, local, marked(path))
+		for change, mark := range map[conf.Change]string{conf.Local: "local", conf.WithSecret: "with secret"} {
+			if is := f.Change() == change; is != marked(path, mark) {
+				t.Errorf("%s: %s %v, marked in the example %v", path, mark, is, marked(path, mark))
+			}
 		}
 	}
 	for _, f := range conf.Leaves(new(Config)) {

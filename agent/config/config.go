@@ -31,24 +31,25 @@ type Config struct {
 	History history.Settings `json:"history" jsonschema:"what things measured, kept for charts"`
 
 	places conf.Places // where each value was given
+	afar   string      // the source of what was accepted from afar; "": there is nothing
 }
 
 // MQTT is one connection to a broker.
 type MQTT struct {
 	// Endpoint is a URL (mqtt://, mqtts://, ws:// or wss://). It is empty when
 	// the embedded broker is to be used.
-	Endpoint string `json:"endpoint" expand:"path" change:"local" jsonschema:"the broker: mqtts://HOST:8883, mqtt://HOST:1883, ws://…, wss://…; HOST alone means mqtts on 8883; empty: the embedded broker"`
+	Endpoint string `json:"endpoint" expand:"path" change:"with_secret" secret:"password" jsonschema:"the broker: mqtts://HOST:8883, mqtt://HOST:1883, ws://…, wss://…; HOST alone means mqtts on 8883; empty: the embedded broker"`
 	CA       string `json:"ca" expand:"path" file:"credential" change:"local" jsonschema:"PEM file of the authorities that may sign the broker's certificate; empty: those of the system"`
 	Cert     string `json:"cert" expand:"path" file:"credential" change:"local" jsonschema:"PEM file of this client's certificate"`
 	Key      string `json:"key" expand:"path" file:"credential" change:"local" jsonschema:"PEM file of the certificate's private key"`
 	// ClientID is empty when the program chooses. A thing's own connection has
 	// the thing's name by default.
 	ClientID       string        `json:"client_id" expand:"name" change:"local" jsonschema:"client identifier, one for each connection; empty: chosen by the program, the thing's name for a thing's own connection"`
-	Username       string        `json:"username" expand:"path" change:"local" jsonschema:"user name for brokers that ask for one"`
-	Password       conf.Secret   `json:"password" expand:"path" change:"local" jsonschema:"password; better given as password_file or PITHINGS_MQTT_PASSWORD"`
+	Username       string        `json:"username" expand:"path" change:"with_secret" secret:"password" jsonschema:"user name for brokers that ask for one"`
+	Password       conf.Secret   `json:"password" expand:"path" change:"with_secret" secret:"password" jsonschema:"password; better given as password_file or PITHINGS_MQTT_PASSWORD"`
 	PasswordFile   string        `json:"password_file" expand:"path" file:"credential" change:"local" jsonschema:"file whose first line is the password"`
 	ALPN           string        `json:"alpn" change:"local" jsonschema:"TLS application protocol; empty: x-amzn-mqtt-ca on port 443 of AWS, else none"`
-	ServerName     string        `json:"server_name" expand:"path" change:"local" jsonschema:"name expected in the broker's certificate; empty: the endpoint's host"`
+	ServerName     string        `json:"server_name" expand:"path" change:"with_secret" secret:"password" jsonschema:"name expected in the broker's certificate; empty: the endpoint's host"`
 	Keepalive      conf.Duration `json:"keepalive" default:"30s" min:"5s" max:"18h" change:"local" jsonschema:"longest silence on the connection"`
 	ConnectTimeout conf.Duration `json:"connect_timeout" default:"10s" min:"100ms" max:"10m" change:"local" jsonschema:"time for one attempt to connect"`
 	AckTimeout     conf.Duration `json:"ack_timeout" default:"5s" min:"100ms" max:"10m" change:"local" jsonschema:"time for the broker to acknowledge"`
@@ -62,6 +63,10 @@ type MQTT struct {
 	Birth          Message       `json:"birth" jsonschema:"what is published at each connect, before all else"`
 	Close          Message       `json:"close" jsonschema:"what is published when the program ends"`
 	Status         bool          `json:"status" change:"local" jsonschema:"will, birth and close are online and offline, retained on {client_id}/status; by default true for the shared connection, unless one of the three is given or the broker is AWS IoT Core"`
+
+	// accepted says that Endpoint, Username, Password and ServerName were accepted from afar, as
+	// one: PasswordFile does not count then.
+	accepted bool
 }
 
 // Reconnect are the pauses between attempts to connect: Min, doubled after each

@@ -151,8 +151,11 @@ func choices(f conf.Field) string {
 
 // marked puts the mark of a local key before its documentation.
 func marked(f conf.Field, doc string) string {
-	if f.Change() == conf.Local {
+	switch f.Change() {
+	case conf.Local:
 		return strings.TrimSpace("[local] " + doc)
+	case conf.WithSecret:
+		return strings.TrimSpace("[with secret] " + doc)
 	}
 	return doc
 }

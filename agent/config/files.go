@@ -64,6 +64,9 @@ func locate(r *conf.Report, c *Config, env []string) {
 func readPasswords(r *conf.Report, c *Config) {
 	read := map[string]conf.Secret{}
 	c.Connections(func(m *MQTT, path string) {
+		if m.accepted {
+			m.PasswordFile = ""
+		}
 		if m.PasswordFile == "" || !m.Password.IsZero() {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"pithings/conf"
+	"pithings/spool/accepted"
 )
 
 // Layer is settings that were accepted from afar. They stand over the file, and under the
@@ -18,6 +19,8 @@ type Layer struct {
 	// problem then, and not a warning.
 	Candidate bool
 	Err       error // what is wrong with the settings as a whole
+	// Connections are brokers with their secrets, by the names of things; "" is the shared one.
+	Connections map[string]accepted.Connection
 }
 
 // Over returns the layer over a configuration of which state and all else but things is known,

@@ -111,11 +111,11 @@ func TestNoLocalKeyInALayer(t *testing.T) {
 		_, _, err := over(t, file, settings, true)
 		only := err != nil && strings.Contains(err.Error(), "on the machine only")
 		switch {
-		case f.Change() == conf.Local && !only:
+		case f.Change() != conf.Afar && !only:
 			t.Errorf("%s: %s is not refused as a local key: %v", path, settings, err)
 		case f.Change() == conf.Afar && only && !strings.Contains(path, "[].") && !strings.Contains(path, ".mqtt."):
 			t.Errorf("%s: %s is refused as a local key: %v", path, settings, err)
-		case f.Change() == conf.Local:
+		case f.Change() != conf.Afar:
 			locals++
 		default:
 			afar++

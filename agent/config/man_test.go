@@ -165,8 +165,11 @@ func sentence(s *jsonschema.Schema) string {
 	if text != "" {
 		text = strings.TrimRight(text, ".") + "."
 	}
-	if s.Extra[conf.ChangeKeyword] == conf.Local {
+	switch s.Extra[conf.ChangeKeyword] {
+	case conf.Local:
 		text += " [local]"
+	case conf.WithSecret:
+		text += " [with secret]"
 	}
 	return text
 }

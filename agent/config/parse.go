@@ -108,6 +108,9 @@ func (d *decoder) result(c *Config) (*Config, []conf.Warning, error) {
 		return nil, warnings, err
 	}
 	c.places = d.Places
+	if d.layer != nil {
+		c.afar = d.layer.Layer.Source
+	}
 	return c, warnings, nil
 }
 
@@ -138,6 +141,9 @@ func (d *decoder) config(data []byte, env []string, builtin, mock bool) *Config 
 	d.takeLayer(c, data)
 	d.lists(c, list)
 	d.layer.things(c)
+	if l := d.layer; l != nil {
+		(&brokers{l.Connections, l.Layer.Source, l.Candidate, d.Report, l.Report}).take(c)
+	}
 	d.layer.end(d)
 	validate(&checker{Report: d.Report, partial: d.partial}, c)
 	return c

@@ -90,10 +90,11 @@ func (d *checker) mqtt(m *MQTT, path string) {
 			d.Bad(conf.Join(path, "key"), "key needs cert, the file with its certificate")
 		}
 	}
-	if check("password", "password_file") && !m.Password.IsZero() && m.PasswordFile != "" {
+	passwordFile := m.PasswordFile != "" && !m.accepted
+	if check("password", "password_file") && !m.Password.IsZero() && passwordFile {
 		d.Bad(conf.Join(path, "password_file"), "give password or password_file, not both")
 	}
-	hasPassword := !m.Password.IsZero() || m.PasswordFile != ""
+	hasPassword := !m.Password.IsZero() || passwordFile
 	if check("username", "password", "password_file") && hasPassword && m.Username == "" {
 		d.Bad(conf.Join(path, "password"), "a password needs username too (MQTT 3.1.1)")
 	}

@@ -146,6 +146,9 @@ func (s *Server) decide(r *http.Request, need access.Need, address bool) (*visit
 	}
 	if token, ok := bearer(r); ok {
 		f.Token = door.Token(token, o.from)
+		if f.Token > access.None && f.Token >= f.Session {
+			v.token = door.TokenName(token)
+		}
 	}
 	if address && f.Token == access.None {
 		f.Token = addressed(door, r.URL, &o)

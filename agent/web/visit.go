@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 
 	"pithings/agent/access"
@@ -17,6 +18,7 @@ type visit struct {
 	origin  origin
 	role    access.Role
 	session string // its cookie, if that is one of a session
+	token   string // the name of its token, if it has one
 	base    string
 	secure  bool
 	again   func() access.Decision // as it would be decided now
@@ -29,4 +31,18 @@ func (v *visit) cookie(id string) *http.Cookie {
 		path = "/"
 	}
 	return &http.Cookie{Name: CookieName, Value: id, Path: path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: v.secure}
+}
+
+// Who is the client of a request that was allowed, for people who look later at who did what.
+func Who(r *http.Request) string {
+	v, ok := r.Context().Value(visitKey{}).(*visit)
+	switch {
+	case !ok:
+		return "local socket"
+	case v.token != "":
+		return "token " + v.token
+	case v.session != "":
+		return fmt.Sprintf("session of %s", v.origin.counts().Addr())
+	}
+	return "this machine"
 }

@@ -115,7 +115,7 @@ which are shown as "[set]".`,
 	}
 	o.addAll(c.Flags())
 	c.Flags().BoolVar(&asJSON, "json", false, "print a list of {key, value, source, change}")
-	c.Flags().BoolVar(&change, "change", false, "show, too, from where each key may be changed: afar, or local (on this machine alone)")
+	c.Flags().BoolVar(&change, "change", false, "show, too, from where each key may be changed: afar, local (on this machine alone) or with_secret (with its password, typed anew)")
 	return c
 }
 

@@ -52,7 +52,7 @@ settings are kept in the folder config of the state folder.`,
 func (t *target) resetFolder(c *cobra.Command) error {
 	dir := t.dir
 	r, err := accepted.Newest(dir)
-	if err == nil && (r == nil || len(r.Settings) == 0) {
+	if err == nil && (r == nil || r.Empty()) {
 		if why := t.unreached(); why != "" { // whose settings are meant, most likely
 			return fmt.Errorf("no settings from afar are in %s; %s", dir, why)
 		}

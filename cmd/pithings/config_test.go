@@ -41,7 +41,7 @@ func TestConfigShowNamesTheSourceOfEachValue(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 	out, _, _ = cli(t, "", "config", "show", "c.yaml", "-e", "mqtt://b", "--change")
-	for _, want := range []string{" # --endpoint, local\n", " # PITHINGS_MQTT_WINDOW, afar\n", " # default, afar\n", "  users: []" + strings.Repeat(" ", 39) + " # default\n"} {
+	for _, want := range []string{" # --endpoint, with_secret\n", " # PITHINGS_MQTT_WINDOW, afar\n", " # default, afar\n", "  users: []" + strings.Repeat(" ", 39) + " # default\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in %s", want, out)
 		}

@@ -13,6 +13,8 @@
 //	  "settings": {"things": {"TG_BME": {"interval": "10s"}}}
 //	}
 //
+// A broker that was given from afar is beside them, with its secret ([Connection]).
+//
 // The newest one counts, for as long as the file over which it stands is the one that its
 // SHA-256 sum in base names: an administrator who changes the file has the last word. A file
 // whose sum does not say that would need a clock that is right, which a Pi without a network

@@ -27,6 +27,8 @@ type Revision struct {
 	Undoes int `json:"undoes,omitempty"`
 	// Settings are written as a configuration, but things by their names.
 	Settings map[string]any `json:"settings"`
+	// Connections are brokers with their secrets, by the names of things; "" is the shared one.
+	Connections map[string]Connection `json:"connections,omitempty"`
 	// Shadows has what device shadows have to do with the settings, by their names.
 	Shadows map[string]Shadow `json:"shadows,omitempty"`
 }

@@ -160,7 +160,7 @@ func (r *Revision) Over(file []byte) Revision {
 	}
 	over := *r
 	if over.Base != Sum(file) {
-		over.Base, over.Settings = Sum(file), nil
+		over.Base, over.Settings, over.Connections = Sum(file), nil, nil
 		over.Settle(whyFile)
 	}
 	return over
@@ -179,13 +179,20 @@ func (r *Revision) without(from string) Revision {
 // changed is why a value was taken back that another has changed.
 func changed(from string) string { return fmt.Sprintf("changed since by %s", from) }
 
+// Again returns the revision with the settings of an earlier one.
+func (r *Revision) Again(from string, to *Revision) Revision {
+	next := Revision{Base: r.Base, From: from, Settings: to.Settings, Connections: to.Connections, Shadows: r.Shadows}
+	next.Settle(changed(from))
+	return next
+}
+
 // With returns the revision with changes, of what from gives.
 func (r *Revision) With(from string, changes map[string]any) (Revision, error) {
 	settings, err := Merge(r.Settings, changes)
 	if err != nil {
 		return Revision{}, err
 	}
-	next := Revision{Base: r.Base, From: from, Settings: settings, Shadows: r.Shadows}
+	next := Revision{Base: r.Base, From: from, Settings: settings, Connections: r.Connections, Shadows: r.Shadows}
 	next.Settle(changed(from))
 	return next, nil
 }

@@ -170,7 +170,7 @@ func Back(state string, trial *Revision, why string) (Revision, error) {
 	back := Revision{Base: last.Base, From: why, Undoes: last.Number, Shadows: last.Shadows}
 	for _, r := range all {
 		if r.Number < trial.Number && !r.Trial {
-			back.Base, back.Settings = r.Base, r.Settings
+			back.Base, back.Settings, back.Connections = r.Base, r.Settings, r.Connections
 			break
 		}
 	}
