@@ -12,7 +12,7 @@ import (
 // for a broker on this machine, such as the embedded one, that by which its other
 // clients reach us: the first of own that a network can have. ok is false if there is
 // none, so that only this machine can fetch what the URL names.
-func baseURL(configured string, listening *net.TCPAddr, towardBroker netip.Addr, own func() []netip.Addr) (url string, ok bool) {
+func baseURL(configured, scheme string, listening *net.TCPAddr, towardBroker netip.Addr, own func() []netip.Addr) (url string, ok bool) {
 	if configured != "" {
 		return strings.TrimRight(configured, "/"), true
 	}
@@ -26,7 +26,7 @@ func baseURL(configured string, listening *net.TCPAddr, towardBroker netip.Addr,
 			ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		}
 	}
-	return "http://" + net.JoinHostPort(ip.String(), strconv.Itoa(listening.Port)), ok
+	return scheme + "://" + net.JoinHostPort(ip.String(), strconv.Itoa(listening.Port)), ok
 }
 
 // reachable returns the first address that other hosts can reach: an IPv4 address if

@@ -57,7 +57,7 @@ func TestPicturesAreAnnouncedWhereOthersReachUs(t *testing.T) {
 				}
 				return all
 			}
-			if got, ok := baseURL(tc.configured, addr, toward, own); got != tc.want || ok == tc.refused {
+			if got, ok := baseURL(tc.configured, "http", addr, toward, own); got != tc.want || ok == tc.refused {
 				t.Errorf("%s, %v, want %s", got, ok, tc.want)
 			}
 		})

@@ -149,7 +149,7 @@ func (a *Agent) build() error {
 	if err := a.add(clock); err != nil {
 		return err
 	}
-	if err := a.listenWeb(); err != nil {
+	if err := a.listenWeb(clock.Clock); err != nil {
 		return err
 	}
 	a.links = newLinks(&a.folder, clock.Clock, embedded, &a.changing, quietlog.Part(a.log, linksName))
@@ -236,7 +236,7 @@ func (a *Agent) add(s Service) error {
 // routes is the table of the HTTP API.
 func (a *Agent) routes() ([]api.Route, error) {
 	r := &report{services: a.services, version: a.o.Version, down: a.runner.down}
-	self := control.Agent{Version: a.o.Version, State: a.folder.Dir, Config: a.o.ConfigFile, Simulated: a.o.Simulated, Web: a.WebAddr()}
+	self := control.Agent{Version: a.o.Version, State: a.folder.Dir, Config: a.o.ConfigFile, Simulated: a.o.Simulated, Web: a.WebAddr(), HTTPS: a.web != nil && a.web.cert != nil}
 	var all []api.Route
 	describe := openapi.Route(openapi.Info{Version: a.o.Version, Cookie: web.CookieName}, func() []api.Route { return all })
 	all, err := table(slices.Concat(r.routes(), []api.Route{a.reloadRoute(), a.resetRoute(), describe, (&examiner{take: a.doctor.take}).route()}, configuring(a).Routes(), self.Routes()), a.services)
@@ -287,7 +287,7 @@ func (a *Agent) startBroker() (*broker.Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.listens("embedded broker", listen, b.Addr())
+	listens(a.log, "embedded broker", listen, b.Addr())
 	return b, a.add(&brokerService{Broker: b})
 }
 
@@ -300,7 +300,7 @@ func (a *Agent) ports() int {
 }
 
 // listenWeb binds the web server. Only things that others fetch from cannot do without.
-func (a *Agent) listenWeb() error {
+func (a *Agent) listenWeb(clock *clock.Clock) error {
 	allowed, err := rules(&a.config.HTTP)
 	if err != nil {
 		return err
@@ -318,21 +318,26 @@ func (a *Agent) listenWeb() error {
 		a.log.Info("web server is off: no /healthz and no screen mirror", "err", err)
 		return nil
 	}
+	if err := w.secure(a.current, a.o.State, clock, a.log); err != nil {
+		w.Close()
+		return err
+	}
 	w.Allow(allowed)
 	w.open(&a.config.HTTP, a.o.State, a.o.Simulated, quietlog.Part(a.log, webName))
 	a.web = w
-	a.listens("web server", a.o.Config.HTTP.Listen, w.Addr().String())
+	listens(a.log, "web server", a.o.Config.HTTP.Listen, w.Addr().String())
+	w.introduce(a.log)
 	return a.add(w)
 }
 
 // listens logs where a server is, and that its port was taken if it was.
-func (a *Agent) listens(what, asked, addr string) {
+func listens(log *slog.Logger, what, asked, addr string) {
 	_, want, _ := net.SplitHostPort(asked)
 	if _, got, _ := net.SplitHostPort(addr); got != want && want != "0" {
-		a.log.Warn(what+" listens on the next free port", "addr", addr, "taken", asked)
+		log.Warn(what+" listens on the next free port", "addr", addr, "taken", asked)
 		return
 	}
-	a.log.Info(what+" listens", "addr", addr)
+	log.Info(what+" listens", "addr", addr)
 }
 
 // current is the configuration that runs.
@@ -358,6 +363,14 @@ func (a *Agent) Mirrors() []string { return a.things.mirrors() }
 // Missing has a line for each connection that does not stand: to which broker it goes, why it
 // does not, and how much waits for it.
 func (a *Agent) Missing() []string { return a.links.missing() }
+
+// WebURL is that of the web server, for programs on this machine, or "".
+func (a *Agent) WebURL() string {
+	if a.web == nil {
+		return ""
+	}
+	return a.web.scheme() + "://" + a.WebAddr()
+}
 
 // WebAddr is the address of the web server, or "".
 func (a *Agent) WebAddr() string {

@@ -114,22 +114,7 @@ func (k *checker) broker() {
 			bad(fmt.Sprintf("users[%d].password_file", i), fmt.Errorf("user %q: password_file: %w", u.Name, err))
 		}
 	}
-	if b.TLS.Cert != "" {
-		pair, errs := certs.CheckPair(b.TLS.Cert, b.TLS.Key)
-		if doubts := certs.ServerDoubts(pair.Leaf); doubts != "" {
-			k.warn("broker.tls.cert", "clients may refuse the embedded broker's certificate "+b.TLS.Cert+": "+doubts)
-		}
-		if p := k.validity("the embedded broker's certificate "+b.TLS.Cert, pair.Leaf); p != nil {
-			errs = append(errs, p)
-		}
-		for _, err := range errs {
-			path := "tls.key"
-			if p := (*certs.Problem)(nil); errors.As(err, &p) && slices.Contains([]certs.Kind{certs.BadCertificate, certs.Expired, certs.NotYetValid}, p.Kind) {
-				path = "tls.cert"
-			}
-			bad(path, err)
-		}
-	}
+	k.pair("broker.tls", "the embedded broker's certificate ", b.TLS.Cert, b.TLS.Key, func(path string, err error) { bad("tls."+path, err) })
 	if b.TLS.ClientCA != "" {
 		if clients, err := certs.ReadClientAuthorities(b.TLS.ClientCA); err != nil {
 			bad("tls.client_ca", err)
@@ -149,6 +134,27 @@ func (k *checker) broker() {
 	}
 }
 
+// pair reads a server's certificate and key, if there are any. bad gets the key that is wrong.
+func (k *checker) pair(section, whose, cert, key string, bad func(key string, err error)) {
+	if cert == "" {
+		return
+	}
+	pair, errs := certs.CheckPair(cert, key)
+	if doubts := certs.ServerDoubts(pair.Leaf); doubts != "" {
+		k.warn(section+".cert", "clients may refuse "+whose+cert+": "+doubts)
+	}
+	if p := k.validity(whose+cert, pair.Leaf); p != nil {
+		errs = append(errs, p)
+	}
+	for _, err := range errs {
+		path := "key"
+		if p := (*certs.Problem)(nil); errors.As(err, &p) && slices.Contains([]certs.Kind{certs.BadCertificate, certs.Expired, certs.NotYetValid}, p.Kind) {
+			path = "cert"
+		}
+		bad(path, err)
+	}
+}
+
 // validity returns what is wrong with a certificate's time, if the time is known.
 func (k *checker) validity(whose string, c *x509.Certificate) *certs.Problem {
 	if k.now.IsZero() {
@@ -165,6 +171,10 @@ func (k *checker) web() {
 			k.problems.Add("http.token_file", "token_file: "+err.Error(), "")
 		}
 	}
+	k.pair("http.tls", "the web server's certificate ", k.c.HTTP.TLS.Cert, k.c.HTTP.TLS.Key, func(path string, err error) {
+		message, fix := parts(err)
+		k.problems.Add("http.tls."+path, message, fix)
+	})
 	host := k.c.HTTP.Listen
 	if u, err := url.Parse(k.c.HTTP.BaseURL); err == nil && u.Host != "" {
 		host = u.Host

@@ -143,7 +143,7 @@ func (s *homeAssistant) url(c *config.Config) string {
 	if s.web == nil || c.HTTP.BaseURL == "" && s.web.Addr().IP.IsLoopback() {
 		return ""
 	}
-	base, ok := baseURL(c.HTTP.BaseURL, s.web.Addr(), s.link.LocalAddr(), ownAddrs)
+	base, ok := baseURL(c.HTTP.BaseURL, s.web.scheme(), s.web.Addr(), s.link.LocalAddr(), ownAddrs)
 	if !ok {
 		return ""
 	}

@@ -150,8 +150,8 @@ func (s *thingService) makeThing(all *config.Config, p *part) (err error) {
 	env := things.Env{
 		Board: s.board, Link: s.links.of(c.Name), Events: s.events, Interlocks: &s.interlocks, Lines: &s.lines, Log: s.log, Pulse: s.pulse,
 		Self:        s.self,
-		OwnPictures: ownPictures(all.HTTP.BaseURL),
-		State:       func() (string, error) { return s.thingState(c.Name) },
+		OwnPictures: ownPictures(all.HTTP.BaseURL), OwnCertificate: s.web.leaf,
+		State: func() (string, error) { return s.thingState(c.Name) },
 	}
 	if !kind.Routine {
 		own := s.links.of(c.Name)

@@ -40,7 +40,7 @@ func (s *thingService) syncPictures(thing string) bool {
 
 // baseURL is where others find the pictures of a camera.
 func (s *thingService) baseURL(thing string) string {
-	url, ok := baseURL(s.current().HTTP.BaseURL, s.web.Addr(), s.links.localAddr(thing), ownAddrs)
+	url, ok := baseURL(s.current().HTTP.BaseURL, s.web.scheme(), s.web.Addr(), s.links.localAddr(thing), ownAddrs)
 	if !ok {
 		s.repeats.Say(slog.LevelWarn, "base url", "this machine has no address in a network: only programs on it can fetch the pictures until it has, or until http.base_url says how others reach it",
 			"thing", thing, "pictures", url)

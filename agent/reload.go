@@ -112,10 +112,19 @@ func (a *Agent) replace(next *config.Config) (Reloaded, error) {
 	defer a.changing.Unlock()
 	before := a.config
 	restart := keepFixed(before, next)
-	did, err := a.become(next)
+	ch, err := planned(a.services, before, next)
+	if err != nil { // it may be a file that the one before needs, too
+		a.log.Error("configuration cannot be applied: the one before stays", "err", err)
+		return Reloaded{}, err
+	}
+	did, err := a.become(ch)
 	if err != nil {
 		a.log.Error("configuration cannot be applied: the one before comes back", "err", err)
-		if _, again := a.become(before); again != nil {
+		ch, again := planned(a.services, a.config, before)
+		if again == nil {
+			_, again = a.become(ch)
+		}
+		if again != nil {
 			a.fail(fmt.Errorf("reload: %w", again))
 		}
 		return Reloaded{}, err
@@ -130,7 +139,7 @@ func (a *Agent) replace(next *config.Config) (Reloaded, error) {
 }
 
 // fixed are the keys that hold for a whole run.
-var fixed = []string{"state", "clock", "broker", "http.listen", "http.max_connections", "http.playground", "pictures", "log.format"}
+var fixed = []string{"state", "clock", "broker", "http.listen", "http.tls", "http.max_connections", "http.playground", "pictures", "log.format"}
 
 // keepFixed gives next what holds for the whole run, and returns the keys that differ.
 func keepFixed(before, next *config.Config) (differ []string) {
@@ -148,7 +157,7 @@ func keepFixed(before, next *config.Config) (differ []string) {
 	}
 	next.State, next.Clock, next.Broker, next.Pictures = before.State, before.Clock, before.Broker, before.Pictures
 	next.HTTP.Listen, next.HTTP.MaxConnections, next.Log.Format = before.HTTP.Listen, before.HTTP.MaxConnections, before.Log.Format
-	next.HTTP.Playground = before.HTTP.Playground
+	next.HTTP.Playground, next.HTTP.TLS = before.HTTP.Playground, before.HTTP.TLS
 	return differ
 }
 
@@ -159,26 +168,36 @@ func isFixed(path string) bool {
 	})
 }
 
-// become makes c the configuration that runs, whatever runs.
-func (a *Agent) become(c *config.Config) (Reloaded, error) {
-	ch := &change{before: a.config, next: c}
-	var all []reloadable
-	for _, s := range a.services {
+// planned compares another configuration with the one that runs, and changes nothing.
+func planned(services []registered, before, next *config.Config) (*change, error) {
+	ch := &change{before: before, next: next}
+	for _, s := range reloadables(services) {
+		if err := s.plan(ch); err != nil {
+			return nil, err
+		}
+	}
+	return ch, nil
+}
+
+// reloadables are the services that take another configuration.
+func reloadables(services []registered) (all []reloadable) {
+	for _, s := range services {
 		if s.reload != nil {
 			all = append(all, s.reload)
 		}
 	}
-	for _, s := range all {
-		if err := s.plan(ch); err != nil {
-			return ch.Reloaded, err
-		}
-	}
+	return all
+}
+
+// become makes what is planned the configuration that runs, whatever runs.
+func (a *Agent) become(ch *change) (Reloaded, error) {
+	all := reloadables(a.services)
 	for _, s := range slices.Backward(all) {
 		s.leave(ch)
 	}
-	a.setConfig(c)
+	a.setConfig(ch.next)
 	if a.o.Level != nil {
-		_ = a.o.Level.UnmarshalText([]byte(c.Log.Level)) // it has been checked
+		_ = a.o.Level.UnmarshalText([]byte(ch.next.Log.Level)) // it has been checked
 	}
 	for _, s := range all {
 		if err := s.take(ch); err != nil {

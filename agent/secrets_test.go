@@ -138,6 +138,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		"http.password_hash":           digest(webHash),
 	}
 	secrets["things[].mqtt.password_file"], secrets["things[].mqtt.key"] = secrets["mqtt.password_file"], secrets["mqtt.key"]
+	secrets["http.tls.key"] = secrets["broker.tls.key"]
 	for _, f := range conf.Leaves(new(config.Config)) {
 		base := f.Path[strings.LastIndexByte(f.Path, '.')+1:]
 		if secret := f.Secret() || f.Tag.Get("file") == "credential" && (base == "key" || strings.HasSuffix(base, "_file")); secret && secrets[f.Path] == "" {
@@ -148,7 +149,8 @@ func TestSecretsAreNowhere(t *testing.T) {
   listen: 127.0.0.1:0
   tls: {cert: ` + certs.File("server.pem") + `, key: ` + certs.File("server.key") + `}
   users: [{name: ann, password_hash: ` + secretHash + `, subscribe: ["#", "$aws/#"], publish: ["#"]}, {name: bob, password_file: ` + file("bob", bob+"\n") + `}]
-http: {listen: "127.0.0.1:0", password_hash: "` + webHash + `", token_file: ` + file("token", secrets["http.token_file"]+"\n") + `, allow_nets: [192.0.2.0/24]}
+http: {listen: "127.0.0.1:0", password_hash: "` + webHash + `", token_file: ` + file("token", secrets["http.token_file"]+"\n") + `, allow_nets: [192.0.2.0/24],
+  tls: {cert: ` + certs.File("server.pem") + `, key: ` + certs.File("server.key") + `}}
 log: {level: debug}
 mqtt: {client_id: hall, username: ann, password: ` + secrets["mqtt.password"] + `}
 awsiot: {command: {enabled: true}, jobs: {enabled: true}, shadow: {enabled: true}, defender: {enabled: true}, presence: {enabled: true}, refuse: {enabled: true}}

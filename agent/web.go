@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"pithings/agent/access"
+	"pithings/agent/certificate"
 	"pithings/agent/config"
 	"pithings/agent/web"
 	"pithings/mqttlink/broker"
@@ -17,7 +18,8 @@ const webName = "web"
 type webService struct {
 	*web.Server
 	door *access.Door
-	next *web.Access // of a reload
+	next *web.Access         // of a reload
+	cert *certificate.Source // nil: in the clear
 }
 
 // newWeb binds the address of a configuration, or one of the ports behind it.
@@ -58,8 +60,13 @@ func rules(c *config.HTTP) (*web.Access, error) {
 // In a reload, who may ask changes while the server runs.
 
 func (w *webService) plan(ch *change) (err error) {
-	w.next, err = rules(&ch.next.HTTP)
-	return err
+	if w.next, err = rules(&ch.next.HTTP); err != nil || w.cert == nil || w.cert.SelfMade() {
+		return err
+	}
+	if err := w.cert.Refresh(); err != nil {
+		return fmt.Errorf("http.tls: %w", err)
+	}
+	return nil
 }
 
 func (w *webService) leave(*change) {}
@@ -67,5 +74,8 @@ func (w *webService) leave(*change) {}
 func (w *webService) take(ch *change) error {
 	w.Allow(w.next)
 	w.door.Fix(ch.next.HTTP.PasswordHash.Reveal())
+	if w.cert != nil && w.cert.SelfMade() { // it may lack a name now
+		return w.cert.Refresh()
+	}
 	return nil
 }

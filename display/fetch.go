@@ -47,6 +47,9 @@ type FetchOpts struct {
 	// send display commands could otherwise have this machine ask its own services
 	// for anything. Default: none.
 	Own func(*url.URL) bool
+	// OwnCertificate, if not nil, returns the certificate of the server of our own pictures, or nil.
+	// A server that has it is trusted with them, whoever has signed it and for whichever host.
+	OwnCertificate func() *x509.Certificate
 	// DenyNets are networks not to fetch from, even if AllowNets has them.
 	DenyNets []netip.Prefix
 	// AllowHosts, if not empty, are the only hosts to fetch from, as written in
@@ -101,6 +104,7 @@ func newFetcher(opts FetchOpts) *fetcher {
 		d.Control = rules.control
 		return d.DialContext(ctx, network, address)
 	})
+	f.trustOwn(own)
 	f.client = &http.Client{Transport: &byOwner{opts.Own, own, others}, CheckRedirect: f.redirect}
 	return f
 }

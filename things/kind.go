@@ -2,6 +2,7 @@ package things
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -122,6 +123,8 @@ type Env struct {
 	Lines *modbus.Lines
 	// OwnPictures reports whether a URL is that of a picture of this process.
 	OwnPictures func(*url.URL) bool
+	// OwnCertificate is that of the web server of this process, for those URLs; nil if it has none.
+	OwnCertificate func() *x509.Certificate
 	// Self reports how the program is. Nil: that is not known.
 	Self func() Self
 	// State returns a folder for what the thing keeps over restarts. Nil: it keeps nothing.

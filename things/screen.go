@@ -157,7 +157,7 @@ func (s *ScreenSettings) Open(o Options, e Env) (Thing, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts.Fetch.Own = e.OwnPictures
+	opts.Fetch.Own, opts.Fetch.OwnCertificate = e.OwnPictures, e.OwnCertificate
 	return newScreen(out, display.New(e.Board, s.Device, opts, e.Log), e.Log), nil
 }
 

@@ -138,8 +138,9 @@ type BrokerTLS struct {
 
 // HTTP is the one web server of the process.
 type HTTP struct {
-	Listen  string `json:"listen" default:"127.0.0.1:8080" change:"local" jsonschema:"address of the web server; until a password is set, other hosts get only pictures, and what allow_nets and token_file allow"`
-	BaseURL string `json:"base_url" expand:"path" change:"local" jsonschema:"how others reach the web server, for picture URLs; empty: derived from listen or from the local address toward the broker"`
+	Listen  string  `json:"listen" default:"127.0.0.1:8080" change:"local" jsonschema:"address of the web server; until a password is set, other hosts get only pictures, and what allow_nets and token_file allow"`
+	TLS     HTTPTLS `json:"tls" jsonschema:"encryption: cert and key, or self_made, turn it on"`
+	BaseURL string  `json:"base_url" expand:"path" change:"local" jsonschema:"how others reach the web server, for picture URLs; empty: derived from listen or from the local address toward the broker"`
 
 	AllowNets []string `json:"allow_nets" form:"network" change:"local" jsonschema:"networks (CIDR) whose hosts may see /metrics and /healthz"`
 	TokenFile string   `json:"token_file" expand:"path" file:"credential" change:"local" jsonschema:"file whose first line is a token; who sends it (Authorization: Bearer TOKEN) may see /metrics and /healthz"`
@@ -152,6 +153,16 @@ type HTTP struct {
 
 	MaxConnections int `json:"max_connections" default:"64" min:"4" max:"4096" change:"afar" jsonschema:"most connections at a time; at the limit the oldest idle one is closed, and none of a client that is logged in"`
 }
+
+// HTTPTLS encrypts the web server's connections.
+type HTTPTLS struct {
+	Cert     string `json:"cert" expand:"path" file:"credential" change:"local" jsonschema:"PEM file of the web server's certificate, with those that lead to its authority behind it; it is read again when it has changed"`
+	Key      string `json:"key" expand:"path" file:"credential" change:"local" jsonschema:"PEM file of the certificate's private key"`
+	SelfMade bool   `json:"self_made" default:"false" change:"local" jsonschema:"the agent makes a certificate itself, and logs its SHA-256 fingerprint, with which people compare what their browser warns of"`
+}
+
+// On reports whether connections are encrypted.
+func (t *HTTPTLS) On() bool { return t.Cert != "" || t.SelfMade }
 
 // The values of Config.Clock.
 const (

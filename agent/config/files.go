@@ -110,6 +110,7 @@ func (c *Config) secrets(f func(place, file, what string)) {
 		f(conf.Join(path, "password_file"), m.PasswordFile, "password in")
 	})
 	f("broker.tls.key", c.Broker.TLS.Key, "private key")
+	f("http.tls.key", c.HTTP.TLS.Key, "private key")
 	f("http.token_file", c.HTTP.TokenFile, "token in")
 	for i, u := range c.Broker.Users {
 		f(fmt.Sprintf("broker.users[%d].password_file", i), u.PasswordFile, "password hashes in")

@@ -107,13 +107,13 @@ func TestEveryFileWithASecretIsRefused(t *testing.T) {
 	token := file("secrets/api token")
 	text := "mqtt: {endpoint: mqtts://h, cert: /c, key: " + file("a") + ", username: u, password_file: " + file("b") + "}\n" +
 		"broker: {listen: \"127.0.0.1:1883\", tls: {cert: /c, key: " + file("c") + "}, users: [{name: u, password_file: " + file("d") + "}]}\n" +
-		"http: {token_file: " + file("e") + ", listen: \"0.0.0.0:8080\"}\nservices: {secrets: " + filepath.Join(dir, "secrets") + "}\n" +
+		"http: {token_file: " + file("e") + ", tls: {cert: /c, key: " + file("h") + "}, listen: \"0.0.0.0:8080\"}\nservices: {secrets: " + filepath.Join(dir, "secrets") + "}\n" +
 		"things: [{name: x, type: camera, mqtt: {client_id: y, cert: /c, key: " + file("f") + ", username: u, password_file: " + file("g") + "}}]\n"
 	_, _, err := Load(write(t, filepath.Join(dir, "c.yaml"), text, 0o600), nil)
 	if err == nil {
 		t.Fatal("nothing is refused")
 	}
-	for name := range strings.SplitSeq("abcdefg", "") {
+	for name := range strings.SplitSeq("abcdefgh", "") {
 		if want := "chmod o= " + filepath.Join(dir, name); strings.Count(err.Error(), want+"\n")+strings.Count(err.Error()+"$", want+"$") != 1 {
 			t.Errorf("%s is not refused once:\n%v", name, err)
 		}
@@ -127,7 +127,7 @@ func TestEveryFileWithASecretIsRefused(t *testing.T) {
 			secrets++
 		}
 	}
-	if secrets != 7 { // a to g
+	if secrets != 8 { // a to h
 		t.Errorf("there are %d keys with the file of a secret: look at the new one, too", secrets)
 	}
 }

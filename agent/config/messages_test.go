@@ -98,6 +98,8 @@ var messages = []struct {
 	{"key without certificate", "mqtt: {endpoint: mqtts://h, key: a.pem}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:34: key needs cert, the file with its certificate`, false},
 	{"own certificate without key", "mqtt: {endpoint: mqtts://h, cert: a.pem, key: a.key}\nthings: [{name: x, type: camera, mqtt: {cert: b.pem}}]\n",
 		`c.yaml:2:34: thing "x": cert and key belong together; give both here`, false},
+	{"certificate of the web server without key", head + "http: {tls: {cert: a.pem}}\nthings: [{name: x, type: camera}]\n", `c.yaml:2:8: http.tls: cert and key belong together; give both, or self_made: true`, false},
+	{"two certificates of the web server", head + "http: {tls: {cert: a.pem, key: a.key, self_made: true}}\nthings: [{name: x, type: camera}]\n", `c.yaml:2:50: http.tls: there is a certificate in cert, so that none is made; remove one of the two`, false},
 	{"password twice", "mqtt: {endpoint: mqtts://h, username: u, password: hush, password_file: f}\nthings: [{name: x, type: camera}]\n",
 		`c.yaml:1:73: give password or password_file, not both`, false},
 	{"password without user", "mqtt: {endpoint: mqtts://h, password: hush}\nthings: [{name: x, type: camera}]\n", `c.yaml:1:39: a password needs username too (MQTT 3.1.1)`, false},

@@ -15,6 +15,12 @@ func (d *checker) access(c *HTTP) {
 			d.Bad("http.password_hash", "http.password_hash: %v", err)
 		}
 	}
+	switch t := &c.TLS; {
+	case (t.Cert == "") != (t.Key == ""):
+		d.Bad("http.tls", "http.tls: cert and key belong together; give both, or self_made: true")
+	case t.Cert != "" && t.SelfMade:
+		d.Bad("http.tls.self_made", "http.tls: there is a certificate in cert, so that none is made; remove one of the two")
+	}
 	if c.BasePath != "" && !IsBasePath(c.BasePath) {
 		d.Bad("http.base_path", "http.base_path: %s is not a path; write /pithings, without a slash at the end", conf.Quote(c.BasePath))
 	}

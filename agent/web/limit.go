@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -137,14 +138,28 @@ func (c *limitedConn) by(known bool) {
 	c.known = known
 }
 
+// counted is the connection that counts, below TLS; nil: none.
+func counted(c net.Conn) *limitedConn {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	l, _ := c.(*limitedConn)
+	return l
+}
+
 // connKey is the context key of a request's connection.
 type connKey struct{}
 
 // watch has the server tell the limit what its connections do.
 func (l *connLimit) watch(s *http.Server) {
-	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
+	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if c := counted(c); c != nil {
+			ctx = context.WithValue(ctx, connKey{}, c)
+		}
+		return ctx
+	}
 	s.ConnState = func(c net.Conn, state http.ConnState) {
-		if c, ok := c.(*limitedConn); ok && state == http.StateIdle {
+		if c := counted(c); c != nil && state == http.StateIdle {
 			c.now(false)
 		}
 	}

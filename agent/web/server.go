@@ -4,6 +4,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -54,6 +55,12 @@ func New(l net.Listener, connections int, log *slog.Logger) *Server {
 
 // Allow changes what the configuration says of who may ask.
 func (s *Server) Allow(x *Access) { s.access.Store(x) }
+
+// Secure encrypts all connections, with the certificate that get returns. HTTP/2 is not offered: one of
+// its connections carries any number of requests, and connections are what the limit counts.
+func (s *Server) Secure(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) {
+	s.listener = tls.NewListener(s.listener, &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, GetCertificate: get})
+}
 
 // Open lets clients in by a password, sessions and tokens. With simulated, programs on this
 // machine may act without.

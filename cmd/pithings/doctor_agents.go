@@ -30,7 +30,11 @@ func runningAgents(ctx context.Context, places control.Places) (report doctor.Re
 func agentResult(ctx context.Context, a *control.Agent) probe.Result {
 	r := probe.Result{Part: "agent", Status: probe.OK, Found: fmt.Sprintf("%s, version %s", a, cmp.Or(a.Version, "unknown"))}
 	if a.Web != "" {
-		r.Found += ", http://" + a.Web
+		scheme := "http"
+		if a.HTTPS {
+			scheme = "https"
+		}
+		r.Found += ", " + scheme + "://" + a.Web
 	}
 	c := control.NewClient(a.Socket)
 	defer c.Close()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pithings/agent"
 	"pithings/mqttlink"
 	"pithings/quietlog"
 	"pithings/spool/control"
@@ -23,11 +24,15 @@ import (
 // asks it regularly wants to know of one that does not.
 const healthWait = 10 * time.Second
 
+// healthPath is where an agent shows its health.
+const healthPath = "/api/v1/health"
+
 // health is what the command reads of /healthz.
 type health struct {
 	Things      map[string]partState `json:"things"`
 	Connections map[string]string    `json:"connections"`
 	Services    map[string]partState `json:"services"` // those that have failed
+	Web         *agent.WebHealth     `json:"web"`      // nil: it does not encrypt
 }
 
 type partState struct {
@@ -52,7 +57,7 @@ not work. A camera that is unplugged is no reason to start a container again.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var page json.RawMessage
 			if err := q.ask(c, healthWait, func(ctx context.Context, client *control.Client) error {
-				return client.Do(ctx, http.MethodGet, "/api/v1/health", nil, &page)
+				return client.Do(ctx, http.MethodGet, healthPath, nil, &page)
 			}); err != nil {
 				return err
 			}
@@ -68,6 +73,9 @@ not work. A camera that is unplugged is no reason to start a container again.`,
 			case text == "":
 				text = fmt.Sprintf("everything works (things: %d, connections: %d)\n", len(h.Things), len(h.Connections))
 			}
+			if !asJSON {
+				text += h.web()
+			}
 			if _, err := io.WriteString(c.OutOrStdout(), text); err != nil {
 				return err
 			}
@@ -81,6 +89,14 @@ not work. A camera that is unplugged is no reason to start a container again.`,
 	c.Flags().BoolVar(&strict, "strict", false, "exit status 1 if a thing, a connection or a service does not work")
 	c.Flags().BoolVar(&asJSON, "json", false, "print all of /healthz (docs/api.md)")
 	return c
+}
+
+// web is a line about a web server that encrypts: people compare the fingerprint with what a browser shows.
+func (h *health) web() string {
+	if h.Web == nil {
+		return ""
+	}
+	return fmt.Sprintf("web server: https, SHA-256 fingerprint %s, valid until %s\n", quietlog.Clip(h.Web.SHA256, quietlog.MaxText), h.Web.Until.UTC().Format(time.DateOnly))
 }
 
 // faults are lines, each of one thing, connection or service that does not work.

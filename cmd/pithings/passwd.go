@@ -52,13 +52,23 @@ for http.password_hash in the configuration.`,
 				_, err = fmt.Fprintln(c.OutOrStdout(), made)
 				return err
 			}
+			fingerprint := "" // of the web server's certificate
 			err = q.credentials(c,
-				func(ctx context.Context, a *control.Client) error { return agent.AskPassword(ctx, a, made) },
+				func(ctx context.Context, a *control.Client) error {
+					err := agent.AskPassword(ctx, a, made)
+					if h := new(health); err == nil && a.Do(ctx, http.MethodGet, healthPath, nil, h) == nil {
+						fingerprint = h.web()
+					}
+					return err
+				},
 				func(d *access.Door) error { return d.SetPassword(made) })
 			if err != nil {
 				return err
 			}
 			fmt.Fprintln(c.ErrOrStderr(), "pithings: the password is set, and all sessions have ended")
+			if fingerprint != "" {
+				fmt.Fprint(c.ErrOrStderr(), fingerprint)
+			}
 			if generate {
 				_, err = fmt.Fprintln(c.OutOrStdout(), password)
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net/netip"
 	"strings"
 	"testing"
@@ -59,5 +60,19 @@ func TestPasswdAndTokens(t *testing.T) {
 	}
 	if list, _, _ := say("", "token", "list", "--state", dir); strings.Contains(list, "grafana") {
 		t.Errorf("revoked: %s", list)
+	}
+}
+
+// People find the fingerprint of the web server's certificate where they ask whether it works.
+func TestHealthOfTheWebServer(t *testing.T) {
+	var h health
+	if err := json.Unmarshal([]byte(`{"web": {"sha256": "4D:41", "until": "2029-03-04T10:00:00Z", "self_made": true}}`), &h); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := h.web(), "web server: https, SHA-256 fingerprint 4D:41, valid until 2029-03-04\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := new(health).web(); got != "" {
+		t.Errorf("without TLS: %q", got)
 	}
 }

@@ -230,10 +230,10 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 // time.
 func tellSimulation(log *slog.Logger, a *agent.Agent, state string) {
 	where := []any{"state", state, "broker", a.Endpoint(), "client_id", a.ClientID()}
-	if web := a.WebAddr(); web != "" {
-		where = append(where, "page", "http://"+web+"/healthz", "pictures", "http://"+web+"/pictures/")
+	if web := a.WebURL(); web != "" {
+		where = append(where, "page", web+"/healthz", "pictures", web+"/pictures/")
 		for _, name := range a.Mirrors() {
-			where = append(where, "screen", "http://"+web+"/screen/"+name+".png")
+			where = append(where, "screen", web+"/screen/"+name+".png")
 		}
 	}
 	log.Info("this is a simulation", where...)

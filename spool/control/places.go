@@ -46,6 +46,7 @@ type Agent struct {
 	Simulated bool   `json:"simulated,omitempty"` // all its parts are
 	Service   bool   `json:"service,omitempty"`   // it runs under systemd
 	Web       string `json:"web,omitempty"`       // address of its web server
+	HTTPS     bool   `json:"https,omitempty"`     // which encrypts
 
 	// Socket is where it was found.
 	Socket string `json:"-"`

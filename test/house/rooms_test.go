@@ -16,7 +16,7 @@ import (
 // not listed is below the package of the folder around it, and imports none of its room.
 // A package whose name ends in "test" is above the one that it tests.
 var orders = map[string][]string{
-	"agent":  {"access", "config", "configure discover doctor web", "events", "."},
+	"agent":  {"access certificate", "config", "configure discover doctor web", "events", "."},
 	"awsiot": {"internal/cbor internal/jsonvalue playground provision refuse", "provision/authority provision/document cloud defender jobs shadow"},
 	"camera": {"mjpeg", ".", "store"},
 	"cmd":    {"pithings"},
