@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pithings/agent/config"
+	"pithings/agent/web"
 	"pithings/api"
 	"pithings/awsiot/playground"
 	"pithings/mqttlink"
@@ -20,8 +21,8 @@ import (
 	"pithings/quietlog"
 )
 
-// playgrounds serves the web interface of the AWS IoT Playground's devices for this one, on the
-// local socket (http.playground). What a Pi has no counterpart for is answered with the reason.
+// playgrounds serves the web interface of the AWS IoT Playground's devices for this one
+// (http.playground). What a Pi has no counterpart for is answered with the reason.
 type playgrounds struct {
 	links   *links
 	current func() *config.Config
@@ -54,23 +55,34 @@ func (p *playgrounds) Run(ctx context.Context) error {
 	return nil
 }
 
-// Control implements Controller. The routes that only show something are for the group, too.
-func (p *playgrounds) Control() (all []api.Route) {
+// Routes implements Router.
+func (p *playgrounds) Routes() (all []api.Route) {
 	for _, r := range playground.Routes() {
-		audience := api.Group
+		audience := api.Look
 		if r.Changes {
-			audience = api.Owner
+			audience = api.Act
 		}
 		path := playPrefix + r.Path
 		if r.Path == "/" {
 			path += "{$}"
 		}
 		for _, method := range r.Methods {
-			all = append(all, api.Route{Method: method, Path: path, For: audience, Doc: "playground: " + r.Doc, Gives: map[string]any{},
-				Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { playground.Serve(w, req, playPrefix, r.Path, p) })})
+			all = append(all, api.Route{Method: method, Path: path, For: audience, Changes: r.Changes, Doc: "playground: " + r.Doc, Gives: map[string]any{},
+				Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+					base, _ := web.Page(req)
+					playground.Serve(w, req, base+playPrefix, r.Path, p)
+				})})
 		}
 	}
 	return all
+}
+
+// Field implements playground.Formed: with a session, a form has its secret.
+func (p *playgrounds) Field(r *http.Request) (name, value string) {
+	if _, secret := web.Page(r); secret != "" {
+		return api.FormSecret, secret
+	}
+	return "", ""
 }
 
 // errNoLink is why there is nothing to act on.

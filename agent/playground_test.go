@@ -5,11 +5,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"pithings/agent/config"
+	"pithings/agent/web"
 	"pithings/api"
 	"pithings/conf"
 	"pithings/hw/mock"
@@ -35,8 +37,9 @@ func TestPlayground(t *testing.T) {
 	mux := http.NewServeMux()
 	for _, r := range all {
 		mux.Handle(r.Pattern(), r.Handler)
-		if strings.HasPrefix(r.Path, playPrefix) && (r.For.TCP() || strings.Contains(r.Path, "/config") && r.For != api.Owner) {
-			t.Errorf("%s is for %v", r.Pattern(), r.For)
+		acts := regexp.MustCompile("/(config|actions|press_on|press_off)$").MatchString(r.Path)
+		if strings.HasPrefix(r.Path, playPrefix) && (r.Changes != acts || acts != (r.For == api.Act) || r.For < api.Look) {
+			t.Errorf("%s is for %v, changes: %v", r.Pattern(), r.For, r.Changes)
 		}
 	}
 	ask := func(method, path, form, want string) {
@@ -88,6 +91,73 @@ func TestPlayground(t *testing.T) {
 		if p, ok := s.Service.(*playgrounds); ok && len(p.log) != playEntries {
 			t.Errorf("%d entries in the log", len(p.log))
 		}
+	}
+}
+
+// Over TCP a GET that changes something is let in as a POST is: by a token, and not by the cookie alone,
+// which a link or a picture of another page would do with. Its own page has forms that work by a cookie.
+func TestPlaygroundOverTCP(t *testing.T) {
+	a := everything(t)
+	all, err := a.routes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := guard(t, new(web.Server).Routes(), web.Rules{})
+	for i, r := range teapot(all) {
+		switch {
+		case r.Path == playPrefix+"/{$}": // the page with the forms
+			g.Serve(all[i : i+1])
+		case strings.HasPrefix(r.Path, playPrefix):
+			g.Serve([]api.Route{r})
+		}
+	}
+	cookie, csrf := g.login(t)
+	const form, browser, look = "application/x-www-form-urlencoded", "Mozilla/5.0", "text/html"
+	for _, tc := range []struct {
+		name, method, path, body string
+		headers                  []string
+		want                     int
+	}{
+		{"a token", "GET", "/config?time=5", "", []string{"Authorization", "Bearer " + g.act}, 200},
+		{"a token that looks", "GET", "/config?time=5", "", []string{"Authorization", "Bearer " + g.look}, 403},
+		{"a token that looks, to look", "GET", "/name", "", []string{"Authorization", "Bearer " + g.look}, 200},
+		{"no one", "GET", "/config?time=5", "", nil, 401},
+		{"no one, to look", "GET", "/name", "", nil, 401},
+		{"a cookie", "GET", "/config?time=5", "", []string{"Cookie", cookie}, 403},
+		{"a cookie, to look", "GET", "/", "", []string{"Cookie", cookie}, 200},
+		{"a cookie and the secret", "GET", "/config?time=5", "", []string{"Cookie", cookie, "X-CSRF-Token", csrf}, 200},
+		{"a cookie and the secret in the query", "GET", "/config?time=5&csrf=" + csrf, "", []string{"Cookie", cookie}, 403},
+		{"a link of another site", "GET", "/config?time=5", "", []string{"Cookie", cookie, "X-CSRF-Token", csrf, "Sec-Fetch-Site", "cross-site"}, 403},
+		{"a browser that does not say for which page", "GET", "/press_on", "", []string{"Authorization", "Bearer " + g.act, "User-Agent", browser}, 403},
+		{"one that says", "GET", "/press_on", "", []string{"Authorization", "Bearer " + g.act, "User-Agent", browser, "Sec-Fetch-Site", "none"}, 200},
+		{"HEAD", "HEAD", "/press_on", "", []string{"Authorization", "Bearer " + g.look}, 403},
+		{"a form", "POST", "/actions", "action=clean", []string{"Cookie", cookie, "Content-Type", form}, 403},
+		{"a form with the secret", "POST", "/actions", "action=clean&csrf=" + csrf, []string{"Cookie", cookie, "Content-Type", form}, 200},
+		{"a form with another secret", "POST", "/actions", "action=clean&csrf=x", []string{"Cookie", cookie, "Content-Type", form}, 403},
+		{"a form with the secret in the query", "POST", "/actions?csrf=" + csrf, "action=clean", []string{"Cookie", cookie, "Content-Type", form}, 403},
+		{"a form with the secret of another site", "POST", "/actions", "action=clean&csrf=" + csrf, []string{"Cookie", cookie, "Content-Type", form, "Origin", "http://evil.example"}, 403},
+		{"a form that is too long", "POST", "/actions", "x=" + strings.Repeat("x", 65<<10) + "&csrf=" + csrf, []string{"Cookie", cookie, "Content-Type", form}, 403},
+	} {
+		req := plainRequest(tc.method, playPrefix+tc.path, tc.body)
+		for i := 0; i < len(tc.headers); i += 2 {
+			req.Header.Set(tc.headers[i], tc.headers[i+1])
+		}
+		if got := g.do(req); got.Code != tc.want && !(tc.want == 200 && got.Code == http.StatusTeapot) {
+			t.Errorf("%s: %d %s, want %d", tc.name, got.Code, got.Body, tc.want)
+		}
+	}
+	req := plainRequest("GET", playPrefix+"/", "")
+	req.Header.Set("Cookie", cookie)
+	req.Header.Set("Accept", look)
+	page := g.do(req).Body.String()
+	if n := strings.Count(page, `<input type="hidden" name="csrf" value="`+csrf+`">`); n != 2 {
+		t.Errorf("%d forms of the page have the secret:\n%s", n, page)
+	}
+	req = plainRequest("GET", playPrefix+"/", "")
+	req.Header.Set("Authorization", "Bearer "+g.look)
+	req.Header.Set("Accept", look)
+	if page := g.do(req).Body.String(); strings.Contains(page, "csrf") {
+		t.Errorf("a page without a session has a secret:\n%s", page)
 	}
 }
 

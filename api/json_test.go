@@ -101,6 +101,8 @@ func TestRouteCheck(t *testing.T) {
 		"no such":       {Route{Method: "GET", Path: "/x", Doc: "show x", For: Owner + 1, Handler: ok}, "no audience"},
 		"a monitor":     {Route{Method: "POST", Path: "/x", Doc: "change x", For: Monitors, Handler: ok}, "monitors change nothing"},
 		"GET that acts": {Route{Method: "GET", Path: "/x", Doc: "change x", For: Act, Handler: ok}, "is a POST"},
+		"GET marked":    {Route{Method: "GET", Path: "/x", Doc: "change x", For: Act, Changes: true, Handler: ok}, ""},
+		"marked look":   {Route{Method: "GET", Path: "/x", Doc: "change x", For: Look, Changes: true, Handler: ok}, "change nothing"},
 		"act":           {Route{Method: "POST", Path: "/x", Doc: "change x", For: Act, Handler: ok}, ""},
 		"other method":  {Route{Method: "DELETE", Path: "/x", Doc: "change x", For: Owner, Handler: ok}, "neither GET nor POST"},
 		"relative":      {Route{Method: "GET", Path: "x", Doc: "show x", For: Owner, Handler: ok}, "begin with /"},

@@ -56,6 +56,9 @@ type Route struct {
 	Path   string // a pattern of http.ServeMux without method and host
 	Doc    string // what it does, as a verb: "deploy flows"
 	For    Audience
+	// Changes marks a GET that changes something, in the manner of another API. Its clients are
+	// checked as those of a POST, whose form may have the secret of a session as [FormSecret].
+	Changes bool
 	// Handler answers. It need not check who asks.
 	Handler http.Handler
 
@@ -77,6 +80,9 @@ type Param struct {
 	Required  bool   // those of the path always are
 }
 
+// FormSecret is the field of a form that has what others send in the header X-CSRF-Token.
+const FormSecret = "csrf"
+
 // Pattern is the route as a pattern of http.ServeMux.
 func (r *Route) Pattern() string { return r.Method + " " + r.Path }
 
@@ -91,7 +97,9 @@ func (r *Route) Check() error {
 		return fmt.Errorf("route %s: the path does not begin with /", r.Pattern())
 	case r.For == Monitors && r.Method != http.MethodGet:
 		return fmt.Errorf("route %s: monitors change nothing", r.Pattern())
-	case r.For == Act && r.Method != http.MethodPost:
+	case r.Changes && r.For < Act:
+		return fmt.Errorf("route %s: those who look change nothing", r.Pattern())
+	case r.For == Act && r.Method != http.MethodPost && !r.Changes:
 		// A page of another site can make a browser send a GET, and its user follow a link.
 		return fmt.Errorf("route %s: what acts is a POST", r.Pattern())
 	case r.Doc == "":

@@ -145,7 +145,7 @@ type HTTP struct {
 	AllowNets []string `json:"allow_nets" form:"network" change:"local" jsonschema:"networks (CIDR) whose hosts may see /metrics and /healthz"`
 	TokenFile string   `json:"token_file" expand:"path" file:"credential" change:"local" jsonschema:"file whose first line is a token; who sends it (Authorization: Bearer TOKEN) may see /metrics and /healthz"`
 
-	Playground bool `json:"playground" change:"local" jsonschema:"serve the web interface of the AWS IoT Playground's devices on the local socket, below /playground (docs/playground.md)"`
+	Playground bool `json:"playground" change:"local" jsonschema:"serve the web interface of the AWS IoT Playground's devices below /playground (docs/playground.md)"`
 
 	PasswordHash   conf.Secret `json:"password_hash" change:"local" jsonschema:"hash of the password that opens the web server to other hosts, as pithings passwd --hash prints it; empty: the one that pithings passwd has set"`
 	TrustedProxies []string    `json:"trusted_proxies" form:"network" change:"local" jsonschema:"networks (CIDR) of reverse proxies whose X-Forwarded-For is trusted; what they forward is never of this machine"`

@@ -170,7 +170,7 @@ func security(r *api.Route) []object {
 	switch {
 	case !r.For.TCP() || r.For == api.Anyone:
 		return []object{}
-	case r.Method == "GET":
+	case r.Method == "GET" && !r.Changes:
 		return []object{{}, token, session}
 	}
 	session["csrf"] = []string{}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"pithings/agent/access"
+	"pithings/api"
 )
 
 // /metrics of 200 Pis is for the host that collects them, and for no other host in the network.
@@ -52,6 +53,6 @@ func monitors(x *Access, r *http.Request) bool {
 	s.Allow(x)
 	door, _ := access.Open("")
 	s.Open(door, false)
-	_, d := s.decide(r, access.NeedMonitor, false)
+	_, d := s.decide(r, access.NeedMonitor, &api.Route{Method: "GET", For: api.Monitors})
 	return d.Allowed()
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pithings/agent/config"
+	"pithings/api"
 )
 
 // origin is where a request comes from.
@@ -102,6 +103,22 @@ func crossSite(r *http.Request, o *origin) bool {
 		scheme = "https"
 	}
 	return u.Scheme != scheme || !strings.EqualFold(u.Host, host)
+}
+
+// mute reports whether a browser asks by GET and does not say for which page: browsers send
+// Sec-Fetch-Site only by https and to this machine, older ones never, and a picture in any page is fetched
+// by GET. All browsers call themselves Mozilla, and no page can change that.
+func mute(r *http.Request) bool {
+	return r.Method != http.MethodPost && strings.HasPrefix(r.UserAgent(), "Mozilla/") && r.Header["Sec-Fetch-Site"] == nil
+}
+
+// maxForm bounds the form in which the secret of a session is looked for, in bytes.
+const maxForm = 64 << 10
+
+// formSecret is the secret of a session in a form, for pages without scripts.
+func formSecret(r *http.Request) string {
+	r.Body = http.MaxBytesReader(nil, r.Body, maxForm)
+	return r.PostFormValue(api.FormSecret)
 }
 
 // LocalName reports whether a host, with or without a port, is this machine by a loopback

@@ -101,8 +101,8 @@ func (s *Server) guard(route *api.Route) http.Handler {
 	}
 	need := map[api.Audience]access.Need{api.Anyone: access.NeedLogin, api.Monitors: access.NeedMonitor, api.Look: access.NeedLook, api.Act: access.NeedAct}[route.For]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, d := s.decide(r, need, byAddress[route.Path])
-		v.again = func() access.Decision { _, d := s.decide(r, need, byAddress[route.Path]); return d }
+		v, d := s.decide(r, need, route)
+		v.again = func() access.Decision { _, d := s.decide(r, need, route); return d }
 		if c, ok := r.Context().Value(connKey{}).(*limitedConn); ok {
 			c.by(d.Known)
 		}
@@ -138,17 +138,19 @@ func (e refusal) Error() string { return e.text }
 func (e refusal) Unwrap() error { return api.Status(e.status) }
 
 // decide reads the facts of a request and decides about it.
-// Of some routes the address counts, too.
-func (s *Server) decide(r *http.Request, need access.Need, address bool) (*visit, access.Decision) {
+func (s *Server) decide(r *http.Request, need access.Need, route *api.Route) (*visit, access.Decision) {
 	x, door := s.access.Load(), s.door()
 	o := x.originOf(r)
-	f := access.Facts{Need: need, Change: r.Method != http.MethodGet && r.Method != http.MethodHead,
+	f := access.Facts{Need: need, Change: route.Changes || r.Method != http.MethodGet && r.Method != http.MethodHead,
 		Loopback: o.loopback(), LocalName: LocalName(r.Host), Forwarded: o.forwarded, CrossSite: crossSite(r, &o),
 		Simulated: s.simulated, Password: door.PasswordSet()}
 	v := &visit{origin: o, base: x.basePath(r, &o), secure: secure(r, &o)}
 	if c, err := r.Cookie(CookieName); err == nil {
 		if f.Session, f.CSRF = door.Session(c.Value, r.Header.Get("X-CSRF-Token")); f.Session > access.None {
-			v.session = c.Value
+			v.session, v.csrf = c.Value, door.CSRF(c.Value)
+		}
+		if f.Session > access.None && !f.CSRF && route.Changes && r.Method == http.MethodPost {
+			_, f.CSRF = door.Session(c.Value, formSecret(r))
 		}
 	}
 	if token, ok := bearer(r); ok {
@@ -157,12 +159,13 @@ func (s *Server) decide(r *http.Request, need access.Need, address bool) (*visit
 			v.token = door.TokenName(token)
 		}
 	}
-	if address && f.Token == access.None {
+	if byAddress[route.Path] && f.Token == access.None {
 		f.Token = addressed(door, r.URL, &o)
 	}
 	if need == access.NeedMonitor {
 		f.Listed = x.lists(r, o.from)
 	}
+	f.CrossSite = f.CrossSite || route.Changes && mute(r)
 	d := access.Decide(&f)
 	v.role = d.Role
 	return v, d

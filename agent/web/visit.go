@@ -21,7 +21,18 @@ type visit struct {
 	token   string // the name of its token, if it has one
 	base    string
 	secure  bool
+	csrf    string                 // the session's
 	again   func() access.Decision // as it would be decided now
+}
+
+// Page is what a page without scripts needs to know of the request for it: the path below which the
+// client sees the server, and the secret for its forms ([api.FormSecret]), "" without a session.
+func Page(r *http.Request) (base, secret string) {
+	v, ok := r.Context().Value(visitKey{}).(*visit)
+	if !ok { // the local socket
+		return "", ""
+	}
+	return v.base, v.csrf
 }
 
 // cookie is that of a session. Scripts cannot read it, and no other site makes a browser send it.

@@ -15,6 +15,7 @@ import (
 type page struct {
 	prefix, title, message string
 	forms                  bool
+	field, secret          string   // of a hidden field; "" for none
 	links                  []string // below prefix
 	value                  any
 }
@@ -65,13 +66,17 @@ func (p *page) html() []byte {
 
 // write writes the forms.
 func (p *page) write(b *bytes.Buffer, prefix string) {
-	fmt.Fprintf(b, "<form method=\"post\" action=\"%s/config\">\n", prefix)
+	hidden := ""
+	if p.field != "" {
+		hidden = fmt.Sprintf(`<input type="hidden" name="%s" value="%s">`, html.EscapeString(p.field), html.EscapeString(p.secret))
+	}
+	fmt.Fprintf(b, "<form method=\"post\" action=\"%s/config\">%s\n", prefix, hidden)
 	for _, f := range []struct{ name, label string }{
 		{"fsampling", "Seconds between two values"}, {"ddm_sr", "Seconds between two reports of Device Defender"}, {"ftopic", "Topic ({} is the name)"}, {"fpayload", "Payload (a JSON object)"},
 	} {
 		fmt.Fprintf(b, "<label>%s <input name=\"%s\"></label>\n", f.label, f.name)
 	}
-	fmt.Fprintf(b, "<button>Change</button></form>\n<form method=\"post\" action=\"%s/actions\"><p>", prefix)
+	fmt.Fprintf(b, "<button>Change</button></form>\n<form method=\"post\" action=\"%s/actions\">%s<p>", prefix, hidden)
 	for _, a := range Actions() {
 		fmt.Fprintf(b, `<button name="action" value="%s">%[1]s</button>`, a)
 	}

@@ -61,6 +61,9 @@ func Serve(w http.ResponseWriter, r *http.Request, prefix, path string, t Target
 	if l, ok := t.(Linker); ok && path == "/" {
 		p.links = l.Links()
 	}
+	if f, ok := t.(Formed); ok {
+		p.field, p.secret = f.Field(r)
+	}
 	p.value = p.serve(w, r, path, t)
 	p.send(w, r, http.StatusOK)
 }

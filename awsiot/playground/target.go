@@ -2,6 +2,7 @@ package playground
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -23,6 +24,12 @@ type Target interface {
 type Linker interface {
 	// Links returns their paths, such as /devices/dev-0001/: some, if there are many.
 	Links() []string
+}
+
+// Formed is a target whose forms have a field of which those who let requests in know.
+type Formed interface {
+	// Field returns its name and value; "" for none.
+	Field(r *http.Request) (name, value string)
 }
 
 // View is what can be read of a target.
