@@ -36,20 +36,3 @@ func below(base string, r *http.Request) *http.Request {
 	r.URL = &u
 	return r
 }
-
-// rebased leads redirects, which know nothing of the path of a proxy, below that.
-type rebased struct {
-	http.ResponseWriter
-	base string
-}
-
-// Unwrap is for [http.ResponseController].
-func (w rebased) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// WriteHeader implements [http.ResponseWriter].
-func (w rebased) WriteHeader(status int) {
-	if to := w.Header().Get("Location"); strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") {
-		w.Header().Set("Location", w.base+to)
-	}
-	w.ResponseWriter.WriteHeader(status)
-}

@@ -37,10 +37,8 @@ func New(l net.Listener, connections int, log *slog.Logger) *Server {
 	s.routed = api.Unrouted(s.mux)
 	s.server = &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      60 * time.Second, // a picture over a slow radio link
-		IdleTimeout:       60 * time.Second,
+		ReadHeaderTimeout: headerTime,
+		IdleTimeout:       idleTime, // the times of bodies and answers are in newAnswer
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -82,22 +80,26 @@ func (s *Server) Serve(routes []api.Route) {
 
 // ServeHTTP answers a request past the limit of connections.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := newAnswer(w, r)
+	defer a.begin()
 	if !clean(r.URL) {
-		http.NotFound(w, r)
+		http.NotFound(a, r)
 		return
 	}
 	x := s.access.Load()
 	o := x.originOf(r)
-	if base := x.basePath(r, &o); base != "" {
-		w = rebased{w, base}
-	}
-	s.routed.ServeHTTP(w, below(x.base, r))
+	a.base = x.basePath(r, &o)
+	s.routed.ServeHTTP(a, below(x.base, r))
 }
 
 // guard lets a route answer its audience.
 func (s *Server) guard(route *api.Route) http.Handler {
 	if route.For == api.Anyone && route.Method == http.MethodGet {
-		return route.Handler
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if fits(w, r, route) {
+				route.Handler.ServeHTTP(w, r)
+			}
+		})
 	}
 	need := map[api.Audience]access.Need{api.Anyone: access.NeedLogin, api.Monitors: access.NeedMonitor, api.Look: access.NeedLook, api.Act: access.NeedAct}[route.For]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -109,6 +111,9 @@ func (s *Server) guard(route *api.Route) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if !d.Allowed() {
 			s.refuse(w, need, &d)
+			return
+		}
+		if !fits(w, r, route) {
 			return
 		}
 		route.Handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
