@@ -215,3 +215,49 @@ func TestMosquittoACL(t *testing.T) {
 		picture()
 	})
 }
+
+// With Home Assistant at that broker: it finds the Pi, changes its settings, and brings it back; no other
+// Pi can describe itself in its name, change its settings, or say that Home Assistant has started.
+func TestMosquittoACLWithHomeAssistant(t *testing.T) {
+	h := newACLBroker(t)
+	for _, name := range []string{"hall", "porch", "engine", "monitor", "homeassistant"} {
+		h.authority.client(name)
+	}
+	h.start()
+	monitor := h.subscribe("monitor")
+	config := filepath.Join(t.TempDir(), "pithings.yaml")
+	text := fmt.Sprintf("home_assistant: true\nmqtt: {endpoint: \"mqtts://127.0.0.1:%d\", client_id: hall, ca: %q, cert: %q, key: %q}\nclock: trust\nhttp: {listen: \"127.0.0.1:0\"}\n",
+		h.port, h.authority.File("ca.pem"), h.authority.File("hall.pem"), h.authority.File("hall.key")) + "things: [{name: TG_Camera, type: camera, device: mock, quality: 80}]\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, binary.Path, "run", "--mock", "--config", config)
+	const described, settings, set = "homeassistant/device/pithings-hall/config", "hall/home_assistant/state", "hall/home_assistant/set"
+	if got := monitor.message(described); !strings.Contains(got, "TG_Camera") {
+		t.Fatalf("described as %s", got)
+	}
+	send := func(client, topic, payload string) {
+		t.Helper()
+		if said, err := h.publish(client, topic, payload); err != nil {
+			t.Fatalf("%s, %s: %v %s", client, topic, err, said)
+		}
+	}
+	for _, client := range []string{"porch", "engine"} {
+		send(client, described, "")
+		send(client, "homeassistant/status", "online")
+		send(client, set, `{"thing":"TG_Camera","key":"quality","value":10}`)
+	}
+	// What they have sent is in the broker before this, and was dropped there.
+	send("porch", "porch/end", "1")
+	for _, m := range until(monitor, "porch/end") {
+		if strings.HasPrefix(m, "homeassistant/status ") || strings.HasPrefix(m, set) || m == described+" " {
+			t.Errorf("they have published %s", m)
+		}
+	}
+	send("homeassistant", "homeassistant/status", "online")
+	monitor.message(described)
+	send("homeassistant", set, `{"thing":"TG_Camera","key":"quality","value":55}`)
+	eventually(t, "the changed setting", func() bool { return strings.Contains(monitor.message(settings), "55") })
+	send("homeassistant", "TG_Camera/capture", "{}")
+	monitor.message("TG_Camera/capture/finished")
+}
