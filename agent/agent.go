@@ -318,11 +318,12 @@ func (a *Agent) listenWeb(clock *clock.Clock) error {
 		a.log.Info("web server is off: no /healthz and no screen mirror", "err", err)
 		return nil
 	}
-	if err := w.secure(a.current, a.o.State, clock, a.log); err != nil {
+	if err := w.secure(a.current, a.o.State, clock, quietlog.Part(a.log, webName)); err != nil {
 		w.Close()
 		return err
 	}
 	w.Allow(allowed)
+	w.sign(&a.config.Pictures)
 	w.open(&a.config.HTTP, a.o.State, a.o.Simulated, quietlog.Part(a.log, webName))
 	a.web = w
 	listens(a.log, "web server", a.o.Config.HTTP.Listen, w.Addr().String())

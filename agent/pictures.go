@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"pithings/camera/store"
 	"pithings/mqttlink/outbox"
@@ -20,7 +21,7 @@ func (s *thingService) pictures(thing string) (store.Store, error) {
 	}
 	p := s.current().Pictures
 	disk, err := store.NewDisk(filepath.Join(s.folder.Dir, "pictures"),
-		store.Opts{MaxCount: p.MaxCount, MaxBytes: int64(p.MaxBytes), Sync: s.syncPictures(thing)},
+		store.Opts{MaxCount: p.MaxCount, MaxBytes: int64(p.MaxBytes), Sync: s.syncPictures(thing), Query: s.signPictures(p.Expiry.Duration)},
 		func() string { return s.baseURL(thing) + "/pictures" })
 	if err != nil {
 		return nil, err
@@ -29,6 +30,24 @@ func (s *thingService) pictures(thing string) (store.Store, error) {
 	s.store = disk
 	s.mu.Unlock()
 	return disk.For(thing), nil
+}
+
+// picturesFolder is the path of pictures by their names.
+const picturesFolder = "/pictures/"
+
+// signPictures returns what signs the addresses of pictures for so long, nil if names are enough.
+func (s *thingService) signPictures(expiry time.Duration) func(name string) string {
+	if expiry == 0 {
+		return nil
+	}
+	return func(name string) string {
+		query, err := s.web.door.Sign(picturesFolder+name, time.Now().Add(expiry))
+		if err != nil {
+			s.repeats.Say(slog.LevelError, "sign", "address of a picture cannot be signed: only clients that are logged in can open it", "err", err)
+			return ""
+		}
+		return "?" + query
+	}
 }
 
 // syncPictures reports whether a picture has to be on the disk before it is

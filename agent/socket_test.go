@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,11 @@ var earlierPaths = []string{
 	"GET /v1/queues/x", "GET /v1/queues/x/messages", "POST /v1/queues/x/purge", "GET /v1/reading?bus=1&address=0", "POST /v1/reload",
 	"GET /flows", "GET /flows/show?name=x", "GET /flows/executions", "GET /flows/execution?id=x",
 	"POST /flows/deploy", "POST /flows/undeploy", "POST /flows/delete", "POST /flows/start",
+}
+
+// untimed is an answer without what is another one at each moment.
+func untimed(text string) string {
+	return regexp.MustCompile(`"next_attempt":[0-9.e-]+`).ReplaceAllString(text, "")
 }
 
 // dialSocket connects to the local socket of an agent.
@@ -73,7 +79,7 @@ func TestPathsOfEarlierVersions(t *testing.T) {
 		if path == "/v1/reading?bus=1&address=0" { // another measurement
 			continue
 		}
-		if s, same := ask(method, now); s != status || same != text {
+		if s, same := ask(method, now); s != status || untimed(same) != untimed(text) {
 			t.Errorf("%s: %d %s, and %d %s today", pattern, status, text, s, same)
 		}
 	}

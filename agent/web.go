@@ -45,6 +45,13 @@ func (w *webService) open(c *config.HTTP, state string, simulated bool, log *slo
 	w.Open(door, simulated)
 }
 
+// sign makes pictures need a signature, or a client that may look.
+func (w *webService) sign(p *config.Pictures) {
+	if p.Expiry.Duration > 0 {
+		w.Sign()
+	}
+}
+
 // Name implements Service.
 func (w *webService) Name() string { return webName }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"pithings/mqttlink/durable"
@@ -69,6 +70,14 @@ func (d *Door) Sign(path string, until time.Time) (string, error) {
 	}
 	exp := strconv.FormatInt(until.Unix(), 10)
 	return url.Values{"exp": {exp}, "sig": {sign(key, path, exp)}}.Encode(), nil
+}
+
+// IsSigned reports whether a query has the form of one of Sign, which says nothing of whether it holds.
+func IsSigned(query string) bool {
+	exp, sig, ok := strings.Cut(strings.TrimPrefix(query, "exp="), "&sig=")
+	mac, err := base64.RawURLEncoding.Strict().DecodeString(sig)
+	_, bad := strconv.ParseUint(exp, 10, 40)
+	return ok && strings.HasPrefix(query, "exp=") && bad == nil && err == nil && len(mac) == sha256.Size
 }
 
 func sign(key []byte, path, exp string) string {

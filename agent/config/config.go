@@ -174,6 +174,8 @@ const (
 type Pictures struct {
 	MaxCount int        `json:"max_count" default:"100" min:"1" max:"1000000" change:"afar" jsonschema:"most pictures kept; the oldest go first"`
 	MaxBytes conf.Bytes `json:"max_bytes" default:"64MiB" min:"64KiB" max:"1TiB" change:"afar" jsonschema:"most space for pictures"`
+
+	Expiry conf.Duration `json:"expiry" default:"0s" min:"0s" max:"720h" change:"local" jsonschema:"how long the announced address of a picture opens it, which is signed then; 0: its name is enough, as long as it is kept"`
 }
 
 // Services bounds what flows may reach of web services. The hosts that a service's

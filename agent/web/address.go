@@ -32,7 +32,7 @@ func (s *Server) addressRoute() api.Route {
 			if err != nil || asked.URL.Path != a.Path || !clean(asked.URL) {
 				return bad("path %.80q: it is none of a camera's pictures", a.Path)
 			}
-			if _, pattern := s.mux.Handler(asked); !byAddress[trimMethod(pattern)] {
+			if _, pattern := s.mux.Handler(asked); !s.addressed[trimMethod(pattern)] {
 				return bad("path %.80q: it is none of a camera's pictures", a.Path)
 			}
 			if a.For.Duration <= 0 || a.For.Duration > access.MaxSigned {

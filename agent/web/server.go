@@ -28,12 +28,15 @@ type Server struct {
 	access    atomic.Pointer[Access]
 	doors     atomic.Pointer[access.Door]
 	simulated bool
+	signed    bool
+	// addressed are the paths of routes that can be opened by their address alone.
+	addressed map[string]bool
 }
 
 // New returns a server on a listener, for so many connections at a time. Before [Server.Allow]
 // and [Server.Open] it answers programs on this machine only.
 func New(l net.Listener, connections int, log *slog.Logger) *Server {
-	s := &Server{mux: http.NewServeMux(), log: log, repeats: quietlog.NewRepeats(log)}
+	s := &Server{mux: http.NewServeMux(), log: log, repeats: quietlog.NewRepeats(log), addressed: map[string]bool{}}
 	s.routed = api.Unrouted(s.mux)
 	s.server = &http.Server{
 		Handler:           s,
@@ -67,12 +70,17 @@ func (s *Server) Open(d *access.Door, simulated bool) {
 	s.simulated = simulated
 }
 
+// Sign makes the routes for anyone that show something need more than their path: a signature in the
+// address, or a client that may look. It is called before [Server.Serve].
+func (s *Server) Sign() { s.signed = true }
+
 func (s *Server) door() *access.Door { return s.doors.Load() }
 
 // Serve adds the routes whose audience is on TCP.
 func (s *Server) Serve(routes []api.Route) {
 	for _, r := range routes {
 		if r.For.TCP() {
+			s.addressed[r.Path] = byAddress[r.Path] || s.signed && forAnyone(&r)
 			s.mux.Handle(r.Pattern(), s.guard(&r))
 		}
 	}
@@ -92,9 +100,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.routed.ServeHTTP(a, below(x.base, r))
 }
 
+// forAnyone reports whether a route shows something to everyone who knows its path.
+func forAnyone(r *api.Route) bool { return r.For == api.Anyone && r.Method == http.MethodGet }
+
 // guard lets a route answer its audience.
 func (s *Server) guard(route *api.Route) http.Handler {
-	if route.For == api.Anyone && route.Method == http.MethodGet {
+	if forAnyone(route) && !s.signed {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if fits(w, r, route) {
 				route.Handler.ServeHTTP(w, r)
@@ -102,6 +113,9 @@ func (s *Server) guard(route *api.Route) http.Handler {
 		})
 	}
 	need := map[api.Audience]access.Need{api.Anyone: access.NeedLogin, api.Monitors: access.NeedMonitor, api.Look: access.NeedLook, api.Act: access.NeedAct}[route.For]
+	if forAnyone(route) {
+		need = access.NeedLook
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, d := s.decide(r, need, route)
 		v.again = func() access.Decision { _, d := s.decide(r, need, route); return d }
@@ -164,7 +178,7 @@ func (s *Server) decide(r *http.Request, need access.Need, route *api.Route) (*v
 			v.token = door.TokenName(token)
 		}
 	}
-	if byAddress[route.Path] && f.Token == access.None {
+	if s.addressed[route.Path] && f.Token == access.None {
 		f.Token = addressed(door, r.URL, &o)
 	}
 	if need == access.NeedMonitor {

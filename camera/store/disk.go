@@ -27,6 +27,8 @@ type Opts struct {
 	// Sync makes Put wait until the picture is on the medium, so that it survives
 	// a power cut. It wears SD cards; without it a cut may cost the last pictures.
 	Sync bool
+	// Query, if not nil, returns what the address of a picture has behind its name, with the ?.
+	Query func(name string) string
 }
 
 // The defaults of [Opts].
@@ -196,6 +198,9 @@ func (d *Disk) put(ctx context.Context, jpeg []byte, taken time.Time, taker stri
 	// The picture is there, even if an older one cannot be removed just now;
 	// that is tried again with the next.
 	_ = d.evict(0)
+	if d.opts.Query != nil {
+		return base + "/" + name + d.opts.Query(name), nil
+	}
 	return base + "/" + name, nil
 }
 

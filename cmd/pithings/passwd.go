@@ -117,7 +117,7 @@ func (q *queueOptions) credentials(c *cobra.Command, ask func(context.Context, *
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(c.Context(), accessWait)
 	defer cancel()
-	var answer *control.AnswerError // 404: a pub, which gives way
+	var answer *control.AnswerError // 404: a pub, which leaves the folder
 	if err := ask(ctx, client); t.agent != nil || !errors.Is(err, control.ErrNoOwner) && !(errors.As(err, &answer) && answer.Status == http.StatusNotFound) {
 		return err
 	}
