@@ -70,7 +70,7 @@ lint: bin/staticcheck ## staticcheck on all systems that we build for, tests of 
 	GOOS=darwin bin/staticcheck -tags system,emulated,faults,packages ./...
 	GOOS=windows bin/staticcheck -tags system,emulated,faults,packages ./...
 	GOARCH=arm bin/staticcheck -tags system,emulated,faults,packages ./...
-	cd deploy/release && $(CURDIR)/bin/staticcheck ./...
+	@set -e; for m in deploy/release dashboard/build test/browser; do (cd $$m && $(CURDIR)/bin/staticcheck ./...); done
 
 bin/staticcheck: Makefile
 	GOBIN=$(CURDIR)/bin go install $(STATICCHECK)
@@ -95,6 +95,15 @@ test-cross: ## drivers, camera, pictures, display, gateway and scripts on an emu
 .PHONY: test-system
 test-system: ## the built binary against a real mosquitto, djpeg and curl
 	go test -count=1 -tags system -timeout 30m -parallel 6 ./test/system/... ./test/mosquitto
+
+.PHONY: test-browser
+test-browser: ## the page in a real browser (Debian's chromium)
+	go -C test/browser test -count=1 -timeout 15m ./...
+	go -C dashboard/build test -count=1 ./...
+
+.PHONY: page
+page: ## make the files of the page anew from their sources
+	go -C dashboard/build run .
 
 .PHONY: test-pi
 test-pi: ## the shipped binary on emulated Raspberry Pis with real kernel devices

@@ -18,6 +18,7 @@ import (
 	"pithings/agent/config"
 	"pithings/agent/doctor"
 	"pithings/conf"
+	"pithings/dashboard"
 	"pithings/flowhost"
 	"pithings/mqttlink/clock"
 )
@@ -210,8 +211,9 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 		Doctor: func(ctx context.Context) (doctor.Report, error) {
 			return diagnose(ctx, o.mock, cfg, o.config, o.reread, config.Accepted(o.usualState))
 		},
-		Version: version,
-		Log:     log,
+		Services: []func(*agent.Agent) (agent.Service, error){func(*agent.Agent) (agent.Service, error) { return dashboard.Page{}, nil }},
+		Version:  version,
+		Log:      log,
 	})
 	if err != nil {
 		return err

@@ -141,6 +141,16 @@ func text(t *testing.T) string {
 			}
 		}
 	}
+	// The scripts of the page, which no module brings.
+	vendored, err := filepath.Glob(filepath.FromSlash("../../../../dashboard/page/vendor/LICENSE.*"))
+	if err != nil || len(vendored) == 0 {
+		t.Fatalf("the licences of the page's scripts: %v", err)
+	}
+	for _, f := range vendored {
+		name := strings.TrimPrefix(filepath.Ext(f), ".")
+		fmt.Fprintf(&b, "  %s, a script of the page\n", name)
+		use(name, f)
+	}
 	for _, s := range order {
 		fmt.Fprintf(&b, "\n%s\n%s\n\n%s\n", strings.Repeat("=", 80), strings.Join(uses[s], "\n"), s)
 	}
@@ -193,7 +203,7 @@ func TestNoticesHoldTheLicences(t *testing.T) {
 		"Redistribution and use in source and binary forms", // BSD
 		"Eclipse Public License - v 2.0", "Eclipse Distribution License - v 1.0",
 		"Additional IP Rights Grant (Patents)", // of the Go project
-		"github.com/eclipse/paho.mqtt.golang (NOTICE.md)", "github.com/inconshreveable/mousetrap v",
+		"github.com/eclipse/paho.mqtt.golang (NOTICE.md)", "uplot (LICENSE.uplot)", "preact (LICENSE.preact)", "htm (LICENSE.htm)", "github.com/inconshreveable/mousetrap v",
 	} {
 		if !strings.Contains(b.String(), words) {
 			t.Errorf("%q is missing", words)

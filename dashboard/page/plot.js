@@ -1,0 +1,2 @@
+// The library of charts, apart, so that the page begins without it.
+export { default } from "./vendor/uplot.js";
