@@ -75,9 +75,12 @@ func (k *Kind) topic(role string) *Topic {
 	return &k.Topics[i]
 }
 
-// emit hands an event to the receivers in this process.
+// emit hands an event to the receivers in this process; a zero time is now.
 func (o *outlet) emit(event string, at time.Time, r *record) {
 	if o.events.Wanted(o.thing, event) {
+		if at.IsZero() {
+			at = time.Now()
+		}
 		o.events.Emit(device.Event{Thing: o.thing, Name: event, Values: r.values(), At: at})
 	}
 }
