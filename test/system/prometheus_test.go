@@ -81,6 +81,15 @@ rule_files: [%q]
 		defer answer.Body.Close()
 		return json.NewDecoder(answer.Body).Decode(into)
 	}
+	// It listens before it can be asked.
+	eventually(t, "a prometheus that is ready", func() bool {
+		answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/-/ready", page))
+		if err != nil {
+			return false
+		}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
 	for title, query := range dashboardQueries(t) {
 		var found struct {
 			Status, Error string
@@ -103,6 +112,9 @@ rule_files: [%q]
 	eventually(t, "alerts that were evaluated", func() bool {
 		if err := ask("rules", &rated); err != nil {
 			t.Fatal(err)
+		}
+		if len(rated.Data.Groups) == 0 {
+			return false
 		}
 		for _, r := range rated.Data.Groups[0].Rules {
 			if r.Health != "ok" {
