@@ -117,15 +117,37 @@ func (q *queueOptions) credentials(c *cobra.Command, ask func(context.Context, *
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(c.Context(), accessWait)
 	defer cancel()
-	var answer *control.AnswerError // 404: a pub, which leaves the folder
-	if err := ask(ctx, client); t.agent != nil || !errors.Is(err, control.ErrNoOwner) && !(errors.As(err, &answer) && answer.Status == http.StatusNotFound) {
-		return err
+	for began := time.Now(); ; {
+		var answer *control.AnswerError // 404: a pub, which leaves the folder
+		if err := ask(ctx, client); t.agent != nil || !errors.Is(err, control.ErrNoOwner) && !(errors.As(err, &answer) && answer.Status == http.StatusNotFound) {
+			return err
+		}
+		if why := t.unreached(); why != "" && q.state == "" { // its password is meant, most likely
+			return errors.New(why)
+		}
+		err := changeAlone(ctx, dir, change)
+		if !errors.Is(err, state.ErrInUse) || time.Since(began) > startWait {
+			return err
+		}
+		select { // an agent that starts has the folder before its socket; nothing reports when that is there
+		case <-time.After(startPause):
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		}
 	}
-	if why := t.unreached(); why != "" && q.state == "" { // its password is meant, most likely
-		return errors.New(why)
-	}
+}
+
+// startWait is how long an agent that has the state folder may take until it answers, and startPause
+// the time between two attempts to ask it.
+const (
+	startWait  = 5 * time.Second
+	startPause = 100 * time.Millisecond
+)
+
+// changeAlone changes the credentials in a state folder that no agent has.
+func changeAlone(ctx context.Context, dir string, change func(*access.Door) error) error {
 	of := state.Folder{Dir: dir}
-	if err := pub.Take(c.Context(), &of, 0); err != nil {
+	if err := pub.Take(ctx, &of, 0); err != nil {
 		return err
 	}
 	defer of.Close()

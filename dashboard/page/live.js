@@ -122,7 +122,8 @@ function lead() {
     // The browser tries again by itself, unless it was refused.
     if (mine.readyState === EventSource.CLOSED && source === mine) {
       source = null;
-      takeOver(5000);
+      // Because the session is over, which the answer to any request shows, or for a while.
+      get("api/v1/session").then(() => takeOver(5000), (e) => e.status === 401 || e.status === 403 || takeOver(5000));
     }
   });
 }

@@ -6,12 +6,12 @@ import { Doctor } from "./doctor.js";
 import { Flows } from "./flows.js";
 import { Gateway } from "./gateway.js";
 import { Link } from "./link.js";
-import { begin } from "./live.js";
+import { begin, stop } from "./live.js";
 import { Log } from "./log.js";
 import { Login, readSession } from "./login.js";
 import { Pictures } from "./pictures.js";
 import { Settings } from "./settings.js";
-import { set, useStore } from "./store.js";
+import { forget, now, set, useStore } from "./store.js";
 import { Thing } from "./thing.js";
 import { Things } from "./things.js";
 import { Ago, Button } from "./ui.js";
@@ -91,6 +91,11 @@ async function start() {
   }
 }
 
-whenLoggedOut(() => set((s) => (s.session ? { session: { ...s.session, role: "none", csrf: "" } } : null)));
+whenLoggedOut(() => {
+  if (!now().session || now().session.role === "none") return;
+  stop();
+  forget();
+  set({ session: { role: "none" } });
+});
 render(html`<${Page} />`, document.getElementById("page"));
 start();

@@ -199,7 +199,7 @@ type tab struct {
 func browse(t *testing.T) context.Context {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.ExecPath(chromium))
-	for _, off := range []string{"disable-background-networking", "disable-component-update", "disable-quic", "disable-sync", "no-first-run"} {
+	for _, off := range []string{"disable-background-networking", "disable-component-update", "disable-quic", "disable-sync", "no-first-run", "disable-dev-shm-usage"} {
 		options = append(options, chromedp.Flag(off, true))
 	}
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)

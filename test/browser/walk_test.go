@@ -234,6 +234,12 @@ func TestLogin(t *testing.T) {
 	b.wait("no temperature after the login", `document.querySelector("#thing-bme680 b")`)
 	b.click("#thing-relay", "Set on")
 	b.wait("the relay is not on", `document.querySelector("#thing-relay .values").innerText.includes("on")`)
+	// Another password ends all sessions, also that of a page that is left open.
+	p.input("another horse battery\n", "passwd", "--stdin", "--config", p.config)
+	b.wait("the session has not ended", `document.querySelector("#password") && !document.body.innerText.includes("TG_MS")`)
+	b.write("#password", "another horse battery")
+	b.click("main", "Log in")
+	b.wait("no temperature after the second login", `document.querySelector("#thing-bme680 b")`)
 	b.click(".who", "Log out")
 	b.click("main", "Log out")
 	b.wait("it is not logged out", `document.querySelector("#password") && !document.body.innerText.includes("TG_MS")`)
