@@ -74,7 +74,9 @@ function apply(kind, data) {
       return set({ executions: [data, ...s.executions.filter((x) => x.id !== data.id)].slice(0, most), steps });
     }
     case "step": return set({ steps: { ...s.steps, [data.execution]: data } });
-    case "reload": return readAll();
+    case "reload":
+      set({ reloads: s.reloads + 1 });
+      return readAll();
   }
 }
 

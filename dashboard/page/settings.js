@@ -4,18 +4,24 @@
 import { html, useState } from "./vendor/preact.js";
 import { get, post } from "./api.js";
 import { time, value } from "./format.js";
+import { useStore } from "./store.js";
 import { Button, Empty, Loaded, useAct } from "./ui.js";
+
+const reloads = (s) => s.reloads;
 
 export function Settings() {
   const act = useAct();
   const [typed, setTyped] = useState({}); // by name
   const [checked, setChecked] = useState(null);
   const [all, setAll] = useState(false);
+  const [trial, setTrial] = useState(false); // what is in force changes by itself while it lasts
+  const again = useStore(reloads);
   const load = async () => {
     const [config, schema, revisions] = await Promise.all([get("api/v1/config"), get("api/v1/config/schema"), get("api/v1/config/revisions").catch(() => [])]);
+    setTrial(config.trial > 0 || revisions.some((r) => r.state === "trial"));
     return { config, schema, revisions };
   };
-  return html`<h1>Settings</h1><${Loaded} load=${load}>${({ config, schema, revisions }, again) => {
+  return html`<h1>Settings</h1><${Loaded} load=${load} every=${trial && 2000} deps=${[trial, again]}>${({ config, schema, revisions }, read) => {
     const values = config.values.filter((v) => all || v.change === "afar");
     const changes = () => nested(typed, config.values);
     const check = async () => setChecked(await post("api/v1/config/check", { base: config.base, changes: changes() }));
@@ -23,7 +29,7 @@ export function Settings() {
       const made = await post("api/v1/config", { base: config.base, changes: changes() });
       setTyped({});
       setChecked(null);
-      await again();
+      await read();
       return "Version " + made.revision + " is tried; it stays if the agent still connects.";
     };
     return html`${config.why && html`<p class="note">${config.why}</p>`}
@@ -38,8 +44,8 @@ export function Settings() {
       <section><h2>Versions</h2>${!revisions.length && html`<${Empty}>The file counts; nothing was changed from afar.<//>`}
         <ul class="rows">${revisions.map((r) => html`<li key=${r.revision}><b>${r.revision}</b> ${r.state.replace("_", " ")}${r.in_force ? ", in force" : ""} <small>${time(r.time)}, ${r.from}</small>
           ${r.reason && html`<p class="error">${r.reason}</p>`}${(r.keys || []).length > 0 && html`<p class="quiet">${r.keys.join(", ")}</p>`}
-          ${act && !r.in_force && html`<${Button} act=${async () => { await post("api/v1/config/revert", { base: config.base, revision: r.revision }); await again(); }}>Return to version ${r.revision}<//>`}</li>`)}
-        ${act && revisions.length > 0 && html`<li><${Button} act=${async () => { await post("api/v1/config/revert", { base: config.base, revision: 0 }); await again(); }}>Return to the file alone<//></li>`}</ul></section>`;
+          ${act && !r.in_force && html`<${Button} act=${async () => { await post("api/v1/config/revert", { base: config.base, revision: r.revision }); await read(); }}>Return to version ${r.revision}<//>`}</li>`)}
+        ${act && revisions.length > 0 && html`<li><${Button} act=${async () => { await post("api/v1/config/revert", { base: config.base, revision: 0 }); await read(); }}>Return to the file alone<//></li>`}</ul></section>`;
   }}<//>`;
 }
 

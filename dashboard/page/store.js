@@ -15,6 +15,7 @@ const blank = {
   executions: [], // the latest first
   steps: {}, // the latest step of each execution that runs
   alarms: {},
+  reloads: 0, // how often the configuration was read anew
   services: {}, // of the agent that have failed
   happened: [], // the latest events of things, for the time line
 };
