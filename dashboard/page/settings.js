@@ -41,12 +41,34 @@ export function Settings() {
       ${act && Object.keys(typed).length > 0 && html`<section class="card"><h2>Changes</h2>
         ${checked ? html`<${Checked} of=${checked} /><div class="choices">${checked.ok && html`<${Button} kind="chosen" act=${save}>Save<//>`}<button type="button" onClick=${() => { setTyped({}); setChecked(null); }}>Forget them</button></div>`
           : html`<${Button} kind="chosen" act=${check}>Show the difference<//>`}</section>`}
+      ${act && !config.why && config.values.filter((v) => v.name.endsWith("mqtt.endpoint") && v.change === "with_secret").map((v) =>
+        html`<${Broker} key=${v.name} at=${v.name.slice(0, -".endpoint".length)} config=${config} read=${read} />`)}
       <section><h2>Versions</h2>${!revisions.length && html`<${Empty}>The file counts; nothing was changed from afar.<//>`}
         <ul class="rows">${revisions.map((r) => html`<li key=${r.revision}><b>${r.revision}</b> ${r.state.replace("_", " ")}${r.in_force ? ", in force" : ""} <small>${time(r.time)}, ${r.from}</small>
           ${r.reason && html`<p class="error">${r.reason}</p>`}${(r.keys || []).length > 0 && html`<p class="quiet">${r.keys.join(", ")}</p>`}
           ${act && !r.in_force && html`<${Button} act=${async () => { await post("api/v1/config/revert", { base: config.base, revision: r.revision }); await read(); }}>Return to version ${r.revision}<//>`}</li>`)}
         ${act && revisions.length > 0 && html`<li><${Button} act=${async () => { await post("api/v1/config/revert", { base: config.base, revision: 0 }); await read(); }}>Return to the file alone<//></li>`}</ul></section>`;
   }}<//>`;
+}
+
+// Broker changes where a connection goes. The password is typed anew with it, so that one that is kept
+// never goes to another address.
+function Broker({ at, config, read }) {
+  const before = (key) => (config.values.find((v) => v.name === at + "." + key) || {}).value || "";
+  const [typed, setTyped] = useState({ endpoint: before("endpoint"), username: before("username"), password: "" });
+  const [checked, setChecked] = useState(null);
+  const changes = () => at.split(".").reduceRight((inner, key) => ({ [key]: inner }), typed);
+  const field = (key, label, type, words) => html`<div class="field"><label for=${at + "-" + key}>${label}</label>
+    <input id=${at + "-" + key} type=${type} autocomplete="off" value=${typed[key]} onInput=${(e) => { setChecked(null); setTyped((t) => ({ ...t, [key]: e.target.value })); }} />${words && html`<small>${words}</small>`}</div>`;
+  return html`<details class="card"><summary>${at === "mqtt" ? "The broker" : "The broker of " + at.split(".")[1]}</summary>
+    <div class="form">${field("endpoint", "Address", "text", "mqtts://HOST:8883 or mqtt://HOST:1883")}${field("username", "User name", "text")}${field("password", "Password", "password", "typed anew with each change; empty: none")}
+    ${checked && html`<${Checked} of=${checked} />`}
+    ${checked && checked.ok ? html`<${Button} kind="chosen" act=${async () => {
+      await post("api/v1/config", { base: config.base, changes: changes() });
+      setChecked(null);
+      await read();
+      return "It is tried; without a connection the broker before comes back.";
+    }}>Save<//>` : html`<${Button} act=${async () => setChecked(await post("api/v1/config/check", { base: config.base, changes: changes() }))}>Show the difference<//>`}</div></details>`;
 }
 
 function Setting({ of: v, schema, text, set, act }) {

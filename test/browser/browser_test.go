@@ -95,10 +95,16 @@ type pi struct {
 
 var listens = regexp.MustCompile(`msg="web server listens" addr=(\S+)`)
 
-// begin starts an agent with a configuration, in which LISTEN is the address of its web server.
-func begin(t *testing.T, config string) *pi {
+// begin starts an agent with a configuration, in which LISTEN is the address of its web server, and
+// with files beside it: names and texts in turn.
+func begin(t *testing.T, config string, files ...string) *pi {
 	t.Helper()
 	dir := t.TempDir()
+	for i := 0; i < len(files); i += 2 {
+		if err := os.WriteFile(filepath.Join(dir, files[i]), []byte(files[i+1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p := &pi{t: t, text: config, config: filepath.Join(dir, "pithings.yaml"), state: filepath.Join(dir, "state"), addr: "127.0.0.1:0"}
 	p.start()
 	t.Cleanup(func() {
@@ -164,6 +170,29 @@ func (p *pi) end() {
 		<-p.ended
 		p.t.Error("pithings does not end")
 	}
+}
+
+// mosquitto runs a broker, until stop or the end of the test.
+func mosquitto(t *testing.T, port string) (stop func()) {
+	t.Helper()
+	path, err := exec.LookPath("mosquitto")
+	if err != nil {
+		path = "/usr/sbin/mosquitto"
+	}
+	config := filepath.Join(t.TempDir(), "mosquitto.conf")
+	if err := os.WriteFile(config, []byte("listener "+port+" 127.0.0.1\nallow_anonymous true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "-c", config)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // input runs another pithings command beside the agent, with an input.

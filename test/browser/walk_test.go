@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -272,4 +273,51 @@ func TestSettings(t *testing.T) {
 			b.quiet()
 		})
 	}
+}
+
+// The broker goes away: the page says so and counts what waits; the broker comes back, and nothing waits
+// any more.
+func TestBrokerIsAway(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := itoa(l.Addr().(*net.TCPAddr).Port)
+	l.Close()
+	stop := mosquitto(t, port)
+	p := begin(t, strings.Replace(home, `broker: {listen: "127.0.0.1:0"}`, "mqtt: {endpoint: mqtt://127.0.0.1:"+port+", reconnect: {min: 1s, max: 2s}}", 1))
+	b := open(t, browse(t), "http://"+p.addr+"/#/link", looks[0])
+	state := `document.querySelector("article .state")?.innerText`
+	waiting := `Number([...document.querySelectorAll("article dt")].find((d) => d.innerText === "Waiting messages").nextElementSibling.querySelector("b").innerText)`
+	b.wait("it is not online", state+`.includes("online")`)
+	stop()
+	b.wait("it does not say that the broker is away", `!`+state+`.includes("online") && document.querySelector("article .trouble")`)
+	b.wait("nothing waits", waiting+" > 3")
+	b.sound("away")
+	mosquitto(t, port)
+	b.wait("it is not online again", state+`.includes("online") && !document.querySelector("article .trouble")`)
+	b.wait("messages still wait", waiting+" < 3")
+	b.quiet()
+}
+
+// The gateway's alarm is acknowledged, and a rule's script tried.
+func TestGateway(t *testing.T) {
+	p := begin(t, home+`gateway:
+  groups: [{name: default, polling: 500ms}]
+  devices: [{name: hall, thing: bme680}]
+  variables: [{device: hall, name: Warm, value: temperature}]
+  alarms: [{name: Heat, device: hall, variable: Warm, condition1: Gt, operand1: "-50", content: it is <b>warm</b>}]
+  publish: [{name: up, topic: readings, groups: [default], script: up.py}]
+`, "up.py", "def main(values, wizard):\n    print('tried', values)\n    return [values['timestamp']]\n")
+	b := open(t, browse(t), "http://"+p.addr+"/", looks[1])
+	b.click("nav", "Gateway")
+	b.wait("no alarm", `document.querySelector(".raised")?.innerText.includes("it is <b>warm</b>")`)
+	b.click("main", "Acknowledge Heat")
+	b.wait("it is not acknowledged", `document.querySelector(".raised").innerText.includes("acknowledged")`)
+	b.click("main", "Try its script")
+	b.write("main textarea", `{"timestamp": 7}`)
+	b.click("main", "Try it")
+	b.wait("it is not tried", `document.querySelector("details pre")?.innerText.includes("tried")`)
+	b.sound("gateway")
+	b.quiet()
 }
