@@ -215,6 +215,7 @@ func TestUnqueuedIsNeverWritten(t *testing.T) {
 			t.Error(err)
 		}
 		flush(t, l)
+		synctest.Wait() // until the other end has read it
 		if got := s.payloads(); fmt.Sprint(got) != "[a now]" {
 			t.Errorf("%q", got)
 		}

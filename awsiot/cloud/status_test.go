@@ -82,8 +82,10 @@ func TestKilledThing(t *testing.T) {
 			}
 			dir := t.TempDir()
 			serves := func() (stop func()) {
-				subscribed := make(chan bool, 100)
-				link, end := connect("cloud", func(o *mqttlink.Options) { o.OnSuback = func([]string, []string) { subscribed <- true } })
+				subscribed := make(chan int, 100)
+				link, end := connect("cloud", func(o *mqttlink.Options) {
+					o.OnSuback = func(filters, _ []string) { subscribed <- len(filters) }
+				})
 				c, err := cloud.New(cloud.Options{Client: link, Dir: dir})
 				if err != nil {
 					t.Fatal(err)
@@ -91,7 +93,9 @@ func TestKilledThing(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				var running sync.WaitGroup
 				running.Go(func() { _ = c.Run(ctx) })
-				<-subscribed
+				for n := 0; n < len(c.Filters()); { // in several SUBSCRIBEs
+					n += <-subscribed
+				}
 				stop = sync.OnceFunc(func() {
 					cancel()
 					running.Wait()
