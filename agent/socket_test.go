@@ -25,9 +25,9 @@ var earlierPaths = []string{
 	"POST /flows/deploy", "POST /flows/undeploy", "POST /flows/delete", "POST /flows/start",
 }
 
-// untimed is an answer without what is another one at each moment.
+// untimed is an answer without what differs from one moment to the next: a connection goes on meanwhile.
 func untimed(text string) string {
-	return regexp.MustCompile(`"next_attempt":[0-9.e-]+`).ReplaceAllString(text, "")
+	return regexp.MustCompile(`,?"(next_attempt|since|state|error)":("(\\.|[^"\\])*"|[0-9.e-]+)`).ReplaceAllString(text, "")
 }
 
 // dialSocket connects to the local socket of an agent.
