@@ -25,7 +25,7 @@ var earlierPaths = []string{
 	"POST /flows/deploy", "POST /flows/undeploy", "POST /flows/delete", "POST /flows/start",
 }
 
-// untimed is an answer without what differs from one moment to the next: a connection goes on meanwhile.
+// untimed is an answer without what differs from one moment to the next: a connection does not stand still.
 func untimed(text string) string {
 	return regexp.MustCompile(`,?"(next_attempt|since|state|error)":("(\\.|[^"\\])*"|[0-9.e-]+)`).ReplaceAllString(text, "")
 }
