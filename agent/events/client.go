@@ -161,7 +161,6 @@ func (s *Stream) leave(c *client) {
 // send writes what a client is to have, until it is over.
 func (s *Stream) send(w http.ResponseWriter, r *http.Request, c *client) {
 	conn := http.NewResponseController(w)
-	_ = conn.SetReadDeadline(time.Time{}) // of the request; there is none in a test without a connection
 	head := fmt.Appendf(nil, "retry: %d\n\n", retry)
 	if c.missed == "" && !c.resumed {
 		head = append(head, s.begins(c)...)
@@ -171,7 +170,7 @@ func (s *Stream) send(w http.ResponseWriter, r *http.Request, c *client) {
 			if !web.Allowed(r) || c.act && !web.Acts(r) { // one that may only look any more asks anew
 				return
 			}
-			_ = conn.SetWriteDeadline(time.Now().Add(s.patience)) // as above
+			_ = conn.SetWriteDeadline(time.Now().Add(s.patience)) // there is none in a test without a connection
 			for _, text := range all {
 				if _, err := w.Write(text); err != nil {
 					return
