@@ -76,7 +76,7 @@ func (e *elsewhere) config() (c configure.Configuration) {
 	return c
 }
 
-// value is a value of the configuration in force.
+// value is a value of the effective configuration.
 func (e *elsewhere) value(name string) config.Setting {
 	e.t.Helper()
 	for _, v := range e.config().Values {

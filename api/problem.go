@@ -19,8 +19,8 @@ type Problem struct {
 	Title  string `json:"title" jsonschema:"the status in words"`
 	Status int    `json:"status" jsonschema:"the status of the answer"`
 	Detail string `json:"detail" jsonschema:"what is wrong and what to do, for people"`
-	// Error is Detail as it was told before there were problems, for older clients.
-	Error string `json:"error" jsonschema:"the same, as earlier versions told it"`
+	// Error is what errors were before there were problems, for older clients.
+	Error string `json:"error" jsonschema:"the same, in the words of earlier versions"`
 }
 
 // ProblemType is the Content-Type of a [Problem].

@@ -329,14 +329,14 @@ func TestLocalCarrier(t *testing.T) {
 	onBench(t, mock.Options{}, func(b *bench) {
 		c, closeCamera := b.camera()
 		defer closeCamera()
-		var told []device.Event
-		defer b.events.Subscribe("", finishedRole, func(e device.Event) { told = append(told, e) })()
+		var emitted []device.Event
+		defer b.events.Subscribe("", finishedRole, func(e device.Event) { emitted = append(emitted, e) })()
 		v, err := c.Call(b.Context(), "capture", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(told) != 1 || !told[0].At.Equal(time.Now()) {
-			t.Errorf("events %+v", told)
+		if len(emitted) != 1 || !emitted[0].At.Equal(time.Now()) {
+			t.Errorf("events %+v", emitted)
 		}
 		b.wantTranscript(finishedTopic + ` {"lastClickedImage": "` + v["lastClickedImage"].(string) + `"}`)
 		m := b.motion(MotionSettings{}, Extra{"room": "hall"})

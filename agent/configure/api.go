@@ -45,7 +45,7 @@ const (
 // Routes are those of the configuration.
 func (x *API) Routes() []api.Route {
 	return []api.Route{
-		{Method: http.MethodGet, Path: Path, For: api.Look, Doc: "show the configuration in force, without its secrets", Gives: Configuration{},
+		{Method: http.MethodGet, Path: Path, For: api.Look, Doc: "show the effective configuration, without its secrets", Gives: Configuration{},
 			Handler: api.JSON(func(r *http.Request) (any, error) { return x.show(r.Context()) })},
 		{Method: http.MethodGet, Path: Path + "/schema", For: api.Look, Doc: "show the JSON Schema of the configuration", Media: "application/schema+json", Handler: http.HandlerFunc(schema)},
 		{Method: http.MethodPost, Path: Path + "/check", For: api.Act, Doc: "check a change of the configuration, and change nothing", Takes: Change{}, Gives: Check{},

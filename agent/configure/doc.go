@@ -1,4 +1,4 @@
-// Package configure serves the configuration over HTTP: what is in force, without its secrets, its
+// Package configure serves the configuration over HTTP: what is effective, without its secrets, its
 // schema, and changes of what may be changed from afar (docs/api.md, docs/configuration.md).
 //
 // A change names the state on which it is based, so that of two people who change the same at a

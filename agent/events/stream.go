@@ -34,15 +34,15 @@ type Stream struct {
 	looking sync.Mutex // of the sources; before mu
 	sources []*source
 
-	mu      sync.Mutex
-	ended   bool
-	ring    *ring // nil: there was no client for a while
-	clients map[*client]struct{}
-	beat    uint64        // counts signs of life
-	news    chan struct{} // closed when the clients have something to do
-	told    time.Time     // when that was
-	later   *time.Timer   // does it when it is due; nil until it is needed
-	due     bool
+	mu       sync.Mutex
+	ended    bool
+	ring     *ring // nil: there was no client for a while
+	clients  map[*client]struct{}
+	beat     uint64        // counts signs of life
+	news     chan struct{} // closed when the clients have something to do
+	notified time.Time     // when that was
+	later    *time.Timer   // does it when it is due; nil until it is needed
+	due      bool
 }
 
 // New returns a stream of what sources give.
@@ -184,7 +184,7 @@ func (s *Stream) add(of *source, look, act []byte) {
 	}
 	s.ring.add(of, look, act)
 	now := time.Now()
-	if wait := pace - now.Sub(s.told); wait <= 0 {
+	if wait := pace - now.Sub(s.notified); wait <= 0 {
 		s.tell(now)
 	} else if !s.due {
 		s.due = true
@@ -206,7 +206,7 @@ func (s *Stream) tellLater() {
 
 // tell wakes the clients. The lock is held.
 func (s *Stream) tell(now time.Time) {
-	s.told, s.due = now, false
+	s.notified, s.due = now, false
 	close(s.news)
 	s.news = make(chan struct{})
 }

@@ -201,7 +201,7 @@ func (c *reader) want(kind, data string) sent {
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, from := running(t)
-		if from.happen("news", "nobody listens") || from.looked() != 0 {
+		if from.happen("news", "no client listens") || from.looked() != 0 {
 			t.Error("a source is followed without a client")
 		}
 		c := open(t, s, "", "")
