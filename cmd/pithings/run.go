@@ -233,7 +233,7 @@ func (o *runOptions) run(ctx context.Context, cfg *config.Config, stdout, stderr
 func tellSimulation(log *slog.Logger, a *agent.Agent, state string) {
 	where := []any{"state", state, "broker", a.Endpoint(), "client_id", a.ClientID()}
 	if web := a.WebURL(); web != "" {
-		where = append(where, "page", web+"/healthz", "pictures", web+"/pictures/")
+		where = append(where, "page", web+"/", "pictures", web+"/pictures/")
 		for _, name := range a.Mirrors() {
 			where = append(where, "screen", web+"/screen/"+name+".png")
 		}
